@@ -1,0 +1,95 @@
+// Who may import whom: DESIGN's table as rules; type-only imports count.
+
+const ground = ['message'];
+const settings = [...ground, 'stats', 'config-watch'];
+
+/** Folder of src → the folders it may import, beside itself. */
+const mayImport = {
+  message: [],
+  stats: ground,
+  'config-watch': ['stats', 'message'],
+  broker: settings,
+  target: settings,
+  policy: settings,
+  acl: ['config-watch', 'message'],
+  producer: [...settings, 'broker'],
+  ingress: [...settings, 'acl', 'producer'],
+  dispatcher: [...settings, 'policy', 'target', 'broker'],
+  health: [...settings, 'broker'],
+  management: [...settings, 'dispatcher', 'producer', 'broker'],
+};
+
+/** Client library → the one folder that may use it. */
+const behind = {
+  'better-sqlite3': 'src/broker/drivers/embedded',
+  '@node-rs/crc32': 'src/broker/drivers/embedded',
+  undici: 'src/target/http',
+  fastify: 'src/(ingress|bigpipe)',
+  '@nestjs/terminus': 'src/health',
+  'class-validator': 'src/config-watch',
+  'class-transformer': 'src/config-watch',
+  '@nestjs/config': 'src/config-watch',
+};
+
+const folderRules = Object.entries(mayImport).map(([folder, allowed]) => ({
+  name: `${folder}-imports`,
+  severity: 'error',
+  from: { path: `^src/${folder}/` },
+  to: { path: '^src/', pathNot: [folder, ...allowed].map((name) => `^src/${name}/`) },
+}));
+
+const packageRules = Object.entries(behind).map(([name, place]) => ({
+  name: `${name.replace(/\W/g, '-')}-stays-in-its-place`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^${place}` },
+  to: { path: `node_modules/(@types/)?${name}/` },
+}));
+
+export default {
+  forbidden: [
+    ...folderRules,
+    ...packageRules,
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'message-imports-no-package',
+      severity: 'error',
+      from: { path: '^src/message/' },
+      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
+    },
+    {
+      name: 'only-the-broker-module-knows-drivers',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/broker/(broker\\.module\\.ts|drivers/)' },
+      to: { path: '^src/broker/drivers/' },
+    },
+    {
+      name: 'a-driver-imports-no-other-driver',
+      severity: 'error',
+      from: { path: '^src/broker/drivers/([^/]+)/' },
+      to: { path: '^src/broker/drivers/', pathNot: '^src/broker/drivers/$1/' },
+    },
+    {
+      name: 'src-imports-no-test',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench)/' },
+    },
+    {
+      name: 'unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.check.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,32 @@
+// May this name, with this secret, send; and to which topic.
+import { hash, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { ConfigWatch } from '../config-watch/config-watch.js';
+
+interface Entry {
+  readonly digest: Buffer;
+  readonly topic: string;
+}
+
+const digestOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
+
+@Injectable()
+export class Acl {
+  private readonly entries = new Map<string, Entry>();
+  /** Compared against when the name is unknown, so that the answer takes as long. */
+  private readonly nobody = digestOf('nobody');
+
+  constructor(configWatch: ConfigWatch) {
+    for (const { name, secret, topic } of configWatch.settings.acl) {
+      this.entries.set(name, { digest: digestOf(secret), topic });
+    }
+  }
+
+  /** The topic that the name may write to; null for an unknown name or a wrong secret, which nobody can tell apart. */
+  topicFor(name: string, secret: string): string | null {
+    const entry = this.entries.get(name);
+    // Digests have one length, whatever the secret's was.
+    const matches = timingSafeEqual(digestOf(secret), entry?.digest ?? this.nobody);
+    return matches && entry !== undefined ? entry.topic : null;
+  }
+}

@@ -1,0 +1,68 @@
+// The whole program as a list of modules, in the order a message meets them, and the order in which it drains.
+import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
+import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
+import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
+import { LoggerModule, type Params } from 'nestjs-pino';
+import { AclModule } from './acl/acl.module.js';
+import { Broker } from './broker/broker.js';
+import { BrokerModule } from './broker/broker.module.js';
+import type { ConfigWatch } from './config-watch/config-watch.js';
+import { ConfigWatchModule } from './config-watch/config-watch.module.js';
+import { Dispatcher } from './dispatcher/dispatcher.js';
+import { DispatcherModule } from './dispatcher/dispatcher.module.js';
+import { DrainIndicator } from './health/drain.indicator.js';
+import { HealthModule } from './health/health.module.js';
+import { IngressModule } from './ingress/ingress.module.js';
+import { ManagementModule } from './management/management.module.js';
+import { Producer } from './producer/producer.js';
+import { ProducerModule } from './producer/producer.module.js';
+import { StatsModule } from './stats/stats.module.js';
+
+/** The pages for people, a second and address: nobody needs more, and the calls do not pass this guard. */
+const pagesLimit = { ttl: 1000, limit: 50 };
+
+export interface AppParts {
+  readonly configWatch: ConfigWatch;
+  readonly environment: DynamicModule;
+  readonly log: Params;
+}
+
+@Module({})
+export class AppModule implements OnModuleDestroy {
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly drainIndicator: DrainIndicator,
+    private readonly producer: Producer,
+    private readonly dispatcher: Dispatcher,
+    private readonly broker: Broker,
+  ) {}
+
+  static of({ configWatch, environment, log }: AppParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        LoggerModule.forRoot(log),
+        ThrottlerModule.forRoot([pagesLimit]),
+        ConfigWatchModule.holding(configWatch, environment),
+        StatsModule,
+        IngressModule,
+        AclModule,
+        ProducerModule,
+        BrokerModule,
+        DispatcherModule,
+        HealthModule,
+        ManagementModule,
+      ],
+      providers: [{ provide: APP_GUARD, useClass: ThrottlerGuard }],
+    };
+  }
+
+  /** The data's way, each step over before the next begins: what was answered is stored, what is in flight is committed. */
+  async onModuleDestroy(): Promise<void> {
+    this.drainIndicator.drain();
+    await this.adapterHost.httpAdapter.close();
+    await this.producer.drain();
+    await this.dispatcher.drain();
+    await this.broker.close();
+  }
+}

@@ -1,0 +1,126 @@
+// Builds the program from its settings and opens its listeners; used by main.ts and by the end-to-end tests.
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module.js';
+import { BrokerTransport } from './broker/broker.transport.js';
+import { ConfigWatch } from './config-watch/config-watch.js';
+import { loadEnvironment } from './config-watch/env.js';
+import { loadSettings } from './config-watch/load-settings.js';
+import type { ServerSettings, Settings } from './config-watch/settings.js';
+import { Dispatcher } from './dispatcher/dispatcher.js';
+import { logParams } from './log.js';
+import { mainListener, managementListener } from './message/listener.js';
+
+const defaultFile = 'config/bigpipe.json';
+/** How often Node looks for requests that are late; the read timeout is kept to within it. */
+const lateRequestsCheckMs = 1000;
+
+export interface RunningBigpipe {
+  /** Ports as they are, also where the settings asked for a free one. */
+  readonly port: number;
+  readonly managementPort: number;
+  /** Drains: everything answered is stored, everything in flight is settled or stays for the next start. Twice is fine. */
+  close(): Promise<void>;
+}
+
+/** `file` null: the environment's BIGPIPE_CONFIG, else config/bigpipe.json. Rejects with SettingsError or BigpipeError. */
+export async function startBigpipe(file: string | null): Promise<RunningBigpipe> {
+  const { environment, module } = await loadEnvironment();
+  const source = file ?? environment.BIGPIPE_CONFIG ?? defaultFile;
+  const { settings, warnings } = loadSettings(source, environment);
+  const configWatch = new ConfigWatch(settings, source, Date.now());
+  const adapter = newAdapter(settings.server);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.of({ configWatch, environment: module, log: logParams(settings.log) }),
+    adapter,
+    // Our own log takes over below; what goes wrong before it is told by whoever called.
+    { logger: false, abortOnError: false, bodyParser: false },
+  );
+  const log = app.get(Logger);
+  app.useLogger(log);
+  try {
+    for (const warning of warnings) log.warn({ msg: warning, file: source });
+    const running = await open(app, settings);
+    log.log({ msg: 'bigpipe is running', ...running.ports, file: source, driver: settings.broker.driver });
+    return { ...running.ports, close: running.close };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+async function open(app: NestFastifyApplication, { server, management }: Settings) {
+  app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
+  await app.startAllMicroservices();
+  await app.get(Dispatcher).start();
+  await app.listen(server.port, server.host);
+  const managementServer = await openManagement(app, management);
+  const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= app.close().then(() => closeServer(managementServer));
+    return closing;
+  };
+  return { ports, close };
+}
+
+/** Requests that came in through the management listener. */
+const throughManagement = new WeakSet<IncomingMessage>();
+
+/** Lets a route say which listener serves it. */
+const listenerConstraint = {
+  name: 'listener',
+  storage: () => {
+    const handlers = new Map<string, unknown>();
+    return {
+      get: (listener: string) => (handlers.get(listener) as never) ?? null,
+      set: (listener: string, handler: unknown) => {
+        handlers.set(listener, handler);
+      },
+    };
+  },
+  deriveConstraint: (request: IncomingMessage) =>
+    throughManagement.has(request) ? managementListener.listener : mainListener.listener,
+  validate: () => true,
+};
+
+function newAdapter(server: ServerSettings): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: server.maxBodyBytes,
+    connectionTimeout: server.writeTimeoutMs,
+    requestTimeout: server.readTimeoutMs,
+    forceCloseConnections: 'idle',
+    http: { headersTimeout: server.readTimeoutMs, connectionsCheckingInterval: lateRequestsCheckMs },
+    routerOptions: { constraints: { listener: listenerConstraint } },
+  });
+  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
+  return adapter;
+}
+
+/** A second listener over the same routes; their marks decide which of the two serves them. */
+async function openManagement(app: NestFastifyApplication, at: { host: string; port: number }): Promise<Server> {
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const server = createServer((request, response) => {
+    throughManagement.add(request);
+    fastify.routing(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, resolve);
+  });
+  return server;
+}
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

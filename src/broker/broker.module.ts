@@ -1,0 +1,50 @@
+// Opens the broker that the settings name; the only file that knows the drivers.
+import { Global, Logger, Module } from '@nestjs/common';
+import { ConfigWatch } from '../config-watch/config-watch.js';
+import type { BrokerSettings } from '../config-watch/settings.js';
+import { Clock } from '../message/clock.js';
+import { Stats } from '../stats/stats.js';
+import { Broker } from './broker.js';
+import { BrokerTransport } from './broker.transport.js';
+import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
+import { SqliteStore } from './drivers/embedded/sqlite.store.js';
+import { MemoryBroker } from './drivers/memory/memory.broker.js';
+
+function report(text: string, error: unknown): void {
+  new Logger(Broker.name).error({ msg: text, err: error });
+}
+
+function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broker {
+  switch (settings.driver) {
+    case 'memory':
+      return new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
+    case 'embedded': {
+      const { embedded } = settings;
+      const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
+      stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
+      return broker;
+    }
+  }
+}
+
+@Global()
+@Module({
+  providers: [
+    {
+      provide: Broker,
+      inject: [ConfigWatch, Clock, Stats],
+      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats) => {
+        const { broker: settings, topics } = configWatch.settings;
+        const broker = makeBroker(settings, clock, stats);
+        await broker.open();
+        for (const { name, partitions } of topics) {
+          await broker.ensureTopic({ name, partitions, retention: 'standard' });
+        }
+        return broker;
+      },
+    },
+    BrokerTransport,
+  ],
+  exports: [Broker, BrokerTransport],
+})
+export class BrokerModule {}

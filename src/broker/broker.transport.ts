@@ -1,0 +1,80 @@
+// The Nest transport strategy over the broker: hands each group's messages to the handlers that Nest has wired.
+import { Injectable, Logger } from '@nestjs/common';
+import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { type Assignment, Broker, type Membership, type MessageBatch, type TopicPartition } from './broker.js';
+
+/** Mark of the handlers that this strategy drives: @EventPattern<string>(groupEvent.messages, BROKER_TRANSPORT). */
+export const BROKER_TRANSPORT = Symbol('broker');
+
+/** What a group's handlers are told; one handler for each, in the whole program. */
+export const groupEvent = { assigned: 'assigned', messages: 'messages', revoked: 'revoked' } as const;
+
+export interface AssignedEvent {
+  readonly membership: Membership;
+  readonly assignments: readonly Assignment[];
+}
+
+export interface MessagesEvent {
+  readonly membership: Membership;
+  readonly batch: MessageBatch;
+}
+
+export interface RevokedEvent {
+  readonly membership: Membership;
+  readonly partitions: readonly TopicPartition[];
+}
+
+/** Owns all memberships of the process: one strategy, connected once, whose groups come and go. */
+@Injectable()
+export class BrokerTransport extends Server implements CustomTransportStrategy {
+  override readonly transportId = BROKER_TRANSPORT;
+  private readonly log = new Logger(BrokerTransport.name);
+  private readonly memberships = new Set<Membership>();
+
+  constructor(private readonly broker: Broker) {
+    super();
+  }
+
+  /** Called by Nest once the handlers are bound. */
+  listen(done: () => void): void {
+    done();
+  }
+
+  /** Becomes a member of the group; from here on its messages reach the handlers. */
+  async join(group: string, topics: readonly string[]): Promise<Membership> {
+    const membership = await this.broker.join(group, topics, {
+      assigned: (member, assignments) => this.tell(groupEvent.assigned, { membership: member, assignments }),
+      messages: (member, batch) => this.tell(groupEvent.messages, { membership: member, batch }),
+      revoked: (member, partitions) => this.tell(groupEvent.revoked, { membership: member, partitions }),
+    });
+    this.memberships.add(membership);
+    return membership;
+  }
+
+  async close(): Promise<void> {
+    const leaving = [...this.memberships].map((membership) => membership.leave());
+    this.memberships.clear();
+    await Promise.all(leaving);
+  }
+
+  on(): never {
+    throw new Error('the broker transport has no events of its own');
+  }
+
+  unwrap<T>(): T {
+    return this.broker as T;
+  }
+
+  /** Resolves once the handler is through. A failure there is a programming error: told, never passed to the driver. */
+  private async tell(event: string, payload: AssignedEvent | MessagesEvent | RevokedEvent): Promise<void> {
+    const handler = this.getHandlerByPattern(event);
+    if (handler === null) throw new Error(`no handler is bound to the broker's event '${event}'`);
+    try {
+      const answer: unknown = await handler(payload);
+      if (isObservable(answer)) await lastValueFrom(answer, { defaultValue: undefined });
+    } catch (error) {
+      this.log.error({ msg: 'a broker handler failed', err: error, event, group: payload.membership.group });
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// THE PORT over the durable log. Drivers keep these promises; test/conformance/broker.suite.ts holds them to it.
+import type { Acks, Message, Position, StoredMessage } from '../message/message.js';
+
+/** What an answer of success stands for: nothing yet, this process's memory, the system's page cache, a synced disk. */
+export const durabilities = ['none', 'memory', 'page-cache', 'disk'] as const;
+export type Durability = (typeof durabilities)[number];
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  /** 1 to 1,024. Also the modulus that chooses a key's partition. */
+  readonly partitions: number;
+  /** standard: settled messages go by age and size. keep: nothing goes by itself (dead letters). */
+  readonly retention: 'standard' | 'keep';
+}
+
+/** A group's mark in a partition: everything below `offset` is settled; `metadata` says what above it is. */
+export interface CommittedOffset {
+  readonly offset: bigint;
+  readonly metadata: string;
+}
+
+export interface Assignment extends TopicPartition {
+  /** Where to begin: the committed mark, or the oldest message for a group that never committed. */
+  readonly start: CommittedOffset;
+}
+
+/** Messages of one partition in the order of their offsets; never empty, unless only `nextOffset` has moved. */
+export interface MessageBatch extends TopicPartition {
+  readonly messages: readonly StoredMessage[];
+  /** Offsets below it that are not in the batch hold nothing that can be delivered (damage, retention). */
+  readonly nextOffset: bigint;
+}
+
+/**
+ * What a member wants to be told. All calls of one partition come one after another.
+ * A handler that throws breaks the contract; the broker then logs it and goes on.
+ */
+export interface GroupHandlers {
+  /** The partitions are this member's from now on. Called before their first batch. */
+  assigned(membership: Membership, assignments: readonly Assignment[]): void | Promise<void>;
+  /** The next batch of a partition comes after the promise of the one before has resolved. */
+  messages(membership: Membership, batch: MessageBatch): void | Promise<void>;
+  /** Leave to finish and commit; when the promise resolves, or after a bound, the partitions belong to someone else. */
+  revoked(membership: Membership, partitions: readonly TopicPartition[]): void | Promise<void>;
+}
+
+/** One member of a consumer group. */
+export abstract class Membership {
+  abstract readonly group: string;
+
+  /** No more batches of the partition, save one that is already under way. */
+  abstract pause(partition: TopicPartition): void;
+  abstract resume(partition: TopicPartition): void;
+
+  /**
+   * Resolves when the mark is as durable as an acknowledged message. Rejects with `fenced` when the
+   * partition is no longer this member's. `metadata` is at most Broker.maxMetadataBytes of ASCII.
+   */
+  abstract commit(partition: TopicPartition, committed: CommittedOffset): Promise<void>;
+
+  /** Gives back all partitions (without calling `revoked`) and stops. Twice is fine. */
+  abstract leave(): Promise<void>;
+}
+
+export interface PartitionLag extends TopicPartition {
+  /** Null for a group that has committed nothing there. */
+  readonly committed: bigint | null;
+  readonly highWatermark: bigint;
+  readonly lag: bigint;
+}
+
+export interface BrokerHealth {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export abstract class Broker {
+  /** The longest metadata a commit may carry, in bytes. */
+  abstract readonly maxMetadataBytes: number;
+
+  /** Ready to append and to be joined. Rejects with a BigpipeError that says what to do. */
+  abstract open(): Promise<void>;
+
+  /** Creates the topic, or adds partitions to it; never takes any away. */
+  abstract ensureTopic(spec: TopicSpec): Promise<void>;
+
+  /**
+   * Stores all the messages or none, in their order, and resolves to their positions once they are as
+   * durable as `acks` asks. At acks 0 the promise is already resolved and holds null for each: no position
+   * is known. Order holds among appends of one level. Rejects with a BigpipeError: overloaded, storage-full,
+   * storage-failed, storage-stopped, message-too-large, unknown-topic, unknown-partition, closed.
+   */
+  abstract append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]>;
+
+  /** What a success at this level means here and now. */
+  abstract durability(acks: Acks): Durability;
+
+  /** Becomes a member of the group. A group that has never committed begins at the oldest message. */
+  abstract join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
+
+  /** How far the group is behind in each partition of the topic. */
+  abstract lag(group: string, topic: string): PartitionLag[];
+
+  /** Looks through what is stored for damage; each line names one fault. May take minutes on a large log. */
+  abstract check(): Promise<readonly string[]>;
+
+  abstract health(): BrokerHealth;
+
+  /** Waits for what was appended, then closes. Before open and twice is fine; appends after it reject with `closed`. */
+  abstract close(): Promise<void>;
+}

@@ -1,0 +1,332 @@
+// The broker for one machine: a partitioned durable log on SQLite, with consumer groups inside the process.
+import type { Clock, Timer } from '../../../message/clock.js';
+import { BigpipeError } from '../../../message/errors.js';
+import type { Acks, Message, Position, StoredMessage } from '../../../message/message.js';
+import { Partitioner } from '../../../message/partitioner.js';
+import {
+  Broker,
+  type BrokerHealth,
+  type CommittedOffset,
+  type Durability,
+  type GroupHandlers,
+  type Membership,
+  type PartitionLag,
+  type TopicPartition,
+  type TopicSpec,
+} from '../../broker.js';
+import { GroupCoordinator } from '../../group-coordinator.js';
+import type { PartitionLog, ReadResult } from '../../partition-log.js';
+import { GroupCommit, type WritablePartition } from './group-commit.js';
+import { LogReader } from './log-reader.js';
+import type { LogStore, RetentionFloor } from './log-store.js';
+import { Tail } from './tail.js';
+
+/** How often retention looks; what it finds then goes in short transactions between the writes. */
+const retentionIntervalMs = 10_000;
+
+interface GroupMark {
+  readonly committed: CommittedOffset;
+  readonly seenMs: number;
+}
+
+interface Partition extends WritablePartition {
+  start: number;
+  /** Everything below it is durable and may be read. */
+  readable: number;
+  readonly tail: Tail;
+  readonly marks: Map<string, GroupMark>;
+}
+
+interface Topic {
+  readonly id: number;
+  /** The modulus that chooses a key's partition; there may be more partitions on disk. */
+  readonly modulus: number;
+  readonly retention: 'standard' | 'keep';
+  readonly partitions: Partition[];
+}
+
+export interface EmbeddedBrokerOptions {
+  readonly fsync: boolean;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly retentionHardMs: number;
+  readonly offsetsRetentionMs: number;
+  /** Bytes of newest messages kept in memory, shared evenly by all partitions. */
+  readonly tailBytes: number;
+  readonly clock: Clock;
+  /** Says what went wrong where nobody waits for an answer. */
+  readonly report: (text: string, error: unknown) => void;
+}
+
+export interface EmbeddedCounters {
+  damagedRanges: number;
+  damagedMessages: number;
+  /** Messages that the hard limit took before every group had settled them. */
+  unsettledRemoved: number;
+  /** Messages of acks 0 that could not be written: nobody was told. */
+  unacknowledgedLost: number;
+}
+
+export class EmbeddedBroker extends Broker implements PartitionLog {
+  override readonly maxMetadataBytes = 16_384;
+  readonly counters: EmbeddedCounters = {
+    damagedRanges: 0,
+    damagedMessages: 0,
+    unsettledRemoved: 0,
+    unacknowledgedLost: 0,
+  };
+  private readonly topics = new Map<string, Topic>();
+  private readonly partitioner = new Partitioner();
+  private readonly coordinator: GroupCoordinator;
+  private readonly writes: GroupCommit;
+  private readonly reader: LogReader;
+  private partitionCount = 0;
+  private state: 'new' | 'open' | 'closing' | 'closed' = 'new';
+  private stopped: BigpipeError | null = null;
+  private retentionTimer: Timer | null = null;
+  private retaining: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly store: LogStore,
+    private readonly options: EmbeddedBrokerOptions,
+  ) {
+    super();
+    this.coordinator = new GroupCoordinator(this, options.clock, options.report);
+    this.reader = new LogReader(
+      store,
+      (range) => {
+        this.counters.damagedRanges += 1;
+        this.counters.damagedMessages += range.last - range.first + 1;
+      },
+      options.report,
+    );
+    this.writes = new GroupCommit(store, options.clock, {
+      stored: (partition, messages) => this.becameReadable(partition as Partition, messages),
+      committed: (partition, group, committed) => {
+        (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
+      },
+      stopped: (error) => {
+        this.stopped = error;
+        options.report('the log has stopped: nothing can be stored until bigpipe is started again', error);
+      },
+    });
+  }
+
+  override async open(): Promise<void> {
+    const stored = await this.store.open();
+    for (const { id, name, partitions, retention } of stored.topics) {
+      this.topics.set(name, { id, modulus: partitions, retention, partitions: [] });
+    }
+    const byId = new Map([...this.topics].map(([name, topic]) => [topic.id, { name, topic }]));
+    for (const { topicId, partition, start, end } of stored.partitions) {
+      const { name, topic } = byId.get(topicId) as { name: string; topic: Topic };
+      topic.partitions[partition] = this.newPartition(name, topicId, partition, start, end);
+    }
+    for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
+      byId.get(topicId)?.topic.partitions[partition]?.marks.set(group, { committed, seenMs });
+    }
+    this.state = 'open';
+    this.scheduleRetention();
+  }
+
+  override async ensureTopic({ name, partitions, retention }: TopicSpec): Promise<void> {
+    this.mustBeOpen();
+    const known = this.topics.get(name);
+    const stored = await this.store.ensureTopic(name, partitions, retention);
+    const list = known?.partitions ?? [];
+    const before = list.length;
+    while (list.length < stored.partitions) list.push(this.newPartition(name, stored.id, list.length, 0, 0));
+    this.topics.set(name, { id: stored.id, modulus: partitions, retention, partitions: list });
+    if (before > 0 && before !== partitions) {
+      this.options.report(
+        `topic ${name} had ${before} partitions and is now written to ${partitions}: keys change their partition, and order is kept only among messages appended from here on`,
+        undefined,
+      );
+    }
+    if (before < list.length) await this.coordinator.topicChanged(name);
+  }
+
+  override append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+    let targets: Partition[];
+    try {
+      this.mustBeOpen();
+      targets = messages.map((message) => this.partitionFor(message));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const stored = this.writes.append(messages, targets);
+    if (acks !== 0) return stored.then((offsets) => positionsOf(targets, offsets));
+    stored.catch((error) => {
+      this.counters.unacknowledgedLost += messages.length;
+      this.options.report(`${messages.length} messages of acks 0 could not be stored`, error);
+    });
+    return Promise.resolve(messages.map(() => null));
+  }
+
+  override durability(acks: Acks): Durability {
+    if (acks === 0) return 'none';
+    return this.options.fsync ? 'disk' : 'page-cache';
+  }
+
+  override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    this.mustBeOpen();
+    return this.coordinator.join(group, topics, handlers);
+  }
+
+  override lag(group: string, topic: string): PartitionLag[] {
+    return this.topic(topic).partitions.map(({ partition, start, readable, marks }) => {
+      const committed = marks.get(group)?.committed.offset ?? null;
+      const highWatermark = BigInt(readable);
+      return { topic, partition, committed, highWatermark, lag: highWatermark - (committed ?? BigInt(start)) };
+    });
+  }
+
+  override check(): Promise<readonly string[]> {
+    return this.store.check();
+  }
+
+  override health(): BrokerHealth {
+    if (this.stopped !== null) return { ok: false, detail: this.stopped.message };
+    if (this.state !== 'open') return { ok: false, detail: this.state };
+    const { damagedMessages } = this.counters;
+    return { ok: true, detail: damagedMessages === 0 ? 'open' : `open; ${damagedMessages} messages are damaged` };
+  }
+
+  override async close(): Promise<void> {
+    if (this.state === 'closed' || this.state === 'closing') return;
+    const wasOpen = this.state === 'open';
+    this.state = 'closing';
+    this.retentionTimer?.cancel();
+    if (wasOpen) {
+      await this.coordinator.close();
+      await this.writes.drained();
+      await this.retaining;
+      await this.store.close();
+    }
+    this.state = 'closed';
+  }
+
+  partitionsOf(topic: string): number {
+    return this.topic(topic).partitions.length;
+  }
+
+  startOffset(partition: TopicPartition): bigint {
+    return BigInt(this.partition(partition).start);
+  }
+
+  highWatermark(partition: TopicPartition): bigint {
+    return BigInt(this.partition(partition).readable);
+  }
+
+  read(at: TopicPartition, offset: bigint, maxMessages: number, maxBytes: number): ReadResult | null {
+    const partition = this.partition(at);
+    if (offset >= BigInt(partition.readable)) return null;
+    const recent = partition.tail.read(offset, maxMessages, maxBytes);
+    if (recent !== null) return { messages: recent, nextOffset: offset + BigInt(recent.length) };
+    return this.reader.read(partition, Math.max(Number(offset), partition.start), maxMessages, maxBytes);
+  }
+
+  committed(group: string, partition: TopicPartition): CommittedOffset | null {
+    return this.partition(partition).marks.get(group)?.committed ?? null;
+  }
+
+  commit(group: string, partition: TopicPartition, committed: CommittedOffset): Promise<void> {
+    return this.writes.commit(group, this.partition(partition), committed);
+  }
+
+  private becameReadable(partition: Partition, messages: readonly StoredMessage[]): void {
+    partition.readable = partition.end;
+    partition.tail.push(messages);
+    this.coordinator.wake(partition);
+  }
+
+  private partitionFor(message: Message): Partition {
+    const { modulus, partitions } = this.topic(message.topic);
+    const number = message.partition ?? this.partitioner.choose(message.key, modulus);
+    return this.partition({ topic: message.topic, partition: number }, partitions);
+  }
+
+  private topic(name: string): Topic {
+    const topic = this.topics.get(name);
+    if (topic === undefined) throw new BigpipeError('unknown-topic', `there is no topic ${name}`);
+    return topic;
+  }
+
+  private partition(at: TopicPartition, partitions = this.topic(at.topic).partitions): Partition {
+    const partition = partitions[at.partition];
+    if (partition === undefined) {
+      throw new BigpipeError('unknown-partition', `topic ${at.topic} has no partition ${at.partition}`);
+    }
+    return partition;
+  }
+
+  private newPartition(topic: string, topicId: number, partition: number, start: number, end: number): Partition {
+    this.partitionCount += 1;
+    const tail = new Tail(() => this.options.tailBytes / this.partitionCount);
+    return { topicId, topic, partition, start, end, readable: end, tail, marks: new Map() };
+  }
+
+  private mustBeOpen(): void {
+    if (this.state !== 'open') throw new BigpipeError('closed', `the broker is ${this.state}`);
+  }
+
+  private scheduleRetention(): void {
+    this.retentionTimer = this.options.clock.setTimer(retentionIntervalMs, () => {
+      this.retaining = this.retain().then(() => {
+        if (this.state === 'open') this.scheduleRetention();
+      });
+    });
+  }
+
+  private async retain(): Promise<void> {
+    const { clock, retentionMs, retentionHardMs, retentionBytes, report } = this.options;
+    try {
+      for (let more = true; more && this.state === 'open' && this.stopped === null; ) {
+        const result = await this.store.retain({
+          floors: this.floors(),
+          settledBeforeMs: clock.now() - retentionMs,
+          anyBeforeMs: retentionHardMs === 0 ? 0 : clock.now() - retentionHardMs,
+          maxBytes: retentionBytes,
+        });
+        for (const { topicId, partition, start } of result.starts) this.startsAt(topicId, partition, start);
+        if (result.unsettled > 0) {
+          this.counters.unsettledRemoved += result.unsettled;
+          report(
+            `broker.embedded.retention.hard.ms took ${result.unsettled} messages that were not settled`,
+            undefined,
+          );
+        }
+        more = result.more;
+      }
+    } catch (error) {
+      report('retention failed and will be tried again', error);
+    }
+  }
+
+  /** Below the floor of a partition every group that still counts has settled everything. */
+  private floors(): RetentionFloor[] {
+    const groupsCountFrom = this.options.clock.now() - this.options.offsetsRetentionMs;
+    const standard = [...this.topics.values()].filter(({ retention }) => retention === 'standard');
+    return standard.flatMap(({ partitions }) =>
+      partitions.map(({ topicId, partition, readable, marks }) => {
+        let settled = readable;
+        for (const [group, { committed, seenMs }] of marks) {
+          if (seenMs < groupsCountFrom && !this.coordinator.isActive(group)) continue;
+          settled = Math.min(settled, Number(committed.offset));
+        }
+        return { topicId, partition, settled };
+      }),
+    );
+  }
+
+  private startsAt(topicId: number, number: number, start: number): void {
+    for (const { partitions } of this.topics.values()) {
+      const partition = partitions[number];
+      if (partition?.topicId === topicId) partition.start = start;
+    }
+  }
+}
+
+function positionsOf(targets: readonly Partition[], offsets: readonly bigint[]): Position[] {
+  return targets.map(({ topic, partition }, i) => ({ topic, partition, offset: offsets[i] as bigint }));
+}

@@ -1,0 +1,257 @@
+// Gathers what all callers append while the last write is under way, and writes it as one transaction.
+import type { Clock } from '../../../message/clock.js';
+import { BigpipeError, textOf } from '../../../message/errors.js';
+import type { Message, StoredMessage } from '../../../message/message.js';
+import type { CommittedOffset } from '../../broker.js';
+import { chunkSize, type EncodableMessage, encodable, writeChunk } from './chunk.js';
+import type { ChunkPlace, LogStore, StoredCommit } from './log-store.js';
+
+/** Bounds how long one transaction holds up the next. A single larger message still goes, alone. */
+const maxWriteBytes = 8 * 1_048_576;
+/** A reader holds a whole chunk while one of its messages waits. */
+const maxChunkBytes = 131_072;
+/** Past it callers are told to come back; the doors' own bound lies below. */
+const maxPendingBytes = 256 * 1_048_576;
+
+/** A partition as the writer sees it. */
+export interface WritablePartition {
+  readonly topicId: number;
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset of the next message. */
+  end: number;
+}
+
+interface PendingAppend {
+  readonly targets: readonly WritablePartition[];
+  readonly records: readonly EncodableMessage[];
+  readonly size: number;
+  readonly resolve: (offsets: readonly bigint[]) => void;
+  readonly reject: (error: BigpipeError) => void;
+}
+
+interface PendingCommit {
+  committed: CommittedOffset;
+  readonly partition: WritablePartition;
+  readonly group: string;
+  readonly settle: ((error: BigpipeError | null) => void)[];
+}
+
+/** The messages of one write to one partition, in order. */
+type Additions = Map<WritablePartition, { records: EncodableMessage[]; base: number }>;
+
+export interface GroupCommitEvents {
+  /** The messages are durable and may be read. */
+  stored(partition: WritablePartition, messages: readonly StoredMessage[]): void;
+  committed(partition: WritablePartition, group: string, committed: CommittedOffset): void;
+  /** Nothing can be written any more. */
+  stopped(error: BigpipeError): void;
+}
+
+/** One write at a time, so that offsets are dense and a failure is known before anything follows it. */
+export class GroupCommit {
+  private appends: PendingAppend[] = [];
+  private pendingBytes = 0;
+  private commits = new Map<string, PendingCommit>();
+  private writing = false;
+  private scheduled = false;
+  private stopped: BigpipeError | null = null;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private readonly store: LogStore,
+    private readonly clock: Clock,
+    private readonly events: GroupCommitEvents,
+  ) {}
+
+  append(messages: readonly Message[], targets: readonly WritablePartition[]): Promise<readonly bigint[]> {
+    if (this.stopped !== null) return Promise.reject(this.stopped);
+    const records = messages.map(encodable);
+    const size = chunkSize(records);
+    if (this.pendingBytes + size > maxPendingBytes && this.appends.length > 0) {
+      return Promise.reject(new BigpipeError('overloaded', `${this.pendingBytes} bytes wait to be written`));
+    }
+    this.pendingBytes += size;
+    return new Promise((resolve, reject) => {
+      this.appends.push({ targets, records, size, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** A later commit of the same group and partition overtakes one that still waits; both are then answered. */
+  commit(group: string, partition: WritablePartition, committed: CommittedOffset): Promise<void> {
+    if (this.stopped !== null) return Promise.reject(this.stopped);
+    return new Promise((resolve, reject) => {
+      const settle = (error: BigpipeError | null) => (error === null ? resolve() : reject(error));
+      const key = `${partition.topicId}/${partition.partition}/${group}`;
+      const waiting = this.commits.get(key);
+      if (waiting === undefined) this.commits.set(key, { committed, partition, group, settle: [settle] });
+      else {
+        waiting.committed = committed;
+        waiting.settle.push(settle);
+      }
+      this.schedule();
+    });
+  }
+
+  /** Resolves when nothing waits to be written. */
+  drained(): Promise<void> {
+    if (!this.writing && this.appends.length === 0 && this.commits.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** Everybody who asks in this turn of the event loop shares the write. */
+  private schedule(): void {
+    if (this.writing || this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    if (this.writing) return;
+    this.writing = true;
+    while (this.appends.length > 0 || this.commits.size > 0) await this.writeOnce();
+    this.writing = false;
+    for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  private async writeOnce(): Promise<void> {
+    const appends = this.takeAppends();
+    const commits = [...this.commits.values()];
+    this.commits = new Map();
+    const timestampMs = this.clock.now();
+    const additions = gather(appends);
+    const { buffer, chunks } = layOut(additions, timestampMs);
+    try {
+      await this.store.write({ buffer, chunks, commits: commits.map((commit) => stored(commit, timestampMs)) });
+    } catch (error) {
+      this.failed(error, appends, commits);
+      return;
+    }
+    for (const [partition, { records, base }] of additions) {
+      partition.end = base + records.length;
+      this.events.stored(partition, storedMessages(partition, base, records, timestampMs));
+    }
+    for (const { partition, group, committed, settle } of commits) {
+      this.events.committed(partition, group, committed);
+      for (const done of settle) done(null);
+    }
+    const next = new Map([...additions].map(([partition, { base }]) => [partition, base]));
+    for (const { targets, resolve } of appends) {
+      resolve(
+        targets.map((partition) => {
+          const offset = next.get(partition) as number;
+          next.set(partition, offset + 1);
+          return BigInt(offset);
+        }),
+      );
+    }
+  }
+
+  private takeAppends(): PendingAppend[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { size } of this.appends) {
+      if (count > 0 && bytes + size > maxWriteBytes) break;
+      bytes += size;
+      count += 1;
+    }
+    this.pendingBytes -= bytes;
+    return this.appends.splice(0, count);
+  }
+
+  /** What queued behind in the same partitions fails too: its callers may rely on what came before it. */
+  private failed(error: unknown, appends: readonly PendingAppend[], commits: readonly PendingCommit[]): void {
+    const cause =
+      error instanceof BigpipeError ? error : new BigpipeError('storage-failed', textOf(error), { cause: error });
+    const touched = new Set(appends.flatMap(({ targets }) => targets));
+    const isStopped = cause.code === 'storage-stopped' || cause.code === 'storage-damaged';
+    const behind = this.appends.filter(({ targets }) => isStopped || targets.some((target) => touched.has(target)));
+    this.appends = this.appends.filter((append) => !behind.includes(append));
+    for (const { size, reject } of behind) {
+      this.pendingBytes -= size;
+      reject(cause);
+    }
+    for (const { reject } of appends) reject(cause);
+    const lost = isStopped ? [...commits, ...this.commits.values()] : commits;
+    if (isStopped) {
+      this.commits = new Map();
+      this.stopped = cause;
+      this.events.stopped(cause);
+    }
+    for (const { settle } of lost) for (const done of settle) done(cause);
+  }
+}
+
+function gather(appends: readonly PendingAppend[]): Additions {
+  const additions: Additions = new Map();
+  for (const { targets, records } of appends) {
+    records.forEach((record, i) => {
+      const partition = targets[i] as WritablePartition;
+      const added = additions.get(partition);
+      if (added === undefined) additions.set(partition, { records: [record], base: partition.end });
+      else added.records.push(record);
+    });
+  }
+  return additions;
+}
+
+function layOut(additions: Additions, timestampMs: number): { buffer: ArrayBuffer; chunks: ChunkPlace[] } {
+  const parts: { partition: WritablePartition; base: number; records: EncodableMessage[]; length: number }[] = [];
+  let total = 0;
+  for (const [partition, { records, base }] of additions) {
+    for (let from = 0; from < records.length; ) {
+      const to = chunkEnd(records, from);
+      const part = records.slice(from, to);
+      const length = chunkSize(part);
+      parts.push({ partition, base: base + from, records: part, length });
+      total += length;
+      from = to;
+    }
+  }
+  const buffer = new ArrayBuffer(total);
+  const bytes = Buffer.from(buffer);
+  let start = 0;
+  const chunks = parts.map(({ partition, base, records, length }) => {
+    writeChunk(bytes, start, base, timestampMs, records);
+    const { topicId, partition: number } = partition;
+    const chunk = { topicId, partition: number, base, count: records.length, timestampMs, start, length };
+    start += length;
+    return chunk;
+  });
+  return { buffer, chunks };
+}
+
+function chunkEnd(records: readonly EncodableMessage[], from: number): number {
+  let bytes = 0;
+  let to = from;
+  while (to < records.length && (to === from || bytes + (records[to] as EncodableMessage).size <= maxChunkBytes)) {
+    bytes += (records[to] as EncodableMessage).size;
+    to += 1;
+  }
+  return to;
+}
+
+function storedMessages(
+  { topic, partition }: WritablePartition,
+  base: number,
+  records: readonly EncodableMessage[],
+  timestampMs: number,
+): StoredMessage[] {
+  return records.map(({ message }, i) => ({
+    topic,
+    partition,
+    offset: BigInt(base + i),
+    timestampMs,
+    key: message.key,
+    body: message.body,
+    headers: message.headers,
+  }));
+}
+
+function stored({ partition, group, committed }: PendingCommit, seenMs: number): StoredCommit {
+  return { topicId: partition.topicId, partition: partition.partition, group, committed, seenMs };
+}

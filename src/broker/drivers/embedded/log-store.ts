@@ -1,0 +1,111 @@
+// What the embedded driver asks of its storage; the one file to satisfy if another engine should replace SQLite.
+import type { CommittedOffset } from '../../broker.js';
+
+export interface StoredTopic {
+  readonly id: number;
+  readonly name: string;
+  readonly partitions: number;
+  readonly retention: 'standard' | 'keep';
+}
+
+export interface StoredPartition {
+  readonly topicId: number;
+  readonly partition: number;
+  /** The oldest offset kept, and the one after the newest. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface StoredCommit {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly group: string;
+  readonly committed: CommittedOffset;
+  /** Unix milliseconds of the group's last commit there. */
+  readonly seenMs: number;
+}
+
+export interface StoreState {
+  readonly topics: readonly StoredTopic[];
+  readonly partitions: readonly StoredPartition[];
+  readonly commits: readonly StoredCommit[];
+}
+
+/** A chunk inside the one buffer of a write. */
+export interface ChunkPlace {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly base: number;
+  readonly count: number;
+  readonly timestampMs: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** One transaction: all of it is durable when the promise resolves, or none of it ever is. */
+export interface StoreWrite {
+  /** Its memory is given away: the caller must not touch it again. */
+  readonly buffer: ArrayBuffer;
+  readonly chunks: readonly ChunkPlace[];
+  readonly commits: readonly StoredCommit[];
+}
+
+export interface StoredChunk {
+  readonly base: number;
+  readonly count: number;
+  readonly data: Buffer;
+}
+
+/** Offsets that can no longer be read as what was written. */
+export interface DamagedRange {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly first: number;
+  /** Included. */
+  readonly last: number;
+  readonly reason: string;
+}
+
+/** How far one partition may be cleaned: what every group has settled, and what may go all the same. */
+export interface RetentionFloor {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly settled: number;
+}
+
+export interface RetentionRequest {
+  readonly floors: readonly RetentionFloor[];
+  /** Settled chunks older than this go. */
+  readonly settledBeforeMs: number;
+  /** Chunks older than this go even unsettled; 0 for none. */
+  readonly anyBeforeMs: number;
+  /** Above this size settled chunks go before their age. */
+  readonly maxBytes: number;
+}
+
+export interface RetentionResult {
+  readonly starts: readonly { readonly topicId: number; readonly partition: number; readonly start: number }[];
+  /** Messages that went although a group had not settled them. */
+  readonly unsettled: number;
+  /** True when a further call would remove more. */
+  readonly more: boolean;
+}
+
+export abstract class LogStore {
+  /** Takes the directory for this process and recovers what is in it. Rejects with storage-locked or storage-damaged. */
+  abstract open(): Promise<StoreState>;
+  abstract ensureTopic(name: string, partitions: number, retention: 'standard' | 'keep'): Promise<StoredTopic>;
+  /** Writes take effect in the order of the calls. */
+  abstract write(write: StoreWrite): Promise<void>;
+  /** The chunk that holds `offset`, else the next one behind it; null when there is none. Throws storage-damaged. */
+  abstract read(topicId: number, partition: number, offset: number): StoredChunk | null;
+  /** The first chunk at or behind `offset` that can be read, without its data. For finding the end of damage. */
+  abstract nextReadable(topicId: number, partition: number, offset: number, end: number): number;
+  /** Notes damage for later inspection. */
+  abstract noteDamage(range: DamagedRange): Promise<void>;
+  /** One short transaction; call again while `more`. */
+  abstract retain(request: RetentionRequest): Promise<RetentionResult>;
+  /** Each line names one fault. */
+  abstract check(): Promise<readonly string[]>;
+  abstract close(): Promise<void>;
+}

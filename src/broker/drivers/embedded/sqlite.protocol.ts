@@ -1,0 +1,41 @@
+// What the store and its writer thread say to each other.
+import type {
+  DamagedRange,
+  RetentionRequest,
+  RetentionResult,
+  StoredTopic,
+  StoreState,
+  StoreWrite,
+} from './log-store.js';
+
+export interface WriterOptions {
+  readonly directory: string;
+  readonly fsync: boolean;
+  /** 0: the disk is the bound. */
+  readonly maxBytes: number;
+  /** check: looks through the database and ends, without becoming its owner. */
+  readonly mode: 'write' | 'check';
+}
+
+/** The request of each kind, and what its success brings. */
+export interface WriterCalls {
+  open: { request: null; result: StoreState };
+  ensureTopic: { request: { name: string; partitions: number; retention: 'standard' | 'keep' }; result: StoredTopic };
+  write: { request: StoreWrite; result: null };
+  noteDamage: { request: DamagedRange; result: null };
+  retain: { request: RetentionRequest; result: RetentionResult };
+  check: { request: null; result: readonly string[] };
+  close: { request: null; result: null };
+}
+export type WriterCall = keyof WriterCalls;
+
+export interface WriterRequest<C extends WriterCall = WriterCall> {
+  readonly id: number;
+  readonly call: C;
+  readonly request: WriterCalls[C]['request'];
+}
+
+export type WriterReply =
+  | { readonly id: number; readonly result: WriterCalls[WriterCall]['result'] }
+  /** `code` is SQLite's extended result code, or ours when the fault is not SQLite's. */
+  | { readonly id: number; readonly code: string; readonly message: string };

@@ -1,0 +1,30 @@
+// The files and tables of the SQLite store, shared by its writer thread and its reader.
+
+export const databaseFile = 'bigpipe.db';
+/** Held open and locked by the one process that owns the directory; the system frees it when that process dies. */
+export const lockFile = 'bigpipe.lock';
+/** Says that a database was created here: without it a missing database would silently become a new one. */
+export const markerFile = 'bigpipe.format';
+export const formatVersion = 1;
+
+export const messagesTable = (topicId: number, partition: number) => `m_${topicId}_${partition}`;
+
+/** `o` is the offset of the chunk's first message, `c` their count, `t` the newest timestamp. */
+export const createMessagesTable = (topicId: number, partition: number) =>
+  `CREATE TABLE IF NOT EXISTS ${messagesTable(topicId, partition)}
+   (o INTEGER PRIMARY KEY, c INTEGER NOT NULL, t INTEGER NOT NULL, d BLOB NOT NULL)`;
+
+export const createTables = `
+  CREATE TABLE IF NOT EXISTS topics
+    (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL, retention TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS starts
+    (topic INTEGER NOT NULL, partition INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (topic, partition))
+    WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS commits
+    (topic INTEGER NOT NULL, partition INTEGER NOT NULL, member TEXT NOT NULL, position INTEGER NOT NULL,
+     metadata TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (topic, partition, member))
+    WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS damage
+    (topic INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+     reason TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (topic, partition, first));
+`;

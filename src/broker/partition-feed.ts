@@ -1,0 +1,66 @@
+// Hands one partition's messages to one member, in order, one batch at a time, for as long as the member owns it.
+import type { MessageBatch, TopicPartition } from './broker.js';
+import type { PartitionLog } from './partition-log.js';
+
+/** Small enough that a pause takes effect soon, large enough that a batch costs little a message. */
+const maxBatchMessages = 256;
+const maxBatchBytes = 1_048_576;
+
+export class PartitionFeed {
+  private paused = false;
+  private stopped = false;
+  private running: Promise<void> | null = null;
+
+  constructor(
+    readonly partition: TopicPartition,
+    private offset: bigint,
+    private readonly log: PartitionLog,
+    private readonly deliver: (batch: MessageBatch) => void | Promise<void>,
+    private readonly failed: (error: unknown) => void,
+  ) {}
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.wake();
+  }
+
+  /** There may be something to read. Costs nothing while a run is under way: it reads to the end. */
+  wake(): void {
+    if (this.paused || this.stopped || this.running !== null) return;
+    this.running = this.run().finally(() => {
+      this.running = null;
+      // What was appended between the last read and here woke nobody.
+      if (this.hasMore()) this.wake();
+    });
+  }
+
+  /** No batch is handed over after the promise has resolved. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private hasMore(): boolean {
+    return !this.paused && !this.stopped && this.offset < this.log.highWatermark(this.partition);
+  }
+
+  private async run(): Promise<void> {
+    // Leaves the caller's stack, so that an append is never held up by a delivery.
+    await Promise.resolve();
+    while (!this.paused && !this.stopped) {
+      try {
+        const read = this.log.read(this.partition, this.offset, maxBatchMessages, maxBatchBytes);
+        if (read === null) return;
+        this.offset = read.nextOffset;
+        await this.deliver({ ...this.partition, messages: read.messages, nextOffset: read.nextOffset });
+      } catch (error) {
+        this.failed(error);
+        this.stopped = true;
+      }
+    }
+  }
+}

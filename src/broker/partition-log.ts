@@ -1,0 +1,22 @@
+// What the in-process group coordinator needs of a driver's log; the memory and embedded drivers have it.
+import type { StoredMessage } from '../message/message.js';
+import type { CommittedOffset, TopicPartition } from './broker.js';
+
+export interface ReadResult {
+  readonly messages: readonly StoredMessage[];
+  readonly nextOffset: bigint;
+}
+
+export interface PartitionLog {
+  partitionsOf(topic: string): number;
+
+  /** The oldest offset still kept, and the one after the newest that is readable. */
+  startOffset(partition: TopicPartition): bigint;
+  highWatermark(partition: TopicPartition): bigint;
+
+  /** From `offset` on, at most about `maxBytes` of bodies but at least one message; null at the end. */
+  read(partition: TopicPartition, offset: bigint, maxMessages: number, maxBytes: number): ReadResult | null;
+
+  committed(group: string, partition: TopicPartition): CommittedOffset | null;
+  commit(group: string, partition: TopicPartition, committed: CommittedOffset): Promise<void>;
+}

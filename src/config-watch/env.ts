@@ -1,0 +1,83 @@
+// What the process's environment may say; it wins over the file. The only reader of process.env.
+import type { DynamicModule } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { IsOptional, validateSync } from 'class-validator';
+import { AnyText, OneOf, Text } from './schema/rules.js';
+import { SettingsError } from './settings.js';
+
+const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
+const portAllowed = 'a port from 0 to 65535';
+
+/** Texts, as the environment has them. An empty variable counts as not set. */
+export class Environment {
+  @IsOptional()
+  @AnyText()
+  BIGPIPE_CONFIG?: string;
+
+  @IsOptional()
+  @AnyText()
+  BIGPIPE_HOST?: string;
+
+  @IsOptional()
+  @Text(portPattern, portAllowed)
+  BIGPIPE_PORT?: string;
+
+  @IsOptional()
+  @AnyText()
+  BIGPIPE_MANAGEMENT_HOST?: string;
+
+  @IsOptional()
+  @Text(portPattern, portAllowed)
+  BIGPIPE_MANAGEMENT_PORT?: string;
+
+  @IsOptional()
+  @AnyText()
+  BIGPIPE_DATA_DIR?: string;
+
+  @IsOptional()
+  @OneOf(['1', '2', '3', '4', '5'])
+  BIGPIPE_LOG_LEVEL?: string;
+}
+
+const names = [
+  'BIGPIPE_CONFIG',
+  'BIGPIPE_HOST',
+  'BIGPIPE_PORT',
+  'BIGPIPE_MANAGEMENT_HOST',
+  'BIGPIPE_MANAGEMENT_PORT',
+  'BIGPIPE_DATA_DIR',
+  'BIGPIPE_LOG_LEVEL',
+] as const satisfies readonly (keyof Environment)[];
+
+export interface LoadedEnvironment {
+  readonly environment: Environment;
+  /** Gives ConfigService to whoever wants it, filled with the same environment. */
+  readonly module: DynamicModule;
+}
+
+/** Reads .env and the process's environment (which wins over .env). Throws SettingsError with all faults. */
+export async function loadEnvironment(): Promise<LoadedEnvironment> {
+  let environment = new Environment();
+  const module = await ConfigModule.forRoot({
+    isGlobal: true,
+    validate: (raw) => {
+      environment = readEnvironment(raw);
+      return Object.fromEntries(Object.entries(environment));
+    },
+  });
+  return { environment, module };
+}
+
+function readEnvironment(raw: Record<string, unknown>): Environment {
+  const environment = new Environment();
+  for (const name of names) {
+    const value = raw[name];
+    if (typeof value === 'string' && value !== '') environment[name] = value;
+  }
+  const faults = validateSync(environment).map(
+    (fault) =>
+      `${fault.property}: found ${JSON.stringify(fault.value)}, allowed: ${Object.values(fault.constraints ?? {})[0]}`,
+  );
+  if (faults.length > 0) throw new SettingsError('environment', faults);
+  return environment;
+}

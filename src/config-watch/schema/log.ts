@@ -1,0 +1,14 @@
+// The user's keys about logging.
+import { IsOptional } from 'class-validator';
+import { AnyText, Whole } from './rules.js';
+
+export class LogSection {
+  /** FATAL=1, ERROR=2, WARNING=3, INFO=4, DEBUG=5: rows above it are dropped. */
+  @Whole(1, 5)
+  'log.level': number = 4;
+
+  /** Also write the log to files in this directory, a new one every hour, the last 72 kept. */
+  @IsOptional()
+  @AnyText()
+  'log.directory'?: string;
+}

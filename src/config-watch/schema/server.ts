@@ -1,0 +1,53 @@
+// The user's keys about the two listeners and what may come in.
+import { IsOptional } from 'class-validator';
+import { AnyText, dayMs, TextList, Whole } from './rules.js';
+
+export class ServerSection {
+  @AnyText()
+  'http.server.host': string = '0.0.0.0';
+
+  /** 0 takes a free port. */
+  @Whole(0, 65_535)
+  'http.server.port': number = 10_086;
+
+  /** Calls that may wait for the broker at the same moment, 100,000 if not set; more are told to come back later. */
+  @IsOptional()
+  @Whole(1, 10_000_000)
+  'http.server.handler.channel.size'?: number;
+
+  /** Bytes of calls that may wait for the broker at the same moment. */
+  @Whole(1024, 1_099_511_627_776, 'bytes')
+  'http.server.handler.channel.bytes': number = 67_108_864;
+
+  /** The older name of http.server.handler.channel.size; the newer one wins. */
+  @IsOptional()
+  @Whole(1, 10_000_000)
+  'kafka.producer.channel.size'?: number;
+
+  /** Milliseconds in which a whole request must have come in. */
+  @Whole(100, dayMs, 'milliseconds')
+  'http.server.read.timeout': number = 5000;
+
+  /** Milliseconds a connection may make no progress while an answer is under way. */
+  @Whole(100, dayMs, 'milliseconds')
+  'http.server.write.timeout': number = 5000;
+
+  @Whole(1024, 1_073_741_824, 'bytes')
+  'http.server.max.body.size': number = 1_048_576;
+
+  /** Connections beyond it are closed at once. */
+  @Whole(1, 1_000_000)
+  'http.server.max.connections': number = 16_384;
+
+  @AnyText()
+  'management.host': string = '127.0.0.1';
+
+  /** 0 takes a free port. */
+  @Whole(0, 65_535)
+  'management.port': number = 10_087;
+
+  /** CIDRs and host patterns that calls may go to. Read and kept; enforced by a later version. */
+  @IsOptional()
+  @TextList()
+  'egress.allow'?: string[];
+}

@@ -1,0 +1,100 @@
+// Where a message goes that no attempt could deliver: a topic of its own, with its history, kept until somebody acts.
+import { Injectable } from '@nestjs/common';
+import { Broker } from '../broker/broker.js';
+import { Clock } from '../message/clock.js';
+import type { StoredMessage } from '../message/message.js';
+
+export const deadLetterReasons = ['exhausted', 'rejected', 'invalid'] as const;
+export type DeadLetterReason = (typeof deadLetterReasons)[number];
+
+/** What is known about a message that could not be delivered. */
+export interface DeadLetterNote {
+  readonly reason: DeadLetterReason;
+  readonly detail: string;
+  /** 0 when no answer came. */
+  readonly status: number;
+  /** The first KiB of the last answer. */
+  readonly answer: string;
+  readonly attempts: number;
+  /** Unix milliseconds of the first attempt, 0 for none. */
+  readonly firstAttemptMs: number;
+}
+
+/** Between attempts while the broker refuses. */
+const retryMs = 1000;
+const prefix = 'bigpipe-dlq-';
+
+export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
+
+@Injectable()
+export class DeadLetter {
+  constructor(
+    private readonly broker: Broker,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Creates the subscription's topic, with as many partitions as its origin has. */
+  prepare(topic: string, group: string, partitions: number): Promise<void> {
+    return this.broker.ensureTopic({ name: deadLetterTopic(topic, group), partitions, retention: 'keep' });
+  }
+
+  /**
+   * Writes until it is durable (true), or until `signal` aborts (false). Key, headers and body stay as they were.
+   * `failed` is told of each attempt that the broker refused.
+   */
+  async keep(
+    group: string,
+    source: StoredMessage,
+    note: DeadLetterNote,
+    signal: AbortSignal,
+    failed: (error: unknown) => void,
+  ): Promise<boolean> {
+    while (!signal.aborted) {
+      try {
+        await this.append(group, source, note);
+        return true;
+      } catch (error) {
+        failed(error);
+        await pause(this.clock, retryMs, signal);
+      }
+    }
+    return false;
+  }
+
+  private async append(group: string, source: StoredMessage, note: DeadLetterNote): Promise<void> {
+    const history = {
+      reason: note.reason,
+      detail: note.detail,
+      status: String(note.status),
+      answer: note.answer,
+      attempts: String(note.attempts),
+      'first-attempt': timeOf(note.firstAttemptMs),
+      'last-attempt': note.attempts === 0 ? '' : timeOf(this.clock.now()),
+      topic: source.topic,
+      partition: String(source.partition),
+      offset: String(source.offset),
+    };
+    const headers = { ...source.headers };
+    for (const [name, value] of Object.entries(history)) headers[`${prefix}${name}`] = value;
+    const { key, body, partition } = source;
+    await this.broker.append([{ topic: deadLetterTopic(source.topic, group), partition, key, body, headers }], -1);
+  }
+}
+
+function timeOf(unixMs: number): string {
+  return unixMs === 0 ? '' : new Date(unixMs).toISOString();
+}
+
+function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(delayMs, () => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+    const stop = () => {
+      timer.cancel();
+      resolve();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,16 @@
+// The half that delivers: from the broker through the gates to the targets.
+import { Module } from '@nestjs/common';
+import { PolicyModule } from '../policy/policy.module.js';
+import { TargetModule } from '../target/target.module.js';
+import { DeadLetter } from './dead-letter.js';
+import { DispatcherController } from './dispatcher.controller.js';
+import { Dispatcher } from './dispatcher.js';
+import { Gates } from './gates.js';
+
+@Module({
+  imports: [PolicyModule, TargetModule],
+  controllers: [DispatcherController],
+  providers: [DeadLetter, Dispatcher, Gates],
+  exports: [Dispatcher],
+})
+export class DispatcherModule {}

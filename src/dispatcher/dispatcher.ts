@@ -1,0 +1,110 @@
+// From the broker to the receivers: one runner for each subscription, fed by the transport's events.
+import { Injectable, Logger } from '@nestjs/common';
+import { Broker, type TopicPartition } from '../broker/broker.js';
+import {
+  type AssignedEvent,
+  BrokerTransport,
+  type MessagesEvent,
+  type RevokedEvent,
+} from '../broker/broker.transport.js';
+import { ConfigWatch } from '../config-watch/config-watch.js';
+import type { SubscriptionSettings } from '../config-watch/settings.js';
+import { Clock } from '../message/clock.js';
+import { Stats } from '../stats/stats.js';
+import { Target } from '../target/target.js';
+import { DeadLetter } from './dead-letter.js';
+import { Gates } from './gates.js';
+import { GroupRunner } from './group-runner.js';
+import {
+  type ClientCounters,
+  type ConsumerCounters,
+  newClientCounters,
+  newConsumerCounters,
+} from './subscription-counters.js';
+
+@Injectable()
+export class Dispatcher {
+  private readonly log = new Logger(Dispatcher.name);
+  private readonly runners = new Map<string, GroupRunner>();
+  private readonly clients = new Map<string, ClientCounters>();
+  private readonly consumers: (ConsumerCounters & { groupId: string; topic: string })[] = [];
+  private running = false;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly transport: BrokerTransport,
+    private readonly configWatch: ConfigWatch,
+    private readonly clock: Clock,
+    private readonly gates: Gates,
+    private readonly target: Target,
+    private readonly deadLetter: DeadLetter,
+    stats: Stats,
+  ) {
+    stats.register('clientStats', () => Object.fromEntries(this.clients));
+    stats.register('consumerStats', () => this.consumers);
+  }
+
+  /** Joins every subscription's group; deliveries begin. */
+  async start(): Promise<void> {
+    const { subscriptions } = this.configWatch.settings;
+    for (const subscription of subscriptions) {
+      const { topic, groupId } = subscription;
+      const partitions = this.broker.lag(groupId, topic).length;
+      await this.deadLetter.prepare(topic, groupId, partitions);
+      this.runners.set(nameOf(topic, groupId), this.newRunner(subscription));
+      await this.transport.join(groupId, [topic]);
+    }
+    this.running = true;
+  }
+
+  /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
+  async drain(): Promise<void> {
+    if (!this.running) return;
+    this.running = false;
+    await Promise.all([...this.runners.values()].map((runner) => runner.drain()));
+    await this.transport.close();
+    await this.target.close();
+  }
+
+  assigned({ membership, assignments }: AssignedEvent): void {
+    this.runnerOf(membership.group, assignments[0])?.assigned(membership, assignments);
+  }
+
+  messages({ membership, batch }: MessagesEvent): void {
+    this.runnerOf(membership.group, batch)?.messages(batch);
+  }
+
+  async revoked({ membership, partitions }: RevokedEvent): Promise<void> {
+    await this.runnerOf(membership.group, partitions[0])?.revoked(partitions);
+  }
+
+  private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {
+    return partition === undefined ? undefined : this.runners.get(nameOf(partition.topic, group));
+  }
+
+  private newRunner(subscription: SubscriptionSettings): GroupRunner {
+    const { topic, groupId } = subscription;
+    let client = this.clients.get(topic);
+    if (client === undefined) {
+      client = newClientCounters();
+      this.clients.set(topic, client);
+    }
+    const consumer = { groupId, topic, ...newConsumerCounters() };
+    this.consumers.push(consumer);
+    const { clock, gates, target, deadLetter } = this;
+    const { maxMetadataBytes } = this.broker;
+    const report = (text: string, details: object) => this.log.warn({ msg: text, group: groupId, ...details });
+    return new GroupRunner(subscription, {
+      clock,
+      gates,
+      target,
+      deadLetter,
+      maxMetadataBytes,
+      client,
+      consumer,
+      report,
+    });
+  }
+}
+
+const nameOf = (topic: string, group: string) => `${topic} ${group}`;

@@ -1,0 +1,189 @@
+// Runs one subscription: reads with back-pressure, keeps each partition's window, commits, drains.
+import type { Assignment, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
+import type { SubscriptionSettings } from '../config-watch/settings.js';
+import { type Clock, type Timer, within } from '../message/clock.js';
+import { textOf } from '../message/errors.js';
+import type { StoredMessage } from '../message/message.js';
+import type { Target } from '../target/target.js';
+import type { DeadLetter } from './dead-letter.js';
+import { Deliverer } from './deliverer.js';
+import type { Gates } from './gates.js';
+import { PartitionWindow, type WindowLimits, type Work } from './partition-window.js';
+import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+
+/** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
+const minWindow = 1024;
+/** What settles within it is committed together. A crash repeats at most what settled since. */
+const commitIntervalMs = 20;
+/** On top of the receivers' timeout: for the last commit and dead letters. */
+const drainGraceMs = 2000;
+
+export interface RunnerParts {
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly target: Target;
+  readonly deadLetter: DeadLetter;
+  readonly maxMetadataBytes: number;
+  readonly client: ClientCounters;
+  readonly consumer: ConsumerCounters;
+  readonly report: (text: string, details: object) => void;
+}
+
+interface OwnedWindow {
+  readonly window: PartitionWindow;
+  readonly membership: Membership;
+  /** The commit under way; one at a time, so that an older one never overtakes a newer one. */
+  committing: Promise<void> | null;
+}
+
+export class GroupRunner {
+  private readonly windows = new Map<string, OwnedWindow>();
+  private readonly deliverer: Deliverer;
+  private readonly limits: WindowLimits;
+  private commitTimer: Timer | null = null;
+  private draining = false;
+
+  constructor(
+    readonly subscription: SubscriptionSettings,
+    private readonly parts: RunnerParts,
+  ) {
+    const { concurrency, retries, timeoutMs } = subscription;
+    this.limits = { maxOpen: Math.max(minWindow, 2 * concurrency), retries, timeoutMs };
+    const { clock, gates, target, deadLetter, client, report } = parts;
+    const settled = (work: Work) => this.settled(work);
+    this.deliverer = new Deliverer({
+      subscription,
+      clock,
+      gates,
+      target,
+      deadLetter,
+      counters: client,
+      settled,
+      report,
+    });
+  }
+
+  assigned(membership: Membership, assignments: readonly Assignment[]): void {
+    for (const assignment of assignments) {
+      const window = new PartitionWindow(assignment, this.limits);
+      this.windows.set(nameOf(assignment), { window, membership, committing: null });
+    }
+  }
+
+  messages({ topic, partition, messages, nextOffset }: MessageBatch): void {
+    const owned = this.windows.get(nameOf({ topic, partition }));
+    if (owned === undefined || this.draining) return;
+    const { window, membership } = owned;
+    for (const stored of messages) this.admit(window, stored);
+    window.readUpTo(nextOffset);
+    if (window.isFull) {
+      window.isPaused = true;
+      membership.pause(window.partition);
+    }
+    this.commitSoon();
+    this.deliverer.pump();
+  }
+
+  /** Lets what is in flight end, commits, and forgets the partitions. */
+  async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const leaving = partitions.flatMap((partition) => this.windows.get(nameOf(partition)) ?? []);
+    await this.release(leaving);
+    for (const partition of partitions) this.windows.delete(nameOf(partition));
+  }
+
+  /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.deliverer.stop();
+    this.commitTimer?.cancel();
+    await this.release([...this.windows.values()]);
+    this.windows.clear();
+  }
+
+  private async release(leaving: readonly OwnedWindow[]): Promise<void> {
+    const { clock } = this.parts;
+    for (const { window } of leaving) window.close();
+    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
+    await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
+    for (const { window } of leaving) window.abort.abort();
+    await Promise.all(leaving.map((owned) => this.commit(owned)));
+  }
+
+  private admit(window: PartitionWindow, stored: StoredMessage): void {
+    const { consumer, client } = this.parts;
+    const admission = window.admit(stored);
+    if (admission.kind === 'settled') return;
+    consumer.handleMessage += 1;
+    if (admission.kind === 'invalid') {
+      consumer.invalidMessage += 1;
+      this.buryInvalid(window, stored, admission.detail);
+      return;
+    }
+    client.rpcTotal += 1;
+    if (admission.kind === 'ready') this.deliverer.offer(admission.work);
+  }
+
+  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
+    const { deadLetter, client, report } = this.parts;
+    const { topic, partition, offset } = stored;
+    const place = { topic, partition, offset: `${offset}` };
+    report('message is invalid', { ...place, detail });
+    const note = { reason: 'invalid', detail, status: 0, answer: '', attempts: 0, firstAttemptMs: 0 } as const;
+    const failed = (error: unknown) =>
+      report('dead letter not written, will try again', { ...place, error: textOf(error) });
+    window.begin();
+    void deadLetter.keep(this.subscription.groupId, stored, note, window.abort.signal, failed).then((kept) => {
+      if (kept) {
+        client.deadLetters += 1;
+        window.settleOffset(offset);
+        this.afterSettling(window);
+      }
+      window.end();
+    });
+  }
+
+  private settled(work: Work): void {
+    const { window } = work;
+    const next = window.settle(work);
+    if (next !== null) this.deliverer.offer(next);
+    this.afterSettling(window);
+  }
+
+  private afterSettling(window: PartitionWindow): void {
+    if (window.isPaused && window.hasRoom && !window.closed) {
+      window.isPaused = false;
+      this.windows.get(nameOf(window.partition))?.membership.resume(window.partition);
+    }
+    this.commitSoon();
+  }
+
+  private commitSoon(): void {
+    if (this.commitTimer !== null || this.draining) return;
+    this.commitTimer = this.parts.clock.setTimer(commitIntervalMs, () => {
+      this.commitTimer = null;
+      for (const owned of this.windows.values()) void this.commit(owned);
+    });
+  }
+
+  /** What settles while a commit is under way goes with the next one. */
+  private async commit(owned: OwnedWindow): Promise<void> {
+    while (owned.committing !== null) await owned.committing;
+    const { window, membership } = owned;
+    if (!window.isDirty) return;
+    const { maxMetadataBytes, report } = this.parts;
+    owned.committing = membership
+      .commit(window.partition, window.takeCommit(maxMetadataBytes))
+      .catch((error: unknown) => {
+        // Nothing is lost: what is not committed is delivered again after a restart.
+        window.isDirty = true;
+        report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
+        if (!window.closed) this.commitSoon();
+      })
+      .finally(() => {
+        owned.committing = null;
+      });
+    await owned.committing;
+  }
+}
+
+const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

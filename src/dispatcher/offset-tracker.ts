@@ -1,0 +1,99 @@
+// Which messages of a partition are settled, and what a commit must say so that a restart repeats only the others.
+
+/*
+ * Metadata: "1:" and then lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …,
+ * beginning at the committed offset. "1:1.3" says: the first is open, the three behind it are done.
+ */
+const version = '1:';
+
+/** The settled offsets above the mark: [first, end) pairs, ascending, apart from one another. */
+export type SettledRanges = readonly (readonly [first: bigint, end: bigint])[];
+
+/** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
+export function readMetadata(mark: bigint, metadata: string): SettledRanges {
+  if (!metadata.startsWith(version)) return [];
+  const ranges: [bigint, bigint][] = [];
+  let position = mark;
+  const lengths = metadata.slice(version.length).split('.');
+  for (let i = 0; i < lengths.length; i += 1) {
+    const text = lengths[i] as string;
+    if (!/^[0-9a-z]{1,10}$/.test(text)) return [];
+    const end = position + BigInt(Number.parseInt(text, 36));
+    if (i % 2 === 1) ranges.push([position, end]);
+    position = end;
+  }
+  return ranges;
+}
+
+/** Offsets are taken in ascending order and settled in any. Memory: one entry for each unsettled offset. */
+export class OffsetTracker {
+  /** In insertion order, which is ascending. */
+  private readonly unsettled = new Set<bigint>();
+  /** What an earlier owner had settled above its mark, not yet passed. */
+  private restored: (readonly [bigint, bigint])[];
+
+  constructor(
+    /** The next offset to be taken. */
+    private next: bigint,
+    metadata: string,
+  ) {
+    this.restored = [...readMetadata(next, metadata)];
+  }
+
+  /** False for an offset that was settled before this tracker began. */
+  take(offset: bigint): boolean {
+    this.next = offset + 1n;
+    while (this.restored[0] !== undefined && this.restored[0][1] <= offset) this.restored.shift();
+    const first = this.restored[0];
+    if (first !== undefined && offset >= first[0]) return false;
+    this.unsettled.add(offset);
+    return true;
+  }
+
+  /** Offsets below `offset` that were not taken hold nothing. */
+  skipTo(offset: bigint): void {
+    if (offset > this.next) this.next = offset;
+  }
+
+  settle(offset: bigint): void {
+    this.unsettled.delete(offset);
+  }
+
+  get open(): number {
+    return this.unsettled.size;
+  }
+
+  /** Everything below it is settled. */
+  get mark(): bigint {
+    const [first] = this.unsettled;
+    return first ?? this.next;
+  }
+
+  /** What to commit. Of more ranges than fit, those nearest to the mark are named; the others would be repeated. */
+  metadata(maxBytes: number): string {
+    const mark = this.mark;
+    let text = version;
+    let position = mark;
+    const add = (from: bigint, to: bigint): boolean => {
+      const pair = `${text === version ? '' : '.'}${(from - position).toString(36)}.${(to - from).toString(36)}`;
+      if (text.length + pair.length > maxBytes) return false;
+      text += pair;
+      position = to;
+      return true;
+    };
+    // Settled is what lies between two neighbouring unsettled offsets, and behind the last of them.
+    let settledFrom = mark;
+    for (const offset of this.unsettled) {
+      if (offset > settledFrom && !add(settledFrom, offset)) return text;
+      settledFrom = offset + 1n;
+    }
+    if (settledFrom > mark && this.next > settledFrom && !add(settledFrom, this.next)) return text;
+    // An earlier owner's ranges that this one has not reached yet still hold.
+    for (const [first, end] of this.restored) {
+      let from = first;
+      if (from < this.next) from = this.next;
+      if (end > from && from > mark && !add(from, end)) break;
+    }
+    return text === version ? '' : text;
+  }
+}

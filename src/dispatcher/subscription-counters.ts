@@ -1,0 +1,30 @@
+// What /stats says about deliveries, in the original's words.
+
+/** One kafka.consumer.list entry. */
+export interface ConsumerCounters {
+  handleMessage: number;
+  invalidMessage: number;
+}
+
+/** One topic, all its groups together. */
+export interface ClientCounters {
+  circuitIsBreak: number;
+  /** Given up: exhausted or rejected. */
+  rpcFail: number;
+  rpcRetries: number;
+  rpcSuccess: number;
+  /** Counted once a message is read: what is neither success nor fail is waiting or in flight. */
+  rpcTotal: number;
+  /** Rejected, exhausted and invalid messages that now stand in a dead-letter topic. */
+  deadLetters: number;
+}
+
+export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0 });
+export const newClientCounters = (): ClientCounters => ({
+  circuitIsBreak: 0,
+  rpcFail: 0,
+  rpcRetries: 0,
+  rpcSuccess: 0,
+  rpcTotal: 0,
+  deadLetters: 0,
+});

@@ -1,0 +1,55 @@
+// /livez, /readyz and /health: bare for everybody, with details for the operator.
+import { Controller, Get, HttpCode, Res } from '@nestjs/common';
+import { RouteConstraints } from '@nestjs/platform-fastify';
+import { HealthCheck, type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
+import { SkipThrottle } from '@nestjs/throttler';
+import { mainListener, managementListener } from '../message/listener.js';
+import { BrokerIndicator } from './broker.indicator.js';
+import { DrainIndicator } from './drain.indicator.js';
+
+/** The part of a reply that is used here. */
+interface Reply {
+  status(code: number): unknown;
+}
+
+@Controller()
+@SkipThrottle()
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly broker: BrokerIndicator,
+    private readonly draining: DrainIndicator,
+  ) {}
+
+  /** The event loop turns: nothing else is asked, so that no trouble elsewhere gets the process killed. */
+  @Get('livez')
+  @HttpCode(200)
+  live(): { status: string } {
+    return { status: 'ok' };
+  }
+
+  /** 200 while calls can be taken and stored, else 503. */
+  @Get('readyz')
+  ready(@Res({ passthrough: true }) reply: Reply): { status: string } {
+    return this.bare(reply);
+  }
+
+  @Get('health')
+  @RouteConstraints(mainListener)
+  bareHealth(@Res({ passthrough: true }) reply: Reply): { status: string } {
+    return this.bare(reply);
+  }
+
+  @Get('health')
+  @RouteConstraints(managementListener)
+  @HealthCheck()
+  details(): Promise<HealthCheckResult> {
+    return this.health.check([() => this.broker.check(), () => this.draining.check()]);
+  }
+
+  private bare(reply: Reply): { status: string } {
+    const isUp = this.broker.check()['broker']?.status === 'up' && this.draining.check()['drain']?.status === 'up';
+    reply.status(isUp ? 200 : 503);
+    return { status: isUp ? 'ok' : 'error' };
+  }
+}

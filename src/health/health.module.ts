@@ -1,0 +1,14 @@
+// What an orchestrator and a person on call ask first.
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { BrokerIndicator } from './broker.indicator.js';
+import { DrainIndicator } from './drain.indicator.js';
+import { HealthController } from './health.controller.js';
+
+@Module({
+  imports: [TerminusModule.forRoot({ logger: false })],
+  controllers: [HealthController],
+  providers: [BrokerIndicator, DrainIndicator],
+  exports: [DrainIndicator],
+})
+export class HealthModule {}

@@ -1,0 +1,9 @@
+// The doors, one folder a protocol.
+import { Module } from '@nestjs/common';
+import { AclModule } from '../acl/acl.module.js';
+import { ProducerModule } from '../producer/producer.module.js';
+import { MockDoor } from './rpc/mock.door.js';
+import { RpcDoor } from './rpc/rpc.door.js';
+
+@Module({ imports: [AclModule, ProducerModule], providers: [MockDoor, RpcDoor] })
+export class IngressModule {}

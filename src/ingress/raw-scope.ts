@@ -1,0 +1,20 @@
+// A part of the Fastify instance where bodies come in as bytes, whatever their content type says.
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+
+/**
+ * Doors register their routes here: no pipe, guard, interceptor or transformer stands between a call and the log.
+ * A body over `bodyLimit` bytes fails with statusCode 413 in the scope's error handler.
+ */
+export function openRawScope(
+  adapterHost: HttpAdapterHost,
+  bodyLimit: number,
+  addRoutes: (scope: FastifyInstance) => void,
+): void {
+  const fastify = adapterHost.httpAdapter.getInstance<FastifyInstance>();
+  void fastify.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+    addRoutes(scope);
+  });
+}

@@ -1,0 +1,101 @@
+// POST /rpc/call, the original's door: always HTTP 200 with {data, errno, msg}, whatever becomes of the call.
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { v7 as uuid } from 'uuid';
+import { Acl } from '../../acl/acl.js';
+import { ConfigWatch } from '../../config-watch/config-watch.js';
+import { BigpipeError } from '../../message/errors.js';
+import { mainListener } from '../../message/listener.js';
+import { type Message, messageHeader } from '../../message/message.js';
+import { Producer } from '../../producer/producer.js';
+import { Stats } from '../../stats/stats.js';
+import { openRawScope } from '../raw-scope.js';
+import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
+
+/** Seconds after which a caller that was turned away may come back. */
+const retryAfterS = '1';
+/** The original looks at no method; these are the ones that a body may come with, or without. */
+const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'];
+
+const answerOf = (errno: number, msg: string) => JSON.stringify({ data: '', errno, msg });
+const stored = Buffer.from(answerOf(0, '发送成功'));
+const overloaded = answerOf(-1, '超过负载');
+const broken = answerOf(1, '内部错误');
+const forbidden = answerOf(-1, '权限错误');
+const tooLarge = answerOf(-1, '请求体过大');
+
+@Injectable()
+export class RpcDoor implements OnModuleInit {
+  private readonly log = new Logger(RpcDoor.name);
+  private readonly counters = { receivedCall: 0, acceptedCall: 0, overloadCall: 0 };
+
+  constructor(
+    private readonly acl: Acl,
+    private readonly producer: Producer,
+    private readonly configWatch: ConfigWatch,
+    private readonly adapterHost: HttpAdapterHost,
+    stats: Stats,
+  ) {
+    stats.register('serverStats', () => this.counters);
+  }
+
+  /** The hot route stands on the Fastify instance itself. */
+  onModuleInit(): void {
+    openRawScope(this.adapterHost, this.configWatch.settings.server.maxBodyBytes, (scope) => {
+      scope.setErrorHandler<FastifyError>((error, _request, reply) => this.unreadable(error, reply));
+      scope.route({
+        method: methods,
+        url: '/rpc/call',
+        constraints: mainListener,
+        handler: (request, reply) => this.call(request, reply),
+      });
+    });
+  }
+
+  private async call(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    this.counters.receivedCall += 1;
+    reply.header('content-type', 'application/json; charset=utf-8');
+    const call = readRpcCall(request.body as Buffer | undefined);
+    if ('refused' in call) return reply.send(answerOf(-1, (call as Refusal).refused));
+    const topic = this.acl.topicFor(call.aclName, call.aclSecret);
+    if (topic === null) return reply.send(forbidden);
+    const id = call.id ?? `msg_${uuid()}`;
+    try {
+      await this.producer.accept(messageOf(call, topic, id), call.acks);
+    } catch (error) {
+      return this.notStored(error, reply);
+    }
+    this.counters.acceptedCall += 1;
+    reply.header(messageHeader.id, id);
+    reply.header('bigpipe-durability', this.producer.durability(call.acks));
+    return reply.send(stored);
+  }
+
+  private notStored(error: unknown, reply: FastifyReply): FastifyReply {
+    const known = error instanceof BigpipeError;
+    reply.header('bigpipe-error', known ? error.code : 'internal');
+    if (!known) {
+      this.log.error({ msg: 'a call could not be stored', err: error });
+      return reply.send(broken);
+    }
+    if (error.retriable) reply.header('retry-after', retryAfterS);
+    if (error.code !== 'overloaded') return reply.send(broken);
+    this.counters.overloadCall += 1;
+    return reply.send(overloaded);
+  }
+
+  /** The body could not be read: too long, too slow, or broken off. */
+  private unreadable(error: FastifyError, reply: FastifyReply): FastifyReply {
+    this.counters.receivedCall += 1;
+    reply.header('content-type', 'application/json; charset=utf-8');
+    if (error.statusCode === 413) return reply.status(413).send(tooLarge);
+    return reply.status(200).send(broken);
+  }
+}
+
+function messageOf(call: RpcCall, topic: string, id: string): Message {
+  const { headers } = call;
+  headers[messageHeader.id] = id;
+  return { topic, key: call.key === '' ? null : Buffer.from(call.key), body: Buffer.from(call.data), headers };
+}

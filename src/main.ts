@@ -1,0 +1,55 @@
+// Starts the process; on SIGTERM or SIGINT drains it.
+import 'reflect-metadata';
+import { parseArgs } from 'node:util';
+import { type RunningBigpipe, startBigpipe } from './bigpipe.js';
+import { SettingsError } from './config-watch/settings.js';
+import { BigpipeError, textOf } from './message/errors.js';
+
+/** sysexits.h: EX_CONFIG, and EX_USAGE for a wrong command line. */
+const exitConfig = 78;
+const exitUsage = 64;
+/** Terminals, npm and nest forward the same signal twice; a second one that means it comes later. */
+const sameSignalMs = 1000;
+
+function fail(message: string, code: number): never {
+  process.stderr.write(`bigpipe: ${message}\n`);
+  process.exit(code);
+}
+
+function configFile(): string | null {
+  try {
+    const { values } = parseArgs({ options: { config: { type: 'string' } } });
+    return values.config ?? null;
+  } catch (error) {
+    return fail(`${textOf(error)}\nusage: bigpipe [--config FILE]`, exitUsage);
+  }
+}
+
+function drainOnSignals(running: RunningBigpipe): void {
+  let firstMs: number | undefined;
+  const onSignal = () => {
+    const nowMs = performance.now();
+    if (firstMs !== undefined) {
+      // Losing nothing: what is not committed is delivered again after the next start.
+      if (nowMs - firstMs > sameSignalMs) process.exit(1);
+      return;
+    }
+    firstMs = nowMs;
+    running.close().then(
+      () => process.exit(0),
+      (error) => fail(`could not drain: ${textOf(error)}`, 1),
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+try {
+  drainOnSignals(await startBigpipe(configFile()));
+} catch (error) {
+  if (error instanceof SettingsError) fail(`the configuration is refused: ${error.message}`, exitConfig);
+  if (error instanceof BigpipeError) fail(`${error.message} (${error.code})`, 1);
+  const code = (error as { code?: unknown }).code;
+  if (code === 'EADDRINUSE' || code === 'EACCES') fail(textOf(error), 1);
+  throw error;
+}

@@ -1,0 +1,41 @@
+// The only source of time and timers, so that tests own both.
+
+export interface Timer {
+  cancel(): void;
+}
+
+export abstract class Clock {
+  /** Unix milliseconds; may jump when the machine's clock is set. */
+  abstract now(): number;
+  /** Milliseconds since some fixed moment; never goes back. For durations, rates and deadlines. */
+  abstract elapsedMs(): number;
+  /** Runs `fire` once, not before `delayMs` have passed. */
+  abstract setTimer(delayMs: number, fire: () => void): Timer;
+}
+
+export class SystemClock extends Clock {
+  override now(): number {
+    return Date.now();
+  }
+
+  override elapsedMs(): number {
+    return performance.now();
+  }
+
+  override setTimer(delayMs: number, fire: () => void): Timer {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  }
+}
+
+/** Resolves when `work` has ended, however it ended, or after `boundMs`; says which: true for ended. */
+export function within(clock: Clock, boundMs: number, work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(boundMs, () => resolve(false));
+    const ended = () => {
+      timer.cancel();
+      resolve(true);
+    };
+    work.then(ended, ended);
+  });
+}

@@ -1,0 +1,48 @@
+// What a caller hands over, before and after it is stored.
+
+/** Header names are lower case; values are text. Repeated headers are not kept apart. */
+export type MessageHeaders = Readonly<Record<string, string>>;
+
+/** How strong an append must be: 0 before the write, 1 the leader's disk, -1 all in-sync replicas. */
+export const ackLevels = [0, 1, -1] as const;
+export type Acks = (typeof ackLevels)[number];
+
+/** A message before the append. Everything that is not key or body travels in its headers. */
+export interface Message {
+  readonly topic: string;
+  /** Chooses the partition and the lane; null means: no order asked for. */
+  readonly key: Buffer | null;
+  /** The bytes that the receiver gets, untouched. */
+  readonly body: Buffer;
+  readonly headers: MessageHeaders;
+  /** Set only for side topics, whose partition is the one of the message's origin. */
+  readonly partition?: number;
+}
+
+/** Where a message stands in the log. Offsets are dense and begin at 0 in every partition. */
+export interface Position {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** A message after the append. */
+export interface StoredMessage extends Message, Position {
+  readonly partition: number;
+  /** Unix milliseconds at which the broker took the message. */
+  readonly timestampMs: number;
+}
+
+/** The names under which bigpipe's own facts travel in a message's headers. */
+export const messageHeader = {
+  id: 'bigpipe-message-id',
+  url: 'bigpipe-url',
+  contentType: 'content-type',
+  /** Prefix of a header that the caller asked to be sent to the receiver. */
+  forward: 'bigpipe-forward-',
+} as const;
+
+/** What a message weighs in memory: its bytes and a flat 200 for the objects around them. */
+export function weightOf(message: Message): number {
+  return message.body.length + (message.key?.length ?? 0) + 200;
+}

@@ -1,0 +1,21 @@
+// How one attempt ended. No exception: a receiver that refuses is an ordinary thing.
+
+/** `connection` covers refused, reset, unresolved, unreadable answers: no status arrived. */
+export const retryReasons = ['timeout', 'connection', 'status'] as const;
+export type RetryReason = (typeof retryReasons)[number];
+
+interface Answer {
+  readonly status: number;
+  readonly durationMs: number;
+  /** The first bytes of the answer's body (at most 1 KiB), empty for a delivered one. */
+  readonly body: string;
+}
+
+export type Outcome =
+  | ({ readonly kind: 'delivered' } & Answer)
+  /** Worth another try. `status` is 0 when none arrived. */
+  | ({ readonly kind: 'retry'; readonly reason: RetryReason; readonly detail: string } & Answer)
+  /** The receiver said no; another try would get the same answer. */
+  | ({ readonly kind: 'rejected'; readonly detail: string } & Answer)
+  /** We ourselves stopped the attempt (drain, revoke): nothing is known about the receiver. */
+  | { readonly kind: 'aborted' };

@@ -1,0 +1,11 @@
+// How long to wait before the next attempt; pure.
+import type { BackoffSettings } from '../config-watch/settings.js';
+
+/**
+ * The wait after attempt number `attempt` (1 for the first): initialMs × factor^(attempt-1), at most maxMs.
+ * Full jitter takes a random part of it; `random` is in [0, 1).
+ */
+export function backoffMs(attempt: number, settings: BackoffSettings, random: number): number {
+  const ceiling = Math.min(settings.maxMs, settings.initialMs * settings.factor ** (attempt - 1));
+  return settings.jitter === 'full' ? ceiling * random : ceiling;
+}

@@ -1,0 +1,13 @@
+// GET /stats, in the shape of the original.
+import { Controller, Get } from '@nestjs/common';
+import { Stats } from './stats.js';
+
+@Controller()
+export class StatsController {
+  constructor(private readonly stats: Stats) {}
+
+  @Get('stats')
+  read(): object {
+    return { data: this.stats.snapshot(), errno: 0, msg: 'success' };
+  }
+}

@@ -1,0 +1,24 @@
+// The request that a receiver gets for a delivery.
+import type { Delivery } from '../../message/delivery.js';
+import { messageHeader } from '../../message/message.js';
+
+const userAgent = 'bigpipe/0.1';
+const defaultContentType = 'application/octet-stream';
+
+/** Header names and values, flat, in the order they are sent. */
+export function headersOf(delivery: Delivery): string[] {
+  const headers = [
+    'content-type',
+    delivery.source.headers[messageHeader.contentType] ?? defaultContentType,
+    'user-agent',
+    userAgent,
+    messageHeader.id,
+    delivery.id,
+    'idempotency-key',
+    `"${delivery.id}"`,
+    'bigpipe-attempt',
+    String(delivery.attempt),
+  ];
+  for (const name in delivery.forwarded) headers.push(name, delivery.forwarded[name] as string);
+  return headers;
+}

@@ -1,0 +1,188 @@
+// Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
+import { Injectable } from '@nestjs/common';
+import { Agent, type Dispatcher } from 'undici';
+import { Clock, type Timer } from '../../message/clock.js';
+import type { Delivery } from '../../message/delivery.js';
+import type { Outcome } from '../../message/outcome.js';
+import { Target } from '../target.js';
+import { headersOf } from './http-request.js';
+import { readStatus } from './read-answer.js';
+
+/** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
+const maxAnswerBytes = 65_536;
+/** What of a failed answer is kept for whoever looks into it. */
+const keptAnswerBytes = 1024;
+const maxHeaderBytes = 16_384;
+/** A connection without a request is closed after this. */
+const keepAliveMs = 30_000;
+
+/** A connection that is still being made when its attempt ends cannot be cut; it gives up by itself after this. */
+const connectTimeoutMs = 10_000;
+
+/** All attempts that one signal may abort; one listener for them all. */
+type Running = Set<Exchange>;
+
+@Injectable()
+export class HttpTarget extends Target {
+  private readonly running = new WeakMap<AbortSignal, Running>();
+  // Unbounded connections an origin: the dispatcher bounds what is in flight, and what would wait inside
+  // the pool could not be aborted.
+  private readonly agent = new Agent({
+    connections: null,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: keepAliveMs,
+    maxHeaderSize: maxHeaderBytes,
+    // Each exchange has a deadline of its own, to the millisecond.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: connectTimeoutMs },
+  });
+
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    if (signal.aborted) return Promise.resolve({ kind: 'aborted' });
+    const running = this.runningUnder(signal);
+    return new Promise((resolve) => {
+      const exchange = new Exchange(this.clock, delivery.timeoutMs, (outcome) => {
+        running.delete(exchange);
+        resolve(outcome);
+      });
+      running.add(exchange);
+      try {
+        this.agent.dispatch(
+          {
+            origin: delivery.url.origin,
+            path: delivery.url.path,
+            method: 'POST',
+            headers: headersOf(delivery),
+            body: delivery.source.body,
+          },
+          exchange,
+        );
+      } catch (error) {
+        exchange.onResponseError(null, error as Error);
+      }
+    });
+  }
+
+  override async close(): Promise<void> {
+    await this.agent.destroy();
+  }
+
+  private runningUnder(signal: AbortSignal): Running {
+    let running = this.running.get(signal);
+    if (running === undefined) {
+      const started: Running = new Set();
+      running = started;
+      this.running.set(signal, started);
+      signal.addEventListener('abort', () => {
+        for (const exchange of started) exchange.abort();
+      });
+    }
+    return running;
+  }
+}
+
+/**
+ * One request and its answer. Ends exactly once: with the status once the head of an answer has come, since
+ * the receiver has then decided, even if the rest of its answer is late, endless or broken off.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  private readonly startedMs: number;
+  private readonly deadline: Timer;
+  private controller: Dispatcher.DispatchController | null = null;
+  private status = 0;
+  private received = 0;
+  private kept: Buffer[] = [];
+  private ended = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly timeoutMs: number,
+    private readonly settle: (outcome: Outcome) => void,
+  ) {
+    this.startedMs = clock.elapsedMs();
+    this.deadline = clock.setTimer(timeoutMs, () => this.expire());
+  }
+
+  abort(): void {
+    this.cut(this.status === 0 ? { kind: 'aborted' } : this.byStatus(), 'aborted');
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // The deadline passed while the connection was being made.
+    if (this.ended) controller.abort(new Error('timed out'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    // 1xx are not answers.
+    if (status >= 200) this.status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.received < keptAnswerBytes && this.status >= 300) {
+      this.kept.push(Buffer.from(chunk.subarray(0, keptAnswerBytes - this.received)));
+    }
+    this.received += chunk.length;
+    if (this.received > maxAnswerBytes) this.cut(this.byStatus(), 'the answer is too long');
+  }
+
+  onResponseEnd(): void {
+    this.end(this.byStatus());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.status !== 0) this.end(this.byStatus());
+    else this.end(this.failed('connection', describe(error)));
+  }
+
+  private expire(): void {
+    const outcome =
+      this.status === 0 ? this.failed('timeout', `no answer within ${this.timeoutMs} ms`) : this.byStatus();
+    this.cut(outcome, 'timed out');
+  }
+
+  /** Ends now; the connection is not used again. */
+  private cut(outcome: Outcome, why: string): void {
+    if (this.ended) return;
+    this.end(outcome);
+    this.controller?.abort(new Error(why));
+  }
+
+  private end(outcome: Outcome): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.deadline.cancel();
+    this.settle(outcome);
+  }
+
+  private byStatus(): Outcome {
+    const { status } = this;
+    const answer = { status, durationMs: this.durationMs(), body: Buffer.concat(this.kept).toString('utf8') };
+    const verdict = readStatus(status);
+    if (verdict === 'delivered') return { kind: 'delivered', ...answer };
+    const detail = `the receiver answered ${status}`;
+    if (verdict === 'retry') return { kind: 'retry', reason: 'status', detail, ...answer };
+    return { kind: 'rejected', detail, ...answer };
+  }
+
+  private failed(reason: 'timeout' | 'connection', detail: string): Outcome {
+    return { kind: 'retry', reason, detail, status: 0, durationMs: this.durationMs(), body: '' };
+  }
+
+  private durationMs(): number {
+    return this.clock.elapsedMs() - this.startedMs;
+  }
+}
+
+/** Node reports a refused connection to several addresses as an aggregate without a text of its own. */
+function describe(error: Error): string {
+  const code = (error as { code?: unknown }).code;
+  const text = error instanceof AggregateError ? error.errors.map((e: Error) => e.message).join('; ') : error.message;
+  return typeof code === 'string' && !text.includes(code) ? `${text} (${code})` : text;
+}

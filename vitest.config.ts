@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // Without this block Vite leaves legacy decorators in place and the files do not parse.
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true }, target: 'es2023' },
+  test: {
+    include: ['test/**/*.test.ts'],
+    setupFiles: ['reflect-metadata'],
+    reporters: ['default', './test/support/plain-reporter.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
