@@ -59,7 +59,7 @@ export abstract class Membership {
 
   /**
    * Resolves when the mark is as durable as an acknowledged message. Rejects with `fenced` when the
-   * partition is no longer this member's. `metadata` is at most Broker.maxMetadataBytes of ASCII.
+   * partition is no longer this member's. The mark may move back as far as messages are kept. `metadata` is at most Broker.maxMetadataBytes of ASCII.
    */
   abstract commit(partition: TopicPartition, committed: CommittedOffset): Promise<void>;
 

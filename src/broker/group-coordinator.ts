@@ -81,7 +81,7 @@ class Group {
   remove(member: LocalMembership): Promise<void> {
     return this.change(async () => {
       if (!this.members.delete(member)) return;
-      await member.drop();
+      await member.drop(this.clock);
       await this.rebalance(member.topics);
     });
   }
@@ -92,7 +92,7 @@ class Group {
 
   close(): Promise<void> {
     return this.change(async () => {
-      for (const member of this.members) await member.drop();
+      for (const member of this.members) await member.drop(this.clock);
       this.members.clear();
     });
   }
@@ -213,18 +213,26 @@ class LocalMembership extends Membership {
 
   /** Waits for the member to finish, but not past the bound; after it the partitions are gone. */
   async revoke(partitions: readonly TopicPartition[], clock: Clock): Promise<void> {
-    await Promise.all(partitions.map(async (partition) => this.feeds.get(nameOf(partition))?.stop()));
-    const finished = this.tell('revoked', () => this.handlers.revoked(this, partitions));
-    if (!(await within(clock, revokeBoundMs, finished))) {
-      this.membersGroup.report(`${this.group} did not give its partitions back within ${revokeBoundMs} ms`, undefined);
-    }
-    for (const partition of partitions) this.feeds.delete(nameOf(partition));
+    const feeds = partitions.flatMap((partition) => this.feeds.get(nameOf(partition)) ?? []);
+    const given = this.stop(feeds).then(() => this.tell('revoked', () => this.handlers.revoked(this, partitions)));
+    await this.bounded(clock, given);
+    for (const feed of feeds) this.feeds.delete(nameOf(feed.partition));
   }
 
-  async drop(): Promise<void> {
+  /** Takes everything back without asking the member. */
+  async drop(clock: Clock): Promise<void> {
     const feeds = [...this.feeds.values()];
     this.feeds.clear();
+    await this.bounded(clock, this.stop(feeds));
+  }
+
+  private async stop(feeds: readonly PartitionFeed[]): Promise<void> {
     await Promise.all(feeds.map((feed) => feed.stop()));
+  }
+
+  private async bounded(clock: Clock, work: Promise<void>): Promise<void> {
+    if (await within(clock, revokeBoundMs, work)) return;
+    this.membersGroup.report(`${this.group} did not give its partitions back within ${revokeBoundMs} ms`, undefined);
   }
 
   override pause(partition: TopicPartition): void {

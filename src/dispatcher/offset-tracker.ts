@@ -71,29 +71,31 @@ export class OffsetTracker {
 
   /** What to commit. Of more ranges than fit, those nearest to the mark are named; the others would be repeated. */
   metadata(maxBytes: number): string {
-    const mark = this.mark;
-    let text = version;
-    let position = mark;
-    const add = (from: bigint, to: bigint): boolean => {
-      const pair = `${text === version ? '' : '.'}${(from - position).toString(36)}.${(to - from).toString(36)}`;
-      if (text.length + pair.length > maxBytes) return false;
-      text += pair;
-      position = to;
-      return true;
-    };
-    // Settled is what lies between two neighbouring unsettled offsets, and behind the last of them.
-    let settledFrom = mark;
+    const lengths: string[] = [];
+    let room = maxBytes - version.length;
+    let position = this.mark;
+    for (const [first, end] of this.settledAboveMark()) {
+      const pair = `${(first - position).toString(36)}.${(end - first).toString(36)}`;
+      room -= pair.length + (lengths.length === 0 ? 0 : 1);
+      if (room < 0) break;
+      lengths.push(pair);
+      position = end;
+    }
+    return lengths.length === 0 ? '' : version + lengths.join('.');
+  }
+
+  /** Settled is what lies between two neighbouring unsettled offsets, behind the last one, and what is still restored. */
+  private *settledAboveMark(): Generator<readonly [bigint, bigint]> {
+    const { mark } = this;
+    let from = mark;
     for (const offset of this.unsettled) {
-      if (offset > settledFrom && !add(settledFrom, offset)) return text;
-      settledFrom = offset + 1n;
+      if (offset > from) yield [from, offset];
+      from = offset + 1n;
     }
-    if (settledFrom > mark && this.next > settledFrom && !add(settledFrom, this.next)) return text;
-    // An earlier owner's ranges that this one has not reached yet still hold.
+    if (from > mark && this.next > from) yield [from, this.next];
     for (const [first, end] of this.restored) {
-      let from = first;
-      if (from < this.next) from = this.next;
-      if (end > from && from > mark && !add(from, end)) break;
+      const ahead = first < this.next ? this.next : first;
+      if (end > ahead && ahead > mark) yield [ahead, end];
     }
-    return text === version ? '' : text;
   }
 }

@@ -35,6 +35,9 @@ const cacheKib = 16_384;
 const retainedChunks = 256;
 /** Pages given back to the file system after a retention transaction: 4 MiB. */
 const vacuumPages = 512;
+/** Free pages below this share of the file, or 1 MiB, are kept for the next appends. */
+const freeShareKept = 0.1;
+const freePagesKept = 128;
 /** Damage notes kept; past it something is so wrong that more notes help nobody. */
 const maxDamageNotes = 1000;
 
@@ -208,7 +211,8 @@ class Writer {
     const starts = new Map<string, { topicId: number; partition: number; start: number }>();
     let unsettled = 0;
     let removed = 0;
-    let excess = this.usedBytes() - maxBytes;
+    const { pages, free } = this.pages();
+    let excess = (pages - free) * pageSize - maxBytes;
     const candidates = floors.map((floor) => ({ floor, oldest: this.oldestChunk(floor.topicId, floor.partition) }));
     this.transaction(() => {
       while (removed < retainedChunks) {
@@ -236,18 +240,26 @@ class Writer {
       }
       return null;
     });
-    if (removed > 0) this.db.pragma(`incremental_vacuum(${vacuumPages})`);
-    return { starts: [...starts.values()], unsettled, more: removed === retainedChunks };
+    const shrank = this.shrink();
+    return { starts: [...starts.values()], unsettled, more: shrank || removed === retainedChunks };
+  }
+
+  /** Gives some free pages back; true while there are more than are worth keeping. */
+  private shrink(): boolean {
+    const { pages, free } = this.pages();
+    if (free <= Math.max(freePagesKept, pages * freeShareKept)) return false;
+    this.db.pragma(`incremental_vacuum(${vacuumPages})`);
+    return true;
   }
 
   private oldestChunk(topicId: number, partition: number): { o: number; c: number; t: number } | undefined {
     return this.table(topicId, partition).oldest.get();
   }
 
-  private usedBytes(): number {
+  private pages(): { pages: number; free: number } {
     const pages = this.db.pragma('page_count', { simple: true }) as number;
     const free = this.db.pragma('freelist_count', { simple: true }) as number;
-    return (pages - free) * pageSize;
+    return { pages, free };
   }
 
   private table(topicId: number, partition: number): TableStatements {

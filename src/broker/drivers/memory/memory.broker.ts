@@ -36,7 +36,7 @@ export interface MemoryBrokerOptions {
   readonly report: (text: string, error: unknown) => void;
 }
 
-/** Keeps a message until every group that has committed in its partition has settled it. */
+/** Keeps messages while they fit; then those go that every group which has committed in their partition has settled. */
 export class MemoryBroker extends Broker implements PartitionLog {
   override readonly maxMetadataBytes = 16_384;
   private readonly topics = new Map<string, Topic>();
@@ -65,6 +65,7 @@ export class MemoryBroker extends Broker implements PartitionLog {
     if (this.closed) throw new BigpipeError('closed', 'the broker is closed');
     const weight = messages.reduce((sum, message) => sum + weightOf(message), 0);
     const targets = messages.map((message) => this.partitionFor(message));
+    if (this.bytes + weight > this.options.maxBytes) this.removeSettled();
     if (this.bytes + weight > this.options.maxBytes) {
       throw new BigpipeError('overloaded', `the memory broker holds its ${this.options.maxBytes} bytes`);
     }
@@ -146,14 +147,21 @@ export class MemoryBroker extends Broker implements PartitionLog {
   }
 
   async commit(group: string, at: TopicPartition, committed: CommittedOffset): Promise<void> {
-    const partition = this.partition(at);
-    partition.commits.set(group, committed);
-    if (this.topic(at.topic).spec.retention === 'keep') return;
-    let settled = committed.offset;
-    for (const other of partition.commits.values()) if (other.offset < settled) settled = other.offset;
-    const gone = partition.messages.splice(0, Math.max(0, Number(settled) - partition.start));
-    partition.start += gone.length;
-    for (const message of gone) this.bytes -= weightOf(message);
+    this.partition(at).commits.set(group, committed);
+  }
+
+  /** Makes room: what every group has settled goes, in the topics that keep nothing for good. */
+  private removeSettled(): void {
+    for (const { spec, partitions } of this.topics.values()) {
+      if (spec.retention === 'keep') continue;
+      for (const partition of partitions) {
+        if (partition.commits.size === 0) continue;
+        const settled = Math.min(...[...partition.commits.values()].map(({ offset }) => Number(offset)));
+        const gone = partition.messages.splice(0, Math.max(0, settled - partition.start));
+        partition.start += gone.length;
+        for (const message of gone) this.bytes -= weightOf(message);
+      }
+    }
   }
 
   private partitionFor(message: Message): { number: number; partition: Partition } {

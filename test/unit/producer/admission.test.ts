@@ -1,0 +1,16 @@
+// The bound at the door.
+import { expect, test } from 'vitest';
+import { Admission } from '#src/producer/admission.js';
+
+test('refuses past the count and past the bytes, and lets in again', () => {
+  const admission = new Admission(3, 100);
+  expect([admission.enter(40), admission.enter(60), admission.enter(1)]).toEqual([true, true, false]);
+  admission.leave(40);
+  expect([admission.enter(10), admission.enter(30), admission.enter(1)]).toEqual([true, true, false]);
+  expect(admission.size).toBe(3);
+});
+
+test('one message always fits, however large', () => {
+  const admission = new Admission(3, 100);
+  expect([admission.enter(1000), admission.enter(1)]).toEqual([true, false]);
+});
