@@ -1,5 +1,5 @@
 // From the broker to the receivers: one runner for each subscription, fed by the transport's events.
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Broker, type TopicPartition } from '../broker/broker.js';
 import {
   type AssignedEvent,
@@ -13,6 +13,7 @@ import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
 import { DeadLetter } from './dead-letter.js';
+import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner } from './group-runner.js';
 import {
@@ -24,7 +25,6 @@ import {
 
 @Injectable()
 export class Dispatcher {
-  private readonly log = new Logger(Dispatcher.name);
   private readonly runners = new Map<string, GroupRunner>();
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers: (ConsumerCounters & { groupId: string; topic: string })[] = [];
@@ -93,7 +93,7 @@ export class Dispatcher {
     this.consumers.push(consumer);
     const { clock, gates, target, deadLetter } = this;
     const { maxMetadataBytes } = this.broker;
-    const report = (text: string, details: object) => this.log.warn({ msg: text, group: groupId, ...details });
+    const report = new FailureLog(groupId, clock).warn;
     return new GroupRunner(subscription, {
       clock,
       gates,

@@ -43,7 +43,11 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       return { membership, log };
     };
 
-    const append = (...bodies: string[]) => broker.append(bodies.map((body) => messageOf(body, 'k')), -1);
+    const append = (...bodies: string[]) =>
+      broker.append(
+        bodies.map((body) => messageOf(body, 'k')),
+        -1,
+      );
 
     describe('append', () => {
       test('offsets are dense, begin at 0 and follow the order of the messages', async () => {
@@ -65,14 +69,15 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       });
 
       test('messages without a key use every partition', async () => {
-        const positions = await broker.append(Array.from({ length: 30 }, (_, i) => messageOf(`${i}`)), -1);
+        const positions = await broker.append(
+          Array.from({ length: 30 }, (_, i) => messageOf(`${i}`)),
+          -1,
+        );
         expect(new Set(positions.map((position) => position?.partition))).toEqual(new Set([0, 1, 2]));
       });
 
       test('at acks 0 no position is known, and the messages arrive all the same, in order', async () => {
-        const answers = await Promise.all(
-          ['a', 'b', 'c'].map((body) => broker.append([messageOf(body, null, 0)], 0)),
-        );
+        const answers = await Promise.all(['a', 'b', 'c'].map((body) => broker.append([messageOf(body, null, 0)], 0)));
         expect(answers).toEqual([[null], [null], [null]]);
         const { log } = await join('G');
         await until('all arrive', () => log.received.length === 3);
@@ -88,7 +93,9 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       });
 
       test('nothing is stored of an append that names something unknown', async () => {
-        await expect(broker.append([messageOf('a', null, 0), { ...messageOf('b'), topic: 'nope' }], -1)).rejects.toMatchObject({
+        await expect(
+          broker.append([messageOf('a', null, 0), { ...messageOf('b'), topic: 'nope' }], -1),
+        ).rejects.toMatchObject({
           code: 'unknown-topic',
         });
         await expect(broker.append([messageOf('a', null, 7)], -1)).rejects.toMatchObject({ code: 'unknown-partition' });
@@ -110,7 +117,10 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       test('key, body, headers and place arrive as they were appended, in partition order', async () => {
         const { log } = await join('G');
         const body = Buffer.from([0, 255, 128, 10, 13]);
-        await broker.append([{ topic, key: Buffer.from([255, 0]), body, headers: { a: 'é', b: '' }, partition: 1 }], -1);
+        await broker.append(
+          [{ topic, key: Buffer.from([255, 0]), body, headers: { a: 'é', b: '' }, partition: 1 }],
+          -1,
+        );
         await broker.append([{ topic, key: null, body: Buffer.alloc(0), headers: {}, partition: 1 }], -1);
         await until('both arrive', () => log.received.length === 2);
         const [first, second] = log.received;
@@ -174,7 +184,10 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         log.onMessages = (membership, { partition }) => membership.pause({ topic, partition });
         const { membership } = await join('G', log);
         const bodies = Array.from({ length: 2000 }, (_, i) => `${i}`);
-        await broker.append(bodies.map((body) => messageOf(body, null, 0)), -1);
+        await broker.append(
+          bodies.map((body) => messageOf(body, null, 0)),
+          -1,
+        );
         await until('the first batch arrives', () => log.batches.length === 1);
         log.onMessages = () => undefined;
         const before = log.received.length;
@@ -188,7 +201,10 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
     describe('groups', () => {
       test('a member goes on behind what its group committed, with the metadata given', async () => {
         const first = await join('G');
-        await broker.append(['a', 'b', 'c'].map((body) => messageOf(body, null, 1)), -1);
+        await broker.append(
+          ['a', 'b', 'c'].map((body) => messageOf(body, null, 1)),
+          -1,
+        );
         await until('all arrive', () => first.log.received.length === 3);
         await first.membership.commit({ topic, partition: 1 }, { offset: 2n, metadata: '1:1.2' });
         await first.membership.leave();
@@ -203,7 +219,10 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
 
       test('a commit may move the mark back', async () => {
         const first = await join('G');
-        await broker.append(['a', 'b'].map((body) => messageOf(body, null, 0)), -1);
+        await broker.append(
+          ['a', 'b'].map((body) => messageOf(body, null, 0)),
+          -1,
+        );
         await until('all arrive', () => first.log.received.length === 2);
         await first.membership.commit({ topic, partition: 0 }, { offset: 2n, metadata: '' });
         await first.membership.commit({ topic, partition: 0 }, { offset: 1n, metadata: '' });
@@ -226,10 +245,12 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         const one = await join('G');
         const two = await join('G');
         const three = await join('G');
-        const owned = (log: GroupLog) =>
-          log.assignments.length - log.lost.length;
+        const owned = (log: GroupLog) => log.assignments.length - log.lost.length;
         expect([one, two, three].map(({ log }) => owned(log))).toEqual([1, 1, 1]);
-        await broker.append([0, 1, 2].map((partition) => messageOf(`${partition}`, null, partition)), -1);
+        await broker.append(
+          [0, 1, 2].map((partition) => messageOf(`${partition}`, null, partition)),
+          -1,
+        );
         const logs = [one.log, two.log, three.log];
         await until('all arrive', () => logs.reduce((sum, log) => sum + log.received.length, 0) === 3);
         expect(logs.map((log) => log.received.length)).toEqual([1, 1, 1]);
@@ -250,11 +271,17 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         one.log.onMessages = (membership, { partition, nextOffset }) =>
           void membership.commit({ topic, partition }, { offset: nextOffset, metadata: '' });
         two.log.onMessages = one.log.onMessages;
-        await broker.append(Array.from({ length: 30 }, (_, i) => messageOf(`${i}`)), -1);
+        await broker.append(
+          Array.from({ length: 30 }, (_, i) => messageOf(`${i}`)),
+          -1,
+        );
         await until('all arrive', () => one.log.received.length + two.log.received.length === 30);
         await until('all is committed', () => broker.lag('G', topic).every(({ lag }) => lag === 0n));
         await one.membership.leave();
-        await broker.append(Array.from({ length: 30 }, (_, i) => messageOf(`${30 + i}`)), -1);
+        await broker.append(
+          Array.from({ length: 30 }, (_, i) => messageOf(`${30 + i}`)),
+          -1,
+        );
         await until('all arrive', () => one.log.received.length + two.log.received.length === 60);
         expect(new Set([...one.log.bodies(), ...two.log.bodies()]).size).toBe(60);
       });
@@ -274,7 +301,9 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         expect(committed).toBe(one.log.lost.length);
         expect(committed).toBeGreaterThan(0);
         for (const partition of one.log.lost) {
-          await expect(one.membership.commit(partition, { offset: 0n, metadata: '' })).rejects.toMatchObject({ code: 'fenced' });
+          await expect(one.membership.commit(partition, { offset: 0n, metadata: '' })).rejects.toMatchObject({
+            code: 'fenced',
+          });
         }
         expect(two.log.received).toEqual([]);
         for (const { start } of two.log.assignments) expect(start.offset).toBe(1n);

@@ -1,7 +1,14 @@
 // The bytes on disk: what goes in comes out, and what was changed does not.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ChunkDamage, chunkSize, decodeChunk, encodable, sealChunk, writeChunk } from '#src/broker/drivers/embedded/chunk.js';
+import {
+  ChunkDamage,
+  chunkSize,
+  decodeChunk,
+  encodable,
+  sealChunk,
+  writeChunk,
+} from '#src/broker/drivers/embedded/chunk.js';
 import type { Message } from '#src/message/message.js';
 
 const place = { topic: 't', partition: 2, base: 1_000_000 };

@@ -86,7 +86,10 @@ describe('who may open it', () => {
   test('a second owner is refused, with the directory in the text; after the first has closed it may', async () => {
     const first = await start();
     const second = home.make();
-    await expect(second.open()).rejects.toMatchObject({ code: 'storage-locked', message: expect.stringContaining(home.directory) });
+    await expect(second.open()).rejects.toMatchObject({
+      code: 'storage-locked',
+      message: expect.stringContaining(home.directory),
+    });
     await first.close();
     await second.open();
     await second.close();
@@ -279,6 +282,10 @@ test('callers that append at the same time share one write', async () => {
 
 test('without fsync the answer says so', async () => {
   const broker = await start({ fsync: false });
-  expect([broker.durability(0), broker.durability(1), broker.durability(-1)]).toEqual(['none', 'page-cache', 'page-cache']);
+  expect([broker.durability(0), broker.durability(1), broker.durability(-1)]).toEqual([
+    'none',
+    'page-cache',
+    'page-cache',
+  ]);
   expect((await broker.append([message('a')], -1))[0]?.offset).toBe(0n);
 });
