@@ -274,7 +274,7 @@ describe('reading on', () => {
     const read = consumer.handleMessage;
     expect(read).toBeLessThan(1024 + 256);
     target.answer = () => delivered;
-    for (const { end } of [...target.inFlight]) end(delivered);
+    for (const { end } of target.inFlight) end(delivered);
     await until('all are read', () => {
       clock.advance(20);
       return consumer.handleMessage === 5000;
