@@ -49,6 +49,14 @@ export class GroupCoordinator {
     await Promise.all([...this.groups.values()].map((group) => group.topicChanged(topic)));
   }
 
+  /** True while some member owns the partition. */
+  isRead(partition: TopicPartition): boolean {
+    for (const { members } of this.groups.values()) {
+      for (const member of members) if (member.owns(partition)) return true;
+    }
+    return false;
+  }
+
   /** True while the group has a member here. */
   isActive(name: string): boolean {
     return (this.groups.get(name)?.members.size ?? 0) > 0;

@@ -236,7 +236,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
 
   private becameReadable(partition: Partition, messages: readonly StoredMessage[]): void {
     partition.readable = partition.end;
-    partition.tail.push(messages);
+    if (this.coordinator.isRead(partition)) partition.tail.push(messages);
+    else partition.tail.clear();
     this.coordinator.wake(partition);
   }
 

@@ -13,6 +13,9 @@ const maxChunkBytes = 131_072;
 /** Past it callers are told to come back; the doors' own bound lies below. */
 const maxPendingBytes = 256 * 1_048_576;
 
+/** The least a write's buffer is long, so that one buffer serves many writes. */
+const minBufferBytes = 262_144;
+
 /** A partition as the writer sees it. */
 export interface WritablePartition {
   readonly topicId: number;
@@ -57,6 +60,8 @@ export class GroupCommit {
   private scheduled = false;
   private stopped: BigpipeError | null = null;
   private idle: (() => void)[] = [];
+  /** The buffer of the last write, back from the writer. */
+  private spare: ArrayBuffer | null = null;
 
   constructor(
     private readonly store: LogStore,
@@ -124,9 +129,11 @@ export class GroupCommit {
     this.commits = new Map();
     const timestampMs = this.clock.now();
     const additions = gather(appends);
-    const { buffer, chunks } = layOut(additions, timestampMs);
+    const parts = partsOf(additions);
+    const buffer = this.takeBuffer(parts.reduce((sum, { length }) => sum + length, 0));
+    const chunks = layOut(parts, Buffer.from(buffer), timestampMs);
     try {
-      await this.store.write({ buffer, chunks, commits: commits.map((commit) => stored(commit, timestampMs)) });
+      this.spare = await this.store.write({ buffer, chunks, commits: commits.map((commit) => stored(commit, timestampMs)) });
     } catch (error) {
       this.failed(error, appends, commits);
       return;
@@ -149,6 +156,13 @@ export class GroupCommit {
         }),
       );
     }
+  }
+
+  private takeBuffer(bytes: number): ArrayBuffer {
+    const { spare } = this;
+    this.spare = null;
+    if (spare !== null && spare.byteLength >= bytes) return spare;
+    return new ArrayBuffer(Math.max(minBufferBytes, bytes));
   }
 
   private takeAppends(): PendingAppend[] {
@@ -199,30 +213,35 @@ function gather(appends: readonly PendingAppend[]): Additions {
   return additions;
 }
 
-function layOut(additions: Additions, timestampMs: number): { buffer: ArrayBuffer; chunks: ChunkPlace[] } {
-  const parts: { partition: WritablePartition; base: number; records: EncodableMessage[]; length: number }[] = [];
-  let total = 0;
-  for (const [partition, { records, base }] of additions) {
-    for (let from = 0; from < records.length; ) {
-      const to = chunkEnd(records, from);
-      const part = records.slice(from, to);
-      const length = chunkSize(part);
-      parts.push({ partition, base: base + from, records: part, length });
-      total += length;
+/** What becomes one chunk. */
+interface Part {
+  readonly partition: WritablePartition;
+  readonly base: number;
+  readonly records: readonly EncodableMessage[];
+  readonly length: number;
+}
+
+function partsOf(additions: Additions): Part[] {
+  const parts: Part[] = [];
+  for (const [partition, { records: all, base }] of additions) {
+    for (let from = 0; from < all.length; ) {
+      const to = chunkEnd(all, from);
+      const records = from === 0 && to === all.length ? all : all.slice(from, to);
+      parts.push({ partition, base: base + from, records, length: chunkSize(records) });
       from = to;
     }
   }
-  const buffer = new ArrayBuffer(total);
-  const bytes = Buffer.from(buffer);
+  return parts;
+}
+
+function layOut(parts: readonly Part[], bytes: Buffer, timestampMs: number): ChunkPlace[] {
   let start = 0;
-  const chunks = parts.map(({ partition, base, records, length }) => {
+  return parts.map(({ partition: { topicId, partition }, base, records, length }) => {
     writeChunk(bytes, start, base, timestampMs, records);
-    const { topicId, partition: number } = partition;
-    const chunk = { topicId, partition: number, base, count: records.length, timestampMs, start, length };
+    const place = { topicId, partition, base, count: records.length, timestampMs, start, length };
     start += length;
-    return chunk;
+    return place;
   });
-  return { buffer, chunks };
 }
 
 function chunkEnd(records: readonly EncodableMessage[], from: number): number {

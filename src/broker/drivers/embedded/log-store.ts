@@ -44,7 +44,7 @@ export interface ChunkPlace {
 
 /** One transaction: all of it is durable when the promise resolves, or none of it ever is. */
 export interface StoreWrite {
-  /** Its memory is given away: the caller must not touch it again. */
+  /** May be longer than the chunks need. Its memory is given away until the write's promise brings it back. */
   readonly buffer: ArrayBuffer;
   readonly chunks: readonly ChunkPlace[];
   readonly commits: readonly StoredCommit[];
@@ -95,8 +95,8 @@ export abstract class LogStore {
   /** Takes the directory for this process and recovers what is in it. Rejects with storage-locked or storage-damaged. */
   abstract open(): Promise<StoreState>;
   abstract ensureTopic(name: string, partitions: number, retention: 'standard' | 'keep'): Promise<StoredTopic>;
-  /** Writes take effect in the order of the calls. */
-  abstract write(write: StoreWrite): Promise<void>;
+  /** Writes take effect in the order of the calls. Resolves to the buffer, for the next write. */
+  abstract write(write: StoreWrite): Promise<ArrayBuffer>;
   /** The chunk that holds `offset`, else the next one behind it; null when there is none. Throws storage-damaged. */
   abstract read(topicId: number, partition: number, offset: number): StoredChunk | null;
   /** The first chunk at or behind `offset` that can be read, without its data. For finding the end of damage. */

@@ -21,7 +21,7 @@ export interface WriterOptions {
 export interface WriterCalls {
   open: { request: null; result: StoreState };
   ensureTopic: { request: { name: string; partitions: number; retention: 'standard' | 'keep' }; result: StoredTopic };
-  write: { request: StoreWrite; result: null };
+  write: { request: StoreWrite; result: ArrayBuffer };
   noteDamage: { request: DamagedRange; result: null };
   retain: { request: RetentionRequest; result: RetentionResult };
   check: { request: null; result: readonly string[] };

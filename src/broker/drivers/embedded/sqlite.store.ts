@@ -60,8 +60,8 @@ export class SqliteStore extends LogStore {
     return this.call('ensureTopic', { name, partitions, retention });
   }
 
-  override async write(write: StoreWrite): Promise<void> {
-    await this.call('write', write, [write.buffer]);
+  override write(write: StoreWrite): Promise<ArrayBuffer> {
+    return this.call('write', write, [write.buffer]);
   }
 
   override read(topicId: number, partition: number, offset: number): StoredChunk | null {

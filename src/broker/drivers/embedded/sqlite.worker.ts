@@ -180,7 +180,7 @@ class Writer {
     });
   }
 
-  write({ buffer, chunks, commits }: StoreWrite): null {
+  write({ buffer, chunks, commits }: StoreWrite): ArrayBuffer {
     const bytes = Buffer.from(buffer);
     return this.transaction(() => {
       for (const { topicId, partition, base, count, timestampMs, start, length } of chunks) {
@@ -189,7 +189,7 @@ class Writer {
         this.table(topicId, partition).insert.run(base, count, timestampMs, chunk);
       }
       for (const commit of commits) this.writeCommit(commit);
-      return null;
+      return buffer;
     });
   }
 
@@ -365,6 +365,7 @@ parentPort?.on('message', (request: WriterRequest) => {
     const code = (error as { code?: unknown }).code;
     reply = { id: request.id, code: typeof code === 'string' ? code : '', message: textOf(error) };
   }
-  parentPort?.postMessage(reply);
+  // A write's buffer goes back, so that neither side ever waits for the other's garbage collector.
+  parentPort?.postMessage(reply, 'result' in reply && reply.result instanceof ArrayBuffer ? [reply.result] : []);
   if (request.call === 'close') parentPort?.close();
 });

@@ -29,6 +29,13 @@ export class Tail {
     }
   }
 
+  /** Nobody reads here: nothing is kept. */
+  clear(): void {
+    this.messages = [];
+    this.head = 0;
+    this.weight = 0;
+  }
+
   /** From `offset` on, or null when the tail does not hold it. Never empty. */
   read(offset: bigint, maxMessages: number, maxBytes: number): readonly StoredMessage[] | null {
     const oldest = this.messages[this.head];
