@@ -7,7 +7,7 @@ import { until } from './until.js';
 
 const day = 86_400_000;
 
-/** All messages of the topic, partition by partition. The directory must be nobody's at the moment. */
+/** All messages of the topic, partition by partition. The log's directory must be nobody's at the moment. */
 export async function storedMessages(directory: string, topic: string): Promise<StoredMessage[]> {
   const store = new SqliteStore({ directory, fsync: true, maxBytes: 0 });
   const broker = new EmbeddedBroker(store, {
