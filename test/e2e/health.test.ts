@@ -106,7 +106,7 @@ describe('a bigpipe that drains', () => {
     expect((await get(bigpipe.management, '/readyz')).status).toBe(503);
   });
 
-  // BUG src/bigpipe.ts:109: the management listener hands its requests to the Fastify instance, which answers all of
+  // BUG src/bigpipe.ts:110: the management listener hands its requests to the Fastify instance, which answers all of
   // them with its own 503 from the moment it closes (return503OnClosing), before any route is asked. So a process
   // that finishes its work says it is dead, and DrainIndicator's "draining" is never seen by anybody.
   test.fails('is alive', async () => {
