@@ -11,7 +11,8 @@ interface Answer {
   msg: string;
 }
 
-const maxBodyBytes = 65_536;
+/** Small, so that a body over it is read whole: a server that hangs up on unread bytes may cut its own answer off. */
+const maxBodyBytes = 16_384;
 const accepted: Answer = { data: '', errno: 0, msg: '发送成功' };
 const refused = (msg: string): Answer => ({ data: '', errno: -1, msg });
 const acl = { name: 'system-1', secret: 'i am good' };
@@ -307,7 +308,7 @@ describe('sizes', () => {
   test('a chunked body over the limit is 413 too', async () => {
     const body = Buffer.from(bodyOf(maxBodyBytes + 1));
     const answer = await rawRequest(`${bigpipe.origin}/rpc/call`, {
-      body: [body.subarray(0, 40_000), body.subarray(40_000)],
+      body: [body.subarray(0, 10_000), body.subarray(10_000)],
     });
     expect(answer.status).toBe(413);
     expect(JSON.parse(answer.text)).toEqual({ data: '', errno: -1, msg: expect.any(String) });
