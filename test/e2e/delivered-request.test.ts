@@ -78,10 +78,17 @@ describe('the request', () => {
   // BUG src/message/delivery.ts:55 (and the door's own objects): `forwarded['__proto__'] = value` on an ordinary object
   // sets nothing, so the call is answered 发送成功 and its header is silently left out.
   test.fails('a header by the name of __proto__ goes along like any other', async () => {
+    // Node's own headers object leaves that name out too.
+    const rawHeaders: string[] = [];
+    target.script = (_arrival, response) => {
+      rawHeaders.push(...response.req.rawHeaders);
+      response.end();
+    };
     const headers = JSON.parse('{"__proto__": "x"}') as Record<string, string>;
-    const answer = await bigpipe.call({ url: target.url(), headers });
+    const answer = await bigpipe.call({ url: target.url('/proto'), headers });
     expect(answer.body.errno).toBe(0);
-    expect(Object.entries((await nextArrival(target, answer)).headers)).toContainEqual(['__proto__', 'x']);
+    await until('the call arrives', () => rawHeaders.includes(idOf(answer)));
+    expect(rawHeaders).toContain('__proto__');
   });
 
   test("nothing of the caller's own request goes along", async () => {
