@@ -25,7 +25,7 @@ const config: Config = baseConfig({
   'log.directory': './logs',
   'http.server.max.body.size': 1024,
   'kafka.producer.acl': [{ name: 'system-1', secret: secrets.configured, topic: 'test' }],
-  'kafka.consumer.list': [baseConsumer({ retries: 1, timeout: 200 })],
+  'kafka.consumer.list': [baseConsumer({ retries: 1 })],
 });
 const acl = { name: 'system-1', secret: secrets.configured };
 
