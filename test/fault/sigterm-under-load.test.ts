@@ -1,6 +1,7 @@
 // SIGTERM while calls come in and go out: what was answered is delivered, once, and no process is left behind.
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -34,9 +35,6 @@ async function callUntilGone(ledger: Ledger, process: BigpipeProcess, caller: st
   }
 }
 
-/** What a call is told while the process closes. */
-const whileClosing = { errno: 1, error: 'closed', retryAfter: '1' };
-
 test('SIGTERM in full flow: exit 0, nothing lost, nothing twice', async () => {
   const ledger = new Ledger();
   let directory: string | undefined;
@@ -47,15 +45,17 @@ test('SIGTERM in full flow: exit 0, nothing lost, nothing twice', async () => {
     const arrivedBefore = target.arrivals.length;
     const calling = Array.from({ length: callers }, (_, i) => callUntilGone(ledger, running, `r${round}c${i}`));
     await until('calls flow', () => target.arrivals.length > arrivedBefore + 200 * (round + 1));
-    expect(await running.end('SIGTERM')).toBe(0);
-    expect(running.stderr).toEqual([]);
+    running.child.kill('SIGTERM');
     await Promise.all(calling);
+    // A caller that keeps its connection would hold up the drain; that is a test of its own below.
+    ledger.hangUp();
+    expect(await running.exited).toBe(0);
+    expect(running.stderr).toEqual([]);
   }
   bigpipe = await BigpipeProcess.start({ directory: directory as string });
   await until('the rest has arrived', () => ledger.allArrived(target));
   expect(await bigpipe.end('SIGTERM')).toBe(0);
-  ledger.expectKept(target, 1);
-  for (const refusal of ledger.refused.values()) expect(refusal).toEqual(whileClosing);
+  expect(ledger.faults(target, 1)).toEqual([]);
 });
 
 test('a backlog behind a tight limit is kept for the next start, and repeats nothing', async () => {
@@ -68,17 +68,93 @@ test('a backlog behind a tight limit is kept for the next start, and repeats not
   );
   await Promise.all(calls);
   await until('some have arrived', () => target.arrivals.length >= 50);
+  ledger.hangUp();
   expect(await running.end('SIGTERM')).toBe(0);
   expect(target.arrivals.length).toBeLessThan(400);
   bigpipe = await BigpipeProcess.start({ directory: running.directory, config: withData(running, baseConfig()) });
   await until('the rest has arrived', () => ledger.allArrived(target));
   expect(await bigpipe.end('SIGTERM')).toBe(0);
-  ledger.expectKept(target, 1);
+  expect(ledger.faults(target, 1)).toEqual([]);
 });
 
 const withData = (process: BigpipeProcess, config: Record<string, unknown>) => ({
   ...config,
   'broker.embedded.directory': join(process.directory, 'data'),
+});
+
+const callText = (id: string) => {
+  const acl = { name: 'system-1', secret: 'i am good' };
+  const body = JSON.stringify({ acl, id, url: target.url(), data: id, partition_key: '' });
+  return { head: `POST /rpc/call HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`, body };
+};
+
+/** A connection with half a call in it, as SIGTERM finds it: the listener is closed, the connection is not. */
+async function halfCall(running: BigpipeProcess): Promise<{ socket: Socket; answer: () => string; rest: string }> {
+  const { head, body } = callText('half');
+  const socket = connect(running.port, '127.0.0.1');
+  let answer = '';
+  socket.on('error', () => undefined);
+  socket.on('data', (bytes) => {
+    answer += bytes.toString();
+  });
+  const { serverStats } = await running.stats();
+  expect(serverStats['receivedCall']).toBe(0);
+  // The first call shows that the second one's head, behind it, was read as well.
+  const first = callText('first');
+  socket.write(first.head + first.body + head + body.slice(0, 10));
+  await until('the first is answered', () => answer.includes('"errno":0'));
+  running.child.kill('SIGTERM');
+  await until('the listener is closed', () => isRefused(running.port));
+  answer = '';
+  return { socket, answer: () => answer, rest: body.slice(10) };
+}
+
+const isRefused = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.on('error', () => resolve(true));
+  });
+
+test('a call that was half sent when SIGTERM came is taken, answered and delivered', async () => {
+  bigpipe = await BigpipeProcess.start();
+  const { socket, answer, rest } = await halfCall(bigpipe);
+  socket.write(rest);
+  await until('it is answered', () => answer().includes('"errno":0'));
+  socket.destroy();
+  expect(await bigpipe.exited).toBe(0);
+  bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory });
+  await until('it has arrived', () => target.countById().get('half') === 1);
+});
+
+// Bug in src/bigpipe.ts (newAdapter): Fastify's return503OnClosing answers before the door is asked, in words of its own.
+test.fails('a call that comes while the process closes is refused in the words of /rpc/call', async () => {
+  bigpipe = await BigpipeProcess.start();
+  const { socket, answer, rest } = await halfCall(bigpipe);
+  const late = callText('late');
+  socket.write(rest + late.head + late.body);
+  await until('both are answered', () => answer().split('HTTP/1.1 ').length === 3);
+  socket.destroy();
+  expect(await bigpipe.exited).toBe(0);
+  const second = answer().split('HTTP/1.1 ')[2] ?? '';
+  expect(second).toContain('"errno":1');
+  expect(second).toContain('bigpipe-error: closed');
+  expect(second).toContain('retry-after: ');
+});
+
+// Bug in src/bigpipe.ts (newAdapter, forceCloseConnections 'idle'): a connection whose answer was under way when the
+// listener closed is kept alive for Fastify's 72 seconds, and the drain waits for it.
+test.fails('a caller that keeps its connection does not hold up SIGTERM', async () => {
+  bigpipe = await BigpipeProcess.start();
+  const running = bigpipe;
+  const { socket, answer, rest } = await halfCall(running);
+  socket.write(rest);
+  await until('it is answered', () => answer().includes('"errno":0'));
+  await until('the process has ended', () => hasEnded(running), 8000).finally(() => socket.destroy());
+  expect(running.child.exitCode).toBe(0);
 });
 
 /** A receiver that keeps every request; the process cannot drain before its timeout. */
@@ -116,7 +192,11 @@ test('signals sent twice in a row still drain', async () => {
   const running = await startHeld();
   running.child.kill('SIGTERM');
   running.child.kill('SIGTERM');
-  await until('the door is closed', async () => fetch(`${running.origin}/livez`).then(() => false).catch(() => true));
+  await until('the door is closed', async () =>
+    fetch(`${running.origin}/livez`)
+      .then(() => false)
+      .catch(() => true),
+  );
   expect(hasEnded(running)).toBe(false);
   // The receiver breaks off; the attempt is over and stays unsettled.
   await target.close();
