@@ -11,7 +11,8 @@ const handles = Number(/Max open files\s+(\d+)/.exec(readFileSync('/proc/self/li
 const idleCount = Math.max(100, Math.min(10_000, handles - 1000));
 
 const slowHead = 'POST /rpc/call HTTP/1.1\r\nHost: x\r\nX-Slow: ';
-const slowBody = 'POST /rpc/call HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{';
+const slowBody =
+  'POST /rpc/call HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{';
 
 const open: Socket[] = [];
 let bigpipe: BigpipeProcess | undefined;
