@@ -1,15 +1,14 @@
-// A full log, by its own bound or by the disk: callers are told so and when to come back; nothing accepted is lost.
+// A full disk: callers are told so and when to come back; nothing accepted is lost.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
+import { afterEach, beforeEach, expect, type TestContext, test } from 'vitest';
+import { BigpipeProcess, baseConfig, type Config } from '../support/bigpipe-process.js';
 import { Ledger, type Refused } from '../support/ledger.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
-const megabyte = 1_048_576;
 const full = { status: 200, errno: 1, error: 'storage-full', retryAfter: '1' };
 
 let target: TargetServer;
@@ -47,82 +46,6 @@ async function callUntilFull(process: BigpipeProcess, url?: string): Promise<voi
 
 const refusals = (): Refused[] => [...ledger.refused.values()];
 
-test('at broker.embedded.max.bytes calls are refused, and taken again once retention has made room', async () => {
-  // One call settles none: the receiver waits until the log is full.
-  const held: (() => void)[] = [];
-  target.script = (_arrival, response) => void held.push(() => response.end());
-  const process = await start({
-    'broker.embedded.max.bytes': 4 * megabyte,
-    'broker.embedded.retention.ms': 1000,
-    'kafka.consumer.list': [baseConsumer({ timeout: 50_000, concurrency: 1000 })],
-  });
-  await callUntilFull(process);
-  expect(refusals()).toEqual([full]);
-  const before = ledger.accepted.size;
-  expect(before).toBeGreaterThan(50);
-  expect((await fetch(`${process.origin}/livez`)).status).toBe(200);
-  target.script = (_arrival, response) => void response.end();
-  for (const answer of held) answer();
-  await until('a call is taken again', () => callOne(process), 40_000);
-  await until('everything accepted arrives', () => ledger.allArrived(target));
-  expect(ledger.faults(target, 1)).toEqual([]);
-  for (const refusal of refusals()) expect(refusal).toEqual(full);
-});
-
-test('callers that do not let up do not keep a full log full', async () => {
-  const process = await start({
-    'broker.embedded.max.bytes': 4 * megabyte,
-    'broker.embedded.retention.ms': 1000,
-    'kafka.consumer.list': [baseConsumer({ concurrency: 100 })],
-  });
-  await callUntilFull(process);
-  let taken = 0;
-  const insist = async () => {
-    while (taken < 20) if (await callOne(process)) taken += 1;
-  };
-  await Promise.all(Array.from({ length: 32 }, insist));
-  await until('everything accepted arrives', () => ledger.allArrived(target));
-  expect(ledger.faults(target, 1)).toEqual([]);
-});
-
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (openDatabase, max_page_count): dead letters and commits share the
-// bound with the calls. Where every message in a full log needs a dead letter first, none is ever settled, and the log
-// stays full for good.
-test.fails('a log full of what cannot be delivered comes free by its dead letters', async () => {
-  target.script = (_arrival, response) => void response.writeHead(400).end();
-  const held: (() => void)[] = [];
-  target.script = (_arrival, response) => void held.push(() => response.writeHead(400).end());
-  const process = await start({
-    'broker.embedded.max.bytes': 4 * megabyte,
-    'broker.embedded.retention.ms': 1000,
-    'kafka.consumer.list': [baseConsumer({ timeout: 50_000, concurrency: 1000, retries: 0 })],
-  });
-  await callUntilFull(process);
-  target.script = (_arrival, response) => void response.writeHead(400).end();
-  for (const answer of held) answer();
-  await until('a dead letter is written', async () => {
-    return ((await process.stats())?.clientStats['test']?.['deadLetters'] ?? 0) > 0;
-  });
-  expect(await until('a call is taken again', () => callOne(process), 15_000)).toBe(true);
-});
-
-test('after a stop at the bound, the next start delivers the rest', async () => {
-  target.script = () => undefined;
-  const process = await start({
-    'broker.embedded.max.bytes': 4 * megabyte,
-    'kafka.consumer.list': [baseConsumer({ timeout: 300, concurrency: 1, retries: 1000 })],
-  });
-  await callUntilFull(process);
-  ledger.hangUp();
-  expect(await process.end('SIGKILL')).toBe('SIGKILL');
-  target.script = (_arrival, response) => void response.end();
-  target.arrivals.length = 0;
-  bigpipe = await BigpipeProcess.start({ directory: process.directory });
-  await until('everything accepted arrives', () => ledger.allArrived(target));
-  ledger.hangUp();
-  expect(await bigpipe.end('SIGTERM')).toBe(0);
-});
-
 /** A file system of its own; null and the reason when there can be none. */
 function mountSmall(): { at: string; reason: string | null } {
   const at = mkdtempSync(join(tmpdir(), 'bigpipe-disk-'));
@@ -135,13 +58,24 @@ function mountSmall(): { at: string; reason: string | null } {
   }
 }
 
-test('on a full disk calls are refused, and taken again by the same process once it has grown', async (context) => {
+/** Runs the steps in a file system of its own, or skips the test aloud. */
+async function onSmallDisk(context: TestContext, steps: (at: string) => Promise<void>): Promise<void> {
   const { at, reason } = mountSmall();
   if (reason !== null) {
-    process.stderr.write(`the test on a full disk is skipped: ${reason}\n`);
+    process.stderr.write(`'${context.task.name}' is skipped: ${reason}\n`);
     context.skip(reason);
   }
   try {
+    await steps(at);
+  } finally {
+    await bigpipe?.dispose();
+    execFileSync('umount', [at]);
+    rmSync(at, { recursive: true });
+  }
+}
+
+test('on a full disk calls are refused, and taken again by the same process once it has grown', async (context) => {
+  await onSmallDisk(context, async (at) => {
     const running = await start({ 'broker.embedded.directory': join(at, 'data') });
     await callUntilFull(running);
     await callOne(running);
@@ -155,31 +89,31 @@ test('on a full disk calls are refused, and taken again by the same process once
     expect(ledger.faults(target, 1)).toEqual([]);
     ledger.hangUp();
     expect(await running.end('SIGTERM')).toBe(0);
-  } finally {
-    await bigpipe?.dispose();
-    execFileSync('umount', [at]);
-    rmSync(at, { recursive: true });
-  }
+  });
+});
+
+// Bug in src/broker/drivers/embedded/sqlite.worker.ts (retain, checkpointPages): taking settled messages away needs room in
+// the write-ahead log, which is what fills the disk and is folded in only after 32 MiB; nobody asks for it before.
+test.fails('on a full disk retention makes room by itself', async (context) => {
+  await onSmallDisk(context, async (at) => {
+    const running = await start({
+      'broker.embedded.directory': join(at, 'data'),
+      'broker.embedded.retention.ms': 1000,
+    });
+    await callUntilFull(running);
+    await until('everything accepted arrives', () => ledger.allArrived(target));
+    expect(await until('a call is taken again', () => callOne(running), 15_000)).toBe(true);
+  });
 });
 
 // Bug in src/broker/drivers/embedded/sqlite.worker.ts (takeLock): every failure to lock is told as another process.
 test.fails('a start on a full disk says so', async (context) => {
-  const { at, reason } = mountSmall();
-  if (reason !== null) {
-    process.stderr.write(`the test of a start on a full disk is skipped: ${reason}\n`);
-    context.skip(reason);
-  }
-  try {
-    execFileSync('dd', ['if=/dev/zero', `of=${join(at, 'filler')}`, 'bs=1M', 'count=5'], { stdio: 'pipe' });
-    execFileSync('sh', ['-c', `cat /dev/zero > '${join(at, 'rest')}' 2>/dev/null || true`]);
+  await onSmallDisk(context, async (at) => {
+    execFileSync('sh', ['-c', `cat /dev/zero > '${join(at, 'filler')}' 2>/dev/null || true`]);
     bigpipe = await BigpipeProcess.spawn({ config: baseConfig({ 'broker.embedded.directory': join(at, 'data') }) });
     expect(await bigpipe.exited).toBe(1);
     const said = bigpipe.stderr.join('\n');
     expect(said).toMatch(/full|ENOSPC|no space/i);
     expect(said).not.toMatch(/^\s+at /m);
-  } finally {
-    await bigpipe?.dispose();
-    execFileSync('umount', [at]);
-    rmSync(at, { recursive: true });
-  }
+  });
 });

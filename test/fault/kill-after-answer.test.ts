@@ -72,7 +72,8 @@ test(`${kills} kills lose nothing, repeat at most once each, and keep the order 
   expect(ledger.faults(target, kills + 1)).toEqual([]);
   expect([...lives].filter(([, seen]) => new Set(seen).size !== seen.length)).toEqual([]);
   expect(outOfOrder()).toEqual([]);
-});
+  // Twenty-one starts: on a busy machine they alone may take most of a minute.
+}, 120_000);
 
 /** First arrivals that came before that of an earlier call of their key. */
 function outOfOrder(): string[] {

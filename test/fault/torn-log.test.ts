@@ -107,6 +107,8 @@ test('a page of zeros takes the messages on it, and no other', async () => {
   await lab.end(process, 'SIGTERM');
 });
 
+// Bug in src/broker/drivers/embedded/sqlite.worker.ts (check): quick_check throws SQLITE_CORRUPT here instead of naming
+// faults in rows; the partitions, which would be named, are then not looked at, and the answer is a bare 500.
 test.fails('POST /broker/check names a page of zeros', async () => {
   const home = await lab.filled(120, 'SIGTERM', 3000);
   await zeroPage(home);
