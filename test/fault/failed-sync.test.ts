@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
+import { settleAll } from '../support/log-lab.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -87,6 +88,8 @@ test('after a failed sync nothing is acknowledged any more, and health says why'
   for (let i = 0; i < 20; i += 1) await ledger.call(bigpipe, `before${i}`, { url: target.url() });
   expect(ledger.accepted.size).toBe(20);
   expect((await statusOf(`${bigpipe.origin}/readyz`)).status).toBe(200);
+  // So that the calls below, and no commit before them, meet the failing disk.
+  await settleAll(bigpipe);
 
   await writeFile(trigger, '');
   await Promise.all(Array.from({ length: 20 }, (_, i) => ledger.call(bigpipe, `during${i}`, { url: target.url() })));
@@ -152,10 +155,7 @@ test.fails('a stopped store does not fill the log with the same line', async () 
 test.fails('a sync that fails while retention cleans up stops the store too', async () => {
   bigpipe = await startWithShim({ 'broker.embedded.retention.ms': 1000 });
   for (let i = 0; i < 20; i += 1) await ledger.call(bigpipe, `r${i}`, { url: target.url() });
-  await until('they are settled', async () => {
-    const rows = (await (await fetch(`${bigpipe.management}/broker/lag`)).json()) as { lag: string }[];
-    return Array.isArray(rows) && rows.every(({ lag }) => lag === '0');
-  });
+  await settleAll(bigpipe);
   await writeFile(trigger, '');
   const failed = () => bigpipe.log.some(({ msg }) => String(msg).startsWith('retention failed'));
   await until('retention has failed or the log has stopped', () => {
