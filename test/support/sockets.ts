@@ -1,0 +1,41 @@
+// Which TCP sockets a process holds, as Linux itself tells it.
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/** States of /proc/net/tcp. */
+const listen = '0A';
+
+interface TcpRow {
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly state: string;
+  readonly inode: string;
+}
+
+/** IPv4 only: every test here is on 127.0.0.1. */
+async function tcpRows(): Promise<TcpRow[]> {
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).trim().split('\n').slice(1);
+  return lines.map((line) => {
+    const [, local = '', remote = '', state = '', , , , , , inode = ''] = line.trim().split(/\s+/);
+    return { localPort: portOf(local), remotePort: portOf(remote), state, inode };
+  });
+}
+
+const portOf = (address: string) => Number.parseInt(address.split(':')[1] ?? '', 16);
+
+async function inodesOf(pid: number): Promise<Set<string>> {
+  const handles = await readdir(`/proc/${pid}/fd`);
+  const links = await Promise.all(handles.map((handle) => readlink(`/proc/${pid}/fd/${handle}`).catch(() => '')));
+  return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
+}
+
+/** How many sockets to that port the process holds open. */
+export async function socketsTo(pid: number, port: number): Promise<number> {
+  const inodes = await inodesOf(pid);
+  return (await tcpRows()).filter(({ remotePort, inode }) => remotePort === port && inodes.has(inode)).length;
+}
+
+/** True while any connection of the listener on that port still has somebody at this end. */
+export async function hasConnections(port: number): Promise<boolean> {
+  const rows = await tcpRows();
+  return rows.some(({ localPort, state, inode }) => localPort === port && state !== listen && inode !== '0');
+}
