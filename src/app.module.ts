@@ -6,7 +6,8 @@ import { LoggerModule, type Params } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
-import type { ConfigWatch } from './config-watch/config-watch.js';
+import { closeListener } from './close-listener.js';
+import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
@@ -14,6 +15,7 @@ import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
 import { IngressModule } from './ingress/ingress.module.js';
 import { ManagementModule } from './management/management.module.js';
+import { Clock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { StatsModule } from './stats/stats.module.js';
@@ -35,6 +37,8 @@ export class AppModule implements OnModuleDestroy {
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
+    private readonly configWatch: ConfigWatch,
+    private readonly clock: Clock,
   ) {}
 
   static of({ configWatch, environment, log }: AppParts): DynamicModule {
@@ -60,7 +64,9 @@ export class AppModule implements OnModuleDestroy {
   /** The data's way, each step over before the next begins: what was answered is stored, what is in flight is committed. */
   async onModuleDestroy(): Promise<void> {
     this.drainIndicator.drain();
-    await this.adapterHost.httpAdapter.close();
+    const { httpAdapter } = this.adapterHost;
+    const { readTimeoutMs } = this.configWatch.settings.server;
+    await closeListener(httpAdapter.getHttpServer(), () => httpAdapter.close(), this.clock, readTimeoutMs);
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();

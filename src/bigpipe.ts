@@ -95,6 +95,8 @@ function newAdapter(server: ServerSettings): FastifyAdapter {
     connectionTimeout: server.writeTimeoutMs,
     requestTimeout: server.readTimeoutMs,
     forceCloseConnections: 'idle',
+    // What still comes in on an open connection while draining is served; the answer closes the connection.
+    return503OnClosing: false,
     http: { headersTimeout: server.readTimeoutMs, connectionsCheckingInterval: lateRequestsCheckMs },
     routerOptions: { constraints: { listener: listenerConstraint } },
   });

@@ -1,27 +1,37 @@
 // The log: JSON lines on stdout, and in hourly files if the settings name a directory.
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { Params } from 'nestjs-pino';
 import pino, { type DestinationStream, type StreamEntry } from 'pino';
-import type { LogSettings } from './config-watch/settings.js';
+import { type LogSettings, SettingsError } from './config-watch/settings.js';
+import { textOf } from './message/errors.js';
 
 /** The original's levels 1 to 5. */
 const levels = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
 /** Three days. */
 const keptFiles = 72;
 
+/** Fails where a person looks: a directory that cannot be made or written is a fault of the configuration. */
+function fileStream(directory: string): DestinationStream {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new SettingsError('log.directory', [`found ${JSON.stringify(directory)}: ${textOf(error)}`]);
+  }
+  const file = `${directory}/bigpipe`;
+  const options = { file, extension: '.log', frequency: 'hourly', mkdir: true, limit: { count: keptFiles } };
+  const stream = pino.transport({ target: 'pino-roll', options });
+  // A full disk must not end the process: the lines still go to stdout.
+  stream.on('error', (error: unknown) => process.stderr.write(`bigpipe: log.directory: ${textOf(error)}\n`));
+  return stream;
+}
+
 /** Nothing of a call's body or secret is ever handed to the logger; requests are counted, not logged. */
 export function logParams({ level, directory }: LogSettings): Params {
   const name = levels[level - 1] ?? 'info';
   const streams: StreamEntry[] = [{ level: name, stream: pino.destination({ fd: 1, sync: false }) }];
   if (directory !== null) {
-    const options = {
-      file: `${directory}/bigpipe`,
-      extension: '.log',
-      frequency: 'hourly',
-      mkdir: true,
-      limit: { count: keptFiles },
-    };
-    const stream: DestinationStream = pino.transport({ target: 'pino-roll', options });
-    streams.push({ level: name, stream });
+    streams.push({ level: name, stream: fileStream(directory) });
   }
   return {
     pinoHttp: {

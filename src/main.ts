@@ -18,7 +18,9 @@ function fail(message: string, code: number): never {
 
 function configFile(): string | null {
   try {
-    const { values } = parseArgs({ options: { config: { type: 'string' } } });
+    // The original's command line has one dash.
+    const args = process.argv.slice(2).map((arg) => (/^-config(=|$)/.test(arg) ? `-${arg}` : arg));
+    const { values } = parseArgs({ args, options: { config: { type: 'string' } } });
     return values.config ?? null;
   } catch (error) {
     return fail(`${textOf(error)}\nusage: bigpipe [--config FILE]`, exitUsage);

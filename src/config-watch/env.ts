@@ -1,8 +1,8 @@
 // What the process's environment may say; it wins over the file. The only reader of process.env.
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
-import { IsOptional, validateSync } from 'class-validator';
-import { AnyText, OneOf, Text } from './schema/rules.js';
+import { validateSync } from 'class-validator';
+import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { SettingsError } from './settings.js';
 
 const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
@@ -10,31 +10,31 @@ const portAllowed = 'a port from 0 to 65535';
 
 /** Texts, as the environment has them. An empty variable counts as not set. */
 export class Environment {
-  @IsOptional()
+  @Optional()
   @AnyText()
   BIGPIPE_CONFIG?: string;
 
-  @IsOptional()
+  @Optional()
   @AnyText()
   BIGPIPE_HOST?: string;
 
-  @IsOptional()
+  @Optional()
   @Text(portPattern, portAllowed)
   BIGPIPE_PORT?: string;
 
-  @IsOptional()
+  @Optional()
   @AnyText()
   BIGPIPE_MANAGEMENT_HOST?: string;
 
-  @IsOptional()
+  @Optional()
   @Text(portPattern, portAllowed)
   BIGPIPE_MANAGEMENT_PORT?: string;
 
-  @IsOptional()
+  @Optional()
   @AnyText()
   BIGPIPE_DATA_DIR?: string;
 
-  @IsOptional()
+  @Optional()
   @OneOf(['1', '2', '3', '4', '5'])
   BIGPIPE_LOG_LEVEL?: string;
 }

@@ -1,24 +1,16 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
-import { readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
-import { getMetadataStorage, type ValidationError, validateSync } from 'class-validator';
-import { closest } from 'fastest-levenshtein';
-import { textOf } from '../message/errors.js';
+import { type ValidationError, validateSync } from 'class-validator';
+import { collectContradictions } from './contradictions.js';
 import type { Environment } from './env.js';
+import { readJson, shown } from './json.js';
 import { BrokerSection } from './schema/broker.js';
-import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
+import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
-import {
-  CircuitBreakerEntry,
-  RetryBackoffEntry,
-  SubscriptionEntry,
-  SubscriptionSection,
-} from './schema/subscription.js';
+import { type RetryBackoffEntry, SubscriptionSection } from './schema/subscription.js';
 import { type BackoffSettings, type Settings, SettingsError } from './settings.js';
-
-type Class = new () => object;
-type Json = Record<string, unknown>;
+import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
   readonly settings: Settings;
@@ -42,9 +34,12 @@ export function loadSettings(file: string, environment: Environment): LoadedSett
     server: read(ServerSection),
     broker: read(BrokerSection),
   };
-  if (faults.length === 0) collectContradictions(sections.kafka, sections.subscription, faults);
-  if (faults.length > 0) throw new SettingsError(file, faults);
-  return { settings: freeze(snapshotOf(sections, environment)), warnings: warningsOf(raw, sections) };
+  collectContradictions(sections.kafka, sections.subscription, faults);
+  const unknown = unknownKeys(raw);
+  // A misspelled key is the likely reason for a missing one.
+  if (faults.length > 0) throw new SettingsError(file, [...faults, ...unknown]);
+  const settings = freeze(snapshotOf(sections, environment));
+  return { settings, warnings: [...unknown, ...withoutEffect(sections)] };
 }
 
 interface Sections {
@@ -53,33 +48,6 @@ interface Sections {
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
   readonly broker: BrokerSection;
-}
-
-function readJson(file: string): Json {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new SettingsError(file, [`cannot be read: ${textOf(error)}`]);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new SettingsError(file, [`is not JSON: ${textOf(error)}`]);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new SettingsError(file, [`is not a JSON object but ${shown(value)}`]);
-  }
-  return value as Json;
-}
-
-/** What was found, short enough for a line, and never a secret. */
-function shown(value: unknown, property = ''): string {
-  if (value === undefined) return 'nothing';
-  if (property === 'secret') return 'a value that is not shown';
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: string[]): void {
@@ -93,39 +61,6 @@ function collectFaults(errors: readonly ValidationError[], path: string, faults:
     }
     collectFaults(error.children ?? [], here, faults);
   }
-}
-
-function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: string[]): void {
-  const topics = new Set<string>();
-  kafka['kafka.topics'].forEach((topic, i) => {
-    if (topics.has(topic.name)) faults.push(`kafka.topics[${i}].name: found ${shown(topic.name)} a second time`);
-    topics.add(topic.name);
-  });
-  const knownTopics = [...topics].map((name) => shown(name)).join(', ');
-  const names = new Set<string>();
-  kafka['kafka.producer.acl'].forEach((entry, i) => {
-    const path = `kafka.producer.acl[${i}]`;
-    if (!topics.has(entry.topic)) {
-      faults.push(`${path}.topic: found ${shown(entry.topic)}, allowed: a topic of kafka.topics (${knownTopics})`);
-    }
-    if (names.has(entry.name)) faults.push(`${path}.name: found ${shown(entry.name)} a second time`);
-    names.add(entry.name);
-  });
-  const claims = new Set<string>();
-  subscription['kafka.consumer.list'].forEach((entry, i) => {
-    const path = `kafka.consumer.list[${i}]`;
-    if (!topics.has(entry.topic)) {
-      faults.push(`${path}.topic: found ${shown(entry.topic)}, allowed: a topic of kafka.topics (${knownTopics})`);
-    }
-    const claim = `${entry.topic} ${entry.groupId}`;
-    if (claims.has(claim)) faults.push(`${path}.groupId: found ${shown(entry.groupId)} a second time for this topic`);
-    claims.add(claim);
-    if (entry.retryBackoff.maxMs < entry.retryBackoff.initialMs) {
-      faults.push(
-        `${path}.retryBackoff.maxMs: found ${entry.retryBackoff.maxMs}, allowed: at least initialMs (${entry.retryBackoff.initialMs})`,
-      );
-    }
-  });
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
@@ -184,46 +119,17 @@ function backoffOf({ initialMs, maxMs, factor, jitter }: RetryBackoffEntry): Bac
   return { initialMs, maxMs, factor, jitter };
 }
 
-function warningsOf(raw: Json, sections: Sections): string[] {
-  const warnings: string[] = [];
-  const known = [LogSection, KafkaSection, SubscriptionSection, ServerSection, BrokerSection].flatMap(keysOf);
-  warnOfUnknown(raw, '', known, warnings);
-  const entries = (key: string) => raw[key] as Json[];
-  entries('kafka.topics').forEach((entry, i) => {
-    warnOfUnknown(entry, `kafka.topics[${i}].`, keysOf(TopicEntry), warnings);
-  });
-  entries('kafka.producer.acl').forEach((entry, i) => {
-    warnOfUnknown(entry, `kafka.producer.acl[${i}].`, keysOf(AclEntry), warnings);
-  });
-  entries('kafka.consumer.list').forEach((entry, i) => {
-    const path = `kafka.consumer.list[${i}]`;
-    warnOfUnknown(entry, `${path}.`, keysOf(SubscriptionEntry), warnings);
-    const { retryBackoff, circuitBreaker } = entry as { retryBackoff?: Json; circuitBreaker?: Json };
-    if (retryBackoff) warnOfUnknown(retryBackoff, `${path}.retryBackoff.`, keysOf(RetryBackoffEntry), warnings);
-    if (circuitBreaker) {
-      warnOfUnknown(circuitBreaker, `${path}.circuitBreaker.`, keysOf(CircuitBreakerEntry), warnings);
-      warnings.push(`${path}.circuitBreaker is read and checked, but this version has no circuit breaker yet`);
-    }
-  });
-  if (sections.server['egress.allow'] !== undefined) {
+/** What was set and does nothing in this version. */
+function withoutEffect({ server, subscription }: Sections): string[] {
+  const warnings = subscription['kafka.consumer.list'].flatMap(({ circuitBreaker }, i) =>
+    circuitBreaker === undefined
+      ? []
+      : [`kafka.consumer.list[${i}].circuitBreaker is read and checked, but this version has no circuit breaker yet`],
+  );
+  if (server['egress.allow'] !== undefined) {
     warnings.push('egress.allow is read, but this version does not enforce it yet');
   }
   return warnings;
-}
-
-function warnOfUnknown(raw: Json, prefix: string, known: readonly string[], warnings: string[]): void {
-  for (const key of Object.keys(raw)) {
-    // "$schema" is for editors.
-    if (known.includes(key) || key === '$schema') continue;
-    warnings.push(
-      `${prefix}${key} is not a known key and is ignored; did you mean ${prefix}${closest(key, [...known])}?`,
-    );
-  }
-}
-
-function keysOf(section: Class): string[] {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(section, '', false, false);
-  return [...new Set(rules.map((rule) => rule.propertyName))];
 }
 
 function freeze<T>(value: T): T {

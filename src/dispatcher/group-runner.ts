@@ -15,6 +15,8 @@ import type { ClientCounters, ConsumerCounters } from './subscription-counters.j
 const minWindow = 1024;
 /** What settles within it is committed together. A crash repeats at most what settled since. */
 const commitIntervalMs = 20;
+/** After a commit that the broker refused. */
+const commitRetryMs = 1000;
 /** On top of the receivers' timeout: for the last commit and dead letters. */
 const drainGraceMs = 2000;
 
@@ -157,9 +159,9 @@ export class GroupRunner {
     this.commitSoon();
   }
 
-  private commitSoon(): void {
+  private commitSoon(delayMs = commitIntervalMs): void {
     if (this.commitTimer !== null || this.draining) return;
-    this.commitTimer = this.parts.clock.setTimer(commitIntervalMs, () => {
+    this.commitTimer = this.parts.clock.setTimer(delayMs, () => {
       this.commitTimer = null;
       for (const owned of this.windows.values()) void this.commit(owned);
     });
@@ -177,7 +179,7 @@ export class GroupRunner {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;
         report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
-        if (!window.closed) this.commitSoon();
+        if (!window.closed) this.commitSoon(commitRetryMs);
       })
       .finally(() => {
         owned.committing = null;

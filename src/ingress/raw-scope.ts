@@ -15,6 +15,11 @@ export function openRawScope(
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body));
+    // Without a content type Fastify asks no more about it, and takes the parser above.
+    scope.addHook('onRequest', (request, _reply, done) => {
+      request.raw.headers['content-type'] = undefined;
+      done();
+    });
     addRoutes(scope);
   });
 }

@@ -8,8 +8,8 @@ export interface Delivery {
   readonly id: string;
   readonly source: StoredMessage;
   readonly url: CallUrl;
-  /** Headers that the caller asked for, without bigpipe's prefix. */
-  readonly forwarded: MessageHeaders;
+  /** Headers that the caller asked for: name, value, name, value … */
+  readonly forwarded: readonly string[];
   /** 1 for the first try. */
   attempt: number;
   readonly maxAttempts: number;
@@ -45,14 +45,14 @@ export function deliveryOf(
   };
 }
 
-const nothing: MessageHeaders = Object.freeze({});
+const nothing: readonly string[] = [];
 
-function forwardedOf(headers: MessageHeaders): MessageHeaders {
-  let forwarded: Record<string, string> | undefined;
+function forwardedOf(headers: MessageHeaders): readonly string[] {
+  let forwarded: string[] | undefined;
   for (const name in headers) {
     if (!name.startsWith(messageHeader.forward)) continue;
-    forwarded ??= {};
-    forwarded[name.slice(messageHeader.forward.length)] = headers[name] as string;
+    forwarded ??= [];
+    forwarded.push(name.slice(messageHeader.forward.length), headers[name] as string);
   }
   return forwarded ?? nothing;
 }

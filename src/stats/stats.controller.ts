@@ -1,8 +1,10 @@
 // GET /stats, in the shape of the original.
 import { Controller, Get } from '@nestjs/common';
+import { SkipThrottle } from '@nestjs/throttler';
 import { Stats } from './stats.js';
 
 @Controller()
+@SkipThrottle()
 export class StatsController {
   constructor(private readonly stats: Stats) {}
 

@@ -119,7 +119,7 @@ describe('a bad configuration', () => {
   const texts: [string, string, RegExp][] = [
     ['no JSON', '{"kafka.topics": [', /^ {2}is not JSON: /],
     ['nothing', '', /^ {2}is not JSON: /],
-    ['a list', '[]', /^ {2}is not a JSON object but \[\]$/],
+    ['a list', '[]', /^ {2}is not a JSON object but a list$/],
   ];
   test.each(texts)('that is %s ends with one line', async (_what, text, line) => {
     const { code, stderr } = await refusalOf(text);
@@ -138,9 +138,7 @@ describe('a bad configuration', () => {
     }
   });
 
-  // BUG src/config-watch/load-settings.ts:123: null passes @IsOptional and then null.maxMs is an uncaught TypeError:
-  // exit code 1 and a stack trace.
-  test.fails('with retryBackoff null is refused in words', async () => {
+  test('with retryBackoff null is refused in words', async () => {
     const { code, stderr } = await refusalOf(
       baseConfig({ 'kafka.consumer.list': [baseConsumer({ retryBackoff: null })] }),
     );
@@ -148,15 +146,12 @@ describe('a bad configuration', () => {
     expect(code).toBe(exitConfig);
   });
 
-  // BUG src/config-watch/load-settings.ts:80: what stands around a wrong value is printed with the secrets in it.
-  test.fails('with an acl that is no list keeps its secret', async () => {
+  test('with an acl that is no list keeps its secret', async () => {
     const { stderr } = await refusalOf(baseConfig({ 'kafka.producer.acl': { secret, name: 'a', topic: 'test' } }));
     expect(stderr.join('\n')).not.toContain(secret);
   });
 
-  // BUG src/log.ts:31: nobody listens for the error of pino's transport thread, so it is thrown: exit code 1, a stack
-  // trace, and machine paths on stderr.
-  test.fails('with a log.directory that cannot be made is refused in words', async () => {
+  test('with a log.directory that cannot be made is refused in words', async () => {
     await writeFile(join(home, 'occupied'), '');
     const config = baseConfig({ 'log.directory': './occupied', 'broker.driver': 'memory' });
     const { stderr } = await refusalOf(config);

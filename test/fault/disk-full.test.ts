@@ -92,9 +92,7 @@ test('on a full disk calls are refused, and taken again by the same process once
   });
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (retain, checkpointPages): taking settled messages away needs room in
-// the write-ahead log, which is what fills the disk and is folded in only after 32 MiB; nobody asks for it before.
-test.fails('on a full disk retention makes room by itself', async (context) => {
+test('on a full disk retention makes room by itself', async (context) => {
   await onSmallDisk(context, async (at) => {
     const running = await start({
       'broker.embedded.directory': join(at, 'data'),
@@ -106,8 +104,7 @@ test.fails('on a full disk retention makes room by itself', async (context) => {
   });
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (takeLock): every failure to lock is told as another process.
-test.fails('a start on a full disk says so', async (context) => {
+test('a start on a full disk says so', async (context) => {
   await onSmallDisk(context, async (at) => {
     execFileSync('sh', ['-c', `cat /dev/zero > '${join(at, 'filler')}' 2>/dev/null || true`]);
     bigpipe = await BigpipeProcess.spawn({ config: baseConfig({ 'broker.embedded.directory': join(at, 'data') }) });

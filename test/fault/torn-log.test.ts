@@ -107,9 +107,7 @@ test('a page of zeros takes the messages on it, and no other', async () => {
   await lab.end(process, 'SIGTERM');
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (check): quick_check throws SQLITE_CORRUPT here instead of naming
-// faults in rows; the partitions, which would be named, are then not looked at, and the answer is a bare 500.
-test.fails('POST /broker/check names a page of zeros', async () => {
+test('POST /broker/check names a page of zeros', async () => {
   const home = await lab.filled(120, 'SIGTERM', 3000);
   await zeroPage(home);
   const process = await lab.start(home, 'delivers');
@@ -158,16 +156,13 @@ test('garbage in the place of the database is an error, and the garbage stays as
   expect((await readFile(databaseOf(home))).equals(garbage)).toBe(true);
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.store.ts (errorOf): SQLite's text alone, 'file is not a database'.
-test.fails('what is said about garbage in the place of the database names the file', async () => {
+test('what is said about garbage in the place of the database names the file', async () => {
   const home = await lab.filled(3, 'SIGTERM');
   await writeFile(databaseOf(home), Buffer.alloc(5 * pageBytes, 'not a database. '));
   expect(await refusedStart(home)).toContain(join(home, 'data'));
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (openDatabase): only a file that is not there counts as missing;
-// an empty one beside bigpipe.format becomes a new log without a word.
-test.fails('an emptied database is an error, not a new beginning', async () => {
+test('an emptied database is an error, not a new beginning', async () => {
   const home = await lab.filled(3, 'SIGTERM');
   await truncate(databaseOf(home), 0);
   expect(await refusedStart(home)).toContain(databaseOf(home));
@@ -187,16 +182,13 @@ test('a database cut short is told: by an error, or as damage', async () => {
   expect(process.stderr.join('\n')).not.toMatch(/^\s+at /m);
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.worker.ts (takeLock): every failure to lock is told as another process.
-test.fails('garbage in the lock file is not told as another process', async () => {
+test('garbage in the lock file is not told as another process', async () => {
   const home = await lab.filled(3, 'SIGTERM');
   await writeFile(join(home, 'data', 'bigpipe.lock'), Buffer.alloc(pageBytes, 'not a database. '));
   expect(await refusedStart(home)).not.toContain('in use by another process');
 });
 
-// Bug in src/broker/drivers/embedded/sqlite.store.ts (close): the writer closes before the reader, so it is not the last
-// connection, and the reader, which is the last one, may not write.
-test.fails('a clean stop folds the write-ahead log into the database', async () => {
+test('a clean stop folds the write-ahead log into the database', async () => {
   const home = await lab.newHome();
   const process = await lab.start(home, 'fills');
   await lab.call(process, 0);

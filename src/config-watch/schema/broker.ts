@@ -1,5 +1,5 @@
 // The user's keys about the durable log.
-import { AnyText, Flag, OneOf, Whole } from './rules.js';
+import { AnyText, Flag, OneOf, Whole, WholeOrZero } from './rules.js';
 
 const terabyte = 1_099_511_627_776;
 /** Ten years. */
@@ -25,7 +25,7 @@ export class BrokerSection {
   'broker.embedded.retention.bytes': number = 8_589_934_592;
 
   /** Past this size appends are refused: the log never grows beyond it. 0: the disk is the bound. */
-  @Whole(0, 1024 * terabyte, 'bytes')
+  @WholeOrZero(4_194_304, 1024 * terabyte, 'bytes')
   'broker.embedded.max.bytes': number = 0;
 
   /** Older than this goes even if a group has not settled it, and is counted as lost. 0: never. */

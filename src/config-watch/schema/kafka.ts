@@ -1,7 +1,7 @@
 // The user's keys about topics and who may write to them. The names are the original's, whatever the driver.
 import { Type } from 'class-transformer';
-import { IsOptional, ValidateNested } from 'class-validator';
-import { AnyText, nameAllowed, namePattern, ObjectList, OneOf, Text, Whole } from './rules.js';
+import { ValidateNested } from 'class-validator';
+import { AnyText, nameAllowed, namePattern, ObjectList, OneOf, Optional, Text, Whole } from './rules.js';
 
 export class TopicEntry {
   @Text(namePattern, nameAllowed)
@@ -26,7 +26,7 @@ export class AclEntry {
 
 export class KafkaSection {
   /** Used by the Kafka driver only. */
-  @IsOptional()
+  @Optional()
   @AnyText()
   'kafka.bootstrap.servers'?: string;
 

@@ -1,6 +1,5 @@
 // The user's keys about logging.
-import { IsOptional } from 'class-validator';
-import { AnyText, Whole } from './rules.js';
+import { AnyText, Optional, Whole } from './rules.js';
 
 export class LogSection {
   /** FATAL=1, ERROR=2, WARNING=3, INFO=4, DEBUG=5: rows above it are dropped. */
@@ -8,7 +7,7 @@ export class LogSection {
   'log.level': number = 4;
 
   /** Also write the log to files in this directory, a new one every hour, the last 72 kept. */
-  @IsOptional()
+  @Optional()
   @AnyText()
   'log.directory'?: string;
 }

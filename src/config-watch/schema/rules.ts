@@ -1,8 +1,13 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
-import { ValidateBy } from 'class-validator';
+import { ValidateBy, ValidateIf } from 'class-validator';
 
 function rule(allowed: string, holds: (value: unknown) => boolean): PropertyDecorator {
   return ValidateBy({ name: 'allowed', validator: { validate: holds, defaultMessage: () => allowed } });
+}
+
+/** The key may be absent; null is not absent. */
+export function Optional(): PropertyDecorator {
+  return ValidateIf((_section, value) => value !== undefined);
 }
 
 /** A whole number within the bounds, both included. */
@@ -11,6 +16,14 @@ export function Whole(min: number, max: number, unit = ''): PropertyDecorator {
   return rule(
     `${what} from ${min} to ${max}`,
     (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
+}
+
+/** A whole number within the bounds, or 0 for "not at all". */
+export function WholeOrZero(min: number, max: number, unit: string): PropertyDecorator {
+  return rule(
+    `0, or a whole number of ${unit} from ${min} to ${max}`,
+    (value) => value === 0 || (Number.isInteger(value) && (value as number) >= min && (value as number) <= max),
   );
 }
 

@@ -1,6 +1,5 @@
 // The user's keys about the two listeners and what may come in.
-import { IsOptional } from 'class-validator';
-import { AnyText, dayMs, TextList, Whole } from './rules.js';
+import { AnyText, dayMs, Optional, TextList, Whole } from './rules.js';
 
 export class ServerSection {
   @AnyText()
@@ -11,7 +10,7 @@ export class ServerSection {
   'http.server.port': number = 10_086;
 
   /** Calls that may wait for the broker at the same moment, 100,000 if not set; more are told to come back later. */
-  @IsOptional()
+  @Optional()
   @Whole(1, 10_000_000)
   'http.server.handler.channel.size'?: number;
 
@@ -20,7 +19,7 @@ export class ServerSection {
   'http.server.handler.channel.bytes': number = 67_108_864;
 
   /** The older name of http.server.handler.channel.size; the newer one wins. */
-  @IsOptional()
+  @Optional()
   @Whole(1, 10_000_000)
   'kafka.producer.channel.size'?: number;
 
@@ -47,7 +46,7 @@ export class ServerSection {
   'management.port': number = 10_087;
 
   /** CIDRs and host patterns that calls may go to. Read and kept; enforced by a later version. */
-  @IsOptional()
+  @Optional()
   @TextList()
   'egress.allow'?: string[];
 }

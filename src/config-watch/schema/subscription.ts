@@ -1,7 +1,18 @@
 // The user's keys of one kafka.consumer.list entry: whose calls it delivers, and how hard it may push.
 import { Type } from 'class-transformer';
-import { IsOptional, ValidateNested } from 'class-validator';
-import { dayMs, nameAllowed, namePattern, ObjectList, ObjectValue, OneOf, Positive, Text, Whole } from './rules.js';
+import { ValidateNested } from 'class-validator';
+import {
+  dayMs,
+  nameAllowed,
+  namePattern,
+  ObjectList,
+  ObjectValue,
+  OneOf,
+  Optional,
+  Positive,
+  Text,
+  Whole,
+} from './rules.js';
 
 export class CircuitBreakerEntry {
   /** Seconds that nothing but a probe passes. */
@@ -63,13 +74,13 @@ export class SubscriptionEntry {
   @Whole(1, 10_000)
   concurrency!: number;
 
-  @IsOptional()
+  @Optional()
   @ObjectValue()
   @ValidateNested()
   @Type(() => RetryBackoffEntry)
   retryBackoff: RetryBackoffEntry = new RetryBackoffEntry();
 
-  @IsOptional()
+  @Optional()
   @ObjectValue()
   @ValidateNested()
   @Type(() => CircuitBreakerEntry)

@@ -24,9 +24,10 @@ export interface Refusal {
 const idPattern = /^[A-Za-z0-9_:-]{1,128}$/;
 const headerNamePattern = /^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 /** Visible ASCII and spaces inside: what every server takes. */
-const headerValuePattern = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
+const headerValuePattern = /^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$/;
 const maxHeaders = 50;
-const maxHeaderValueLength = 4096;
+/** Names and values together: receivers commonly take 8 to 16 KiB of headers in all. */
+const maxHeadersLength = 8192;
 
 /** Credentials of the caller, what belongs to one connection, and what bigpipe itself says. */
 const heldBack: ReadonlySet<string> = new Set([
@@ -68,14 +69,16 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
   return { aclName: name, aclSecret: secret, key, data, ...extras };
 }
 
-/** What this bigpipe takes beyond the original. */
+/** What this bigpipe takes beyond the original; null is as good as absent. */
 function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'headers'> | Refusal {
-  const { id, acks, content_type: contentType, headers: asked } = call;
+  const [id, acks, contentType, asked] = [call['id'], call['acks'], call['content_type'], call['headers']].map(
+    (value) => value ?? undefined,
+  );
   if (id !== undefined && !(typeof id === 'string' && idPattern.test(id))) return { refused: 'id无效' };
   if (acks !== undefined && !ackLevels.includes(acks as Acks)) return { refused: 'acks无效' };
   const headers: Record<string, string> = { [messageHeader.url]: url };
   if (contentType !== undefined) {
-    if (!isHeaderValue(contentType)) return { refused: 'content_type无效' };
+    if (contentType === '' || !isHeaderValue(contentType)) return { refused: 'content_type无效' };
     headers[messageHeader.contentType] = contentType;
   }
   if (asked !== undefined) {
@@ -89,18 +92,21 @@ function addForwarded(asked: unknown, headers: Record<string, string>): string |
   if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) return 'headers无效';
   const entries = Object.entries(asked);
   if (entries.length > maxHeaders) return `headers无效: more than ${maxHeaders}`;
+  let length = 0;
   for (const [written, value] of entries) {
     const name = written.toLowerCase();
     if (!headerNamePattern.test(name)) return 'headers无效: a name is not a header name';
     if (heldBack.has(name) || name.startsWith('bigpipe-')) return `headers无效: ${name} is not forwarded`;
     if (!isHeaderValue(value)) return `headers无效: ${name}`;
+    length += name.length + value.length;
     headers[messageHeader.forward + name] = value;
   }
+  if (length > maxHeadersLength) return `headers无效: more than ${maxHeadersLength} bytes`;
   return null;
 }
 
 function isHeaderValue(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxHeaderValueLength && headerValuePattern.test(value);
+  return typeof value === 'string' && value.length <= maxHeadersLength && headerValuePattern.test(value);
 }
 
 /** Undefined for what is no JSON object; null for JSON's null, which the original takes for an object without fields. */

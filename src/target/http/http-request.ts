@@ -19,6 +19,6 @@ export function headersOf(delivery: Delivery): string[] {
     'bigpipe-attempt',
     String(delivery.attempt),
   ];
-  for (const name in delivery.forwarded) headers.push(name, delivery.forwarded[name] as string);
+  for (const part of delivery.forwarded) headers.push(part);
   return headers;
 }

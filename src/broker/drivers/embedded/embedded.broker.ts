@@ -23,6 +23,8 @@ import { Tail } from './tail.js';
 
 /** How often retention looks; what it finds then goes in short transactions between the writes. */
 const retentionIntervalMs = 10_000;
+/** While the log is full. */
+const fullRetentionIntervalMs = 1000;
 
 interface GroupMark {
   readonly committed: CommittedOffset;
@@ -83,6 +85,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   private partitionCount = 0;
   private state: 'new' | 'open' | 'closing' | 'closed' = 'new';
   private stopped: BigpipeError | null = null;
+  private isFull = false;
   private retentionTimer: Timer | null = null;
   private retaining: Promise<void> = Promise.resolve();
 
@@ -105,6 +108,13 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       committed: (partition, group, committed) => {
         (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
       },
+      full: () => {
+        if (this.isFull) return;
+        this.isFull = true;
+        options.report('the log is full: calls are refused until there is room again', undefined);
+        this.retentionTimer?.cancel();
+        this.scheduleRetention();
+      },
       stopped: (error) => {
         this.stopped = error;
         options.report('the log has stopped: nothing can be stored until bigpipe is started again', error);
@@ -126,6 +136,10 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       byId.get(topicId)?.topic.partitions[partition]?.marks.set(group, { committed, seenMs });
     }
     this.state = 'open';
+    if (stored.damage !== null) {
+      this.counters.damagedRanges += 1;
+      this.options.report(stored.damage, undefined);
+    }
     this.scheduleRetention();
   }
 
@@ -242,7 +256,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   }
 
   private partitionFor(message: Message): Partition {
-    const { modulus, partitions } = this.topic(message.topic);
+    const { modulus, partitions, retention } = this.topic(message.topic);
+    // What is left is for dead letters: without them nothing would be settled, and no room made.
+    if (this.isFull && retention === 'standard') {
+      throw new BigpipeError('storage-full', 'the log is full until retention, or more disk, makes room');
+    }
     const number = message.partition ?? this.partitioner.choose(message.key, modulus);
     return this.partition({ topic: message.topic, partition: number }, partitions);
   }
@@ -272,7 +290,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   }
 
   private scheduleRetention(): void {
-    this.retentionTimer = this.options.clock.setTimer(retentionIntervalMs, () => {
+    const intervalMs = this.isFull ? fullRetentionIntervalMs : retentionIntervalMs;
+    this.retentionTimer = this.options.clock.setTimer(intervalMs, () => {
       this.retaining = this.retain().then(() => {
         if (this.state === 'open') this.scheduleRetention();
       });
@@ -297,6 +316,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
             undefined,
           );
         }
+        if (this.isFull && !result.isFull) report('there is room in the log again', undefined);
+        this.isFull = result.isFull;
         more = result.more;
       }
     } catch (error) {

@@ -10,8 +10,8 @@ import type { ChunkPlace, LogStore, StoredCommit } from './log-store.js';
 const maxWriteBytes = 8 * 1_048_576;
 /** A reader holds a whole chunk while one of its messages waits. */
 const maxChunkBytes = 131_072;
-/** Past it callers are told to come back; the doors' own bound lies below. */
-const maxPendingBytes = 256 * 1_048_576;
+/** Past it callers are told to come back. The producer's own bound comes first, except at acks 0. */
+const maxPendingBytes = 64 * 1_048_576;
 
 /** The least a write's buffer is long, so that one buffer serves many writes. */
 const minBufferBytes = 262_144;
@@ -47,6 +47,8 @@ export interface GroupCommitEvents {
   /** The messages are durable and may be read. */
   stored(partition: WritablePartition, messages: readonly StoredMessage[]): void;
   committed(partition: WritablePartition, group: string, committed: CommittedOffset): void;
+  /** There is no room for calls until retention has made some. */
+  full(): void;
   /** Nothing can be written any more. */
   stopped(error: BigpipeError): void;
 }
@@ -133,7 +135,11 @@ export class GroupCommit {
     const buffer = this.takeBuffer(parts.reduce((sum, { length }) => sum + length, 0));
     const chunks = layOut(parts, Buffer.from(buffer), timestampMs);
     try {
-      this.spare = await this.store.write({ buffer, chunks, commits: commits.map((commit) => stored(commit, timestampMs)) });
+      this.spare = await this.store.write({
+        buffer,
+        chunks,
+        commits: commits.map((commit) => stored(commit, timestampMs)),
+      });
     } catch (error) {
       this.failed(error, appends, commits);
       return;
@@ -181,6 +187,7 @@ export class GroupCommit {
   private failed(error: unknown, appends: readonly PendingAppend[], commits: readonly PendingCommit[]): void {
     const cause =
       error instanceof BigpipeError ? error : new BigpipeError('storage-failed', textOf(error), { cause: error });
+    if (cause.code === 'storage-full') this.events.full();
     const touched = new Set(appends.flatMap(({ targets }) => targets));
     const isStopped = cause.code === 'storage-stopped' || cause.code === 'storage-damaged';
     const behind = this.appends.filter(({ targets }) => isStopped || targets.some((target) => touched.has(target)));

@@ -29,6 +29,8 @@ export interface StoreState {
   readonly topics: readonly StoredTopic[];
   readonly partitions: readonly StoredPartition[];
   readonly commits: readonly StoredCommit[];
+  /** What could not be recovered, in words; null when all was. */
+  readonly damage: string | null;
 }
 
 /** A chunk inside the one buffer of a write. */
@@ -89,13 +91,18 @@ export interface RetentionResult {
   readonly unsettled: number;
   /** True when a further call would remove more. */
   readonly more: boolean;
+  /** True while there is room for nothing but marks, dead letters and retention. */
+  readonly isFull: boolean;
 }
 
 export abstract class LogStore {
   /** Takes the directory for this process and recovers what is in it. Rejects with storage-locked or storage-damaged. */
   abstract open(): Promise<StoreState>;
   abstract ensureTopic(name: string, partitions: number, retention: 'standard' | 'keep'): Promise<StoredTopic>;
-  /** Writes take effect in the order of the calls. Resolves to the buffer, for the next write. */
+  /**
+   * Writes take effect in the order of the calls. Resolves to the buffer, for the next write. After it has rejected
+   * with storage-full there is a small reserve left, for marks and dead letters, until `retain` says otherwise.
+   */
   abstract write(write: StoreWrite): Promise<ArrayBuffer>;
   /** The chunk that holds `offset`, else the next one behind it; null when there is none. Throws storage-damaged. */
   abstract read(topicId: number, partition: number, offset: number): StoredChunk | null;

@@ -5,6 +5,10 @@ export const databaseFile = 'bigpipe.db';
 export const lockFile = 'bigpipe.lock';
 /** Says that a database was created here: without it a missing database would silently become a new one. */
 export const markerFile = 'bigpipe.format';
+/** Given up when the disk is full, see disk-reserve.ts. */
+export const reserveFile = 'bigpipe.reserve';
+/** A copy of a write-ahead log that was found damaged, for whoever looks into it. */
+export const damagedWalFile = 'bigpipe.db-wal.damaged';
 export const formatVersion = 1;
 
 export const messagesTable = (topicId: number, partition: number) => `m_${topicId}_${partition}`;

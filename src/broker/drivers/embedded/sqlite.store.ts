@@ -35,6 +35,8 @@ export class SqliteStore extends LogStore {
   private worker: Worker | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
+  /** A sync has failed: from then on nothing is written any more, whoever asks. */
+  private stopped: BigpipeError | null = null;
   private reader: Database.Database | null = null;
   private readonly readers = new Map<string, Reader>();
 
@@ -124,11 +126,12 @@ export class SqliteStore extends LogStore {
   override async close(): Promise<void> {
     if (this.worker === null) return;
     const { worker } = this;
-    await this.call('close', null).catch(() => null);
-    this.worker = null;
+    // The writer must be the last to close: only it may fold the write-ahead log into the database.
     this.readers.clear();
     this.reader?.close();
     this.reader = null;
+    await this.call('close', null).catch(() => null);
+    this.worker = null;
     await worker.terminate();
   }
 
@@ -149,6 +152,7 @@ export class SqliteStore extends LogStore {
   ): Promise<WriterCalls[C]['result']> {
     const { worker } = this;
     if (worker === null) return Promise.reject(new BigpipeError('closed', 'the store is closed'));
+    if (this.stopped !== null && call !== 'close') return Promise.reject(this.stopped);
     this.lastId += 1;
     const id = this.lastId;
     return new Promise((resolve, reject) => {
@@ -161,8 +165,13 @@ export class SqliteStore extends LogStore {
     const waiting = this.waiting.get(reply.id);
     if (waiting === undefined) return;
     this.waiting.delete(reply.id);
-    if ('result' in reply) waiting.resolve(reply.result as never);
-    else waiting.reject(errorOf(reply.code, reply.message));
+    if ('result' in reply) {
+      waiting.resolve(reply.result as never);
+      return;
+    }
+    const error = errorOf(reply.code, reply.message);
+    if (error.code === 'storage-stopped') this.stopped = error;
+    waiting.reject(error);
   }
 
   private failAll(error: BigpipeError): void {

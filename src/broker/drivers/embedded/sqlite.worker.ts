@@ -1,10 +1,21 @@
 // The writer thread of the SQLite store: the only writer of the database, one transaction at a time.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import { sealChunk, verifyChunk } from './chunk.js';
+import { DiskReserve } from './disk-reserve.js';
 import type {
   DamagedRange,
   RetentionRequest,
@@ -19,12 +30,15 @@ import type { WriterCall, WriterCalls, WriterOptions, WriterReply, WriterRequest
 import {
   createMessagesTable,
   createTables,
+  damagedWalFile,
   databaseFile,
   formatVersion,
   lockFile,
   markerFile,
   messagesTable,
+  reserveFile,
 } from './sqlite.schema.js';
+import { unreachableCommits } from './wal-scan.js';
 
 /** Measured: larger pages write more a commit, smaller ones make checkpoints too frequent. */
 const pageSize = 8192;
@@ -55,6 +69,7 @@ function takeLock(): Database.Database {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
+    if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
     const pid = existsSync(owner) ? readFileSync(owner, 'utf8').trim() : 'unknown';
     throw new BigpipeError(
       'storage-locked',
@@ -68,11 +83,11 @@ function takeLock(): Database.Database {
 
 function openDatabase(): Database.Database {
   const marker = join(options.directory, markerFile);
-  const isNew = !existsSync(path);
+  const isNew = !existsSync(path) || statSync(path).size === 0;
   if (isNew && (existsSync(marker) || existsSync(`${path}-wal`))) {
     throw new BigpipeError(
       'storage-damaged',
-      `${path} is missing although a log was kept here; restore it, or remove ${options.directory} to begin anew`,
+      `${path} is missing or empty although a log was kept here; restore it, or remove ${options.directory} to begin anew`,
     );
   }
   const db = new Database(path, { timeout: 10_000 });
@@ -82,7 +97,6 @@ function openDatabase(): Database.Database {
   db.pragma(`synchronous = ${options.fsync ? 'FULL' : 'NORMAL'}`);
   db.pragma(`wal_autocheckpoint = ${checkpointPages}`);
   db.pragma(`cache_size = -${cacheKib}`);
-  if (options.maxBytes > 0) db.pragma(`max_page_count = ${Math.ceil(options.maxBytes / pageSize)}`);
   db.exec(createTables);
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version > formatVersion) {
@@ -94,6 +108,16 @@ function openDatabase(): Database.Database {
     syncDirectory();
   }
   return db;
+}
+
+/** Says what SQLite's recovery is about to pass over, and keeps a copy of it. */
+function findWalDamage(): string | null {
+  const wal = `${path}-wal`;
+  const commits = unreachableCommits(wal);
+  if (commits < 2) return null;
+  const copy = join(options.directory, damagedWalFile);
+  copyFileSync(wal, copy);
+  return `${wal} is damaged: ${commits} commits behind the damage cannot be read; it was copied to ${copy}`;
 }
 
 /** A new file's name is durable only once its directory is. */
@@ -113,7 +137,10 @@ interface TableStatements {
 
 class Writer {
   private readonly lock = takeLock();
+  private readonly walDamage = findWalDamage();
   private readonly db = openDatabase();
+  private readonly reserve = new DiskReserve(this.db, join(options.directory, reserveFile), pageSize, options.maxBytes);
+  private isFull = !this.reserve.take();
   private readonly tables = new Map<string, TableStatements>();
   private readonly putCommit = this.db.prepare(
     `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -148,6 +175,7 @@ class Writer {
         committed: { offset: BigInt(row.position), metadata: row.metadata },
         seenMs: row.seen,
       })),
+      damage: this.walDamage,
     };
   }
 
@@ -240,8 +268,26 @@ class Writer {
       }
       return null;
     });
-    const shrank = this.shrink();
-    return { starts: [...starts.values()], unsettled, more: shrank || removed === retainedChunks };
+    const more = this.shrink() || removed === retainedChunks;
+    if (this.isFull && !more) this.leaveFull();
+    return { starts: [...starts.values()], unsettled, more, isFull: this.isFull };
+  }
+
+  /** A write found no room: from here on there is the reserve, which calls may not use. */
+  private enterFull(): void {
+    if (this.isFull) return;
+    this.isFull = true;
+    this.reserve.release();
+  }
+
+  /** With what retention has removed, the write-ahead log folds into fewer pages than it has. */
+  private leaveFull(): void {
+    try {
+      this.db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      return;
+    }
+    this.isFull = !this.reserve.take();
   }
 
   /** Gives some free pages back; true while there are more than are worth keeping. */
@@ -283,6 +329,7 @@ class Writer {
       return result;
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      if ((error as { code?: unknown }).code === 'SQLITE_FULL') this.enterFull();
       throw error;
     }
   }
@@ -298,9 +345,7 @@ class Writer {
 function check(): readonly string[] {
   const db = new Database(path, { readonly: true });
   try {
-    const faults = (db.pragma('quick_check(100)') as { quick_check: string }[])
-      .map((row) => row.quick_check)
-      .filter((line) => line !== 'ok');
+    const faults = structureFaults(db);
     const topics = db.prepare('SELECT id, name, partitions FROM topics').all() as StoredTopic[];
     for (const topic of topics) {
       for (let partition = 0; partition < topic.partitions; partition += 1) {
@@ -310,6 +355,15 @@ function check(): readonly string[] {
     return faults;
   } finally {
     db.close();
+  }
+}
+
+function structureFaults(db: Database.Database): string[] {
+  try {
+    const rows = db.pragma('quick_check(100)') as { quick_check: string }[];
+    return rows.map((row) => row.quick_check).filter((line) => line !== 'ok');
+  } catch (error) {
+    return [`the structure of ${path}: ${textOf(error)}`];
   }
 }
 
@@ -363,7 +417,8 @@ parentPort?.on('message', (request: WriterRequest) => {
     reply = { id: request.id, result: answer(request) };
   } catch (error) {
     const code = (error as { code?: unknown }).code;
-    reply = { id: request.id, code: typeof code === 'string' ? code : '', message: textOf(error) };
+    const place = error instanceof BigpipeError ? '' : `${options.directory}: `;
+    reply = { id: request.id, code: typeof code === 'string' ? code : '', message: `${place}${textOf(error)}` };
   }
   // A write's buffer goes back, so that neither side ever waits for the other's garbage collector.
   parentPort?.postMessage(reply, 'result' in reply && reply.result instanceof ArrayBuffer ? [reply.result] : []);
