@@ -1,0 +1,99 @@
+// What a scenario works with: processes and directories that all end with it, however it ends.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
+import { HelperProcess } from './helper-process.ts';
+import type {
+  AppendCommands,
+  BareHttpCommands,
+  ClosedLoad,
+  Commands,
+  LoadCommands,
+  LoadResult,
+  ReceiverCommands,
+  SenderCommands,
+} from './protocol.ts';
+
+export type LoadGenerator = HelperProcess<LoadCommands>;
+
+const processFile = (name: string) => new URL(`../processes/${name}.ts`, import.meta.url);
+const noTimeBound = 120_000;
+
+export class Lab {
+  private readonly base: string;
+  readonly quick: boolean;
+  readonly say: (text: string) => void;
+  private readonly helpers: { stop(): Promise<void> }[] = [];
+  private readonly apps: BigpipeApp[] = [];
+  private readonly directories: string[] = [];
+  private nextSequence = 1;
+
+  /** `base` is a directory on the file system that is measured; `quick` asks for fewer and shorter windows. */
+  constructor(base: string, quick: boolean, say: (text: string) => void) {
+    this.base = base;
+    this.quick = quick;
+    this.say = say;
+  }
+
+  async directory(): Promise<string> {
+    await mkdir(this.base, { recursive: true });
+    const directory = await mkdtemp(join(this.base, 'bigpipe-bench-'));
+    this.directories.push(directory);
+    return directory;
+  }
+
+  async app(options: AppOptions): Promise<BigpipeApp> {
+    const app = await BigpipeApp.start(options);
+    this.apps.push(app);
+    return app;
+  }
+
+  generator(): LoadGenerator {
+    return this.helper<LoadCommands>('load-generator');
+  }
+
+  async receiver(delayMs: number): Promise<{ receiver: HelperProcess<ReceiverCommands>; origin: string }> {
+    const receiver = this.helper<ReceiverCommands>('receiver');
+    const { port } = await receiver.call('open', { delayMs });
+    return { receiver, origin: `http://127.0.0.1:${port}` };
+  }
+
+  async bareHttp(syncFile: string | null): Promise<{ server: HelperProcess<BareHttpCommands>; port: number }> {
+    const server = this.helper<BareHttpCommands>('bare-http');
+    const { port } = await server.call('open', { syncFile });
+    return { server, port };
+  }
+
+  sender(): HelperProcess<SenderCommands> {
+    return this.helper<SenderCommands>('bare-undici');
+  }
+
+  appender(kind: 'raw-append' | 'embedded-append'): HelperProcess<AppendCommands> {
+    return this.helper<AppendCommands>(kind);
+  }
+
+  /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
+  async makeCalls(
+    generator: LoadGenerator,
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & { count?: number; durationMs?: number },
+  ): Promise<LoadResult> {
+    const { count = Number.MAX_SAFE_INTEGER, durationMs = noTimeBound, ...target } = load;
+    const result = await generator.call('closed', { ...target, count, durationMs, firstSequence: this.nextSequence });
+    this.nextSequence += result.accepted + result.refused;
+    if (result.refused > 0) throw new Error(`${result.refused} calls were not accepted, such as: ${result.sample}`);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    for (const app of this.apps) app.kill();
+    await Promise.all(this.apps.map((app) => app.stop()));
+    await Promise.all(this.helpers.map((helper) => helper.stop()));
+    for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  private helper<C extends Commands<C>>(name: string): HelperProcess<C> {
+    const helper = new HelperProcess<C>(processFile(name));
+    this.helpers.push(helper);
+    return helper;
+  }
+}
