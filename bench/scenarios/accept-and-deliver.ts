@@ -11,7 +11,7 @@ const settleMs = 100;
 const per = 100_000;
 
 export async function acceptAndDeliver(lab: Lab, goals: { rate: Goal; cpu: Goal }): Promise<Figure[]> {
-  const count = lab.quick ? 8000 : 20_000;
+  const count = lab.quick ? 10_000 : 30_000;
   const { receiver, origin } = await lab.receiver(0);
   const app = await lab.app({ directory: await lab.directory(), concurrency: inFlight });
   const { server, port } = await lab.bareHttp(null);

@@ -9,8 +9,8 @@ import type { ReceiverCommands, SenderCommands } from '../support/protocol.ts';
 import { inTurns, sleep } from '../support/windows.ts';
 
 const concurrency = 100;
-/** After the program was frozen or thawed: until what was in flight is through. */
-const settleMs = 200;
+/** After the program was frozen or thawed: until what was in flight is through, delays and all. */
+const settleMs = 120;
 /** While the program starts and compiles. */
 const warmUpMs = 500;
 

@@ -28,7 +28,7 @@ export function tableOf({ date, node, processors, quick, seconds, scenarios }: R
     '',
     ...aligned([header, ...rows]),
     '',
-    `Processor time of others: ${foreign}.`,
+    `Processor time of others: ${foreign === '' ? 'unknown' : foreign}.`,
   ].join('\n');
 }
 
