@@ -51,6 +51,7 @@ interface Options {
   readonly quick: boolean;
   readonly names: readonly string[];
   readonly directory: string;
+  readonly profiles: string | null;
 }
 
 function options(): Options {
@@ -60,6 +61,7 @@ function options(): Options {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       directory: { type: 'string', default: tmpdir() },
+      profiles: { type: 'string' },
     },
   });
   const names = values.only?.split(',') ?? Object.keys(scenarios);
@@ -67,16 +69,17 @@ function options(): Options {
   if (unknown.length > 0) {
     throw new Error(`no such scenario: ${unknown.join(', ')}; there are ${Object.keys(scenarios).join(', ')}`);
   }
-  return { json: values.json, quick: values.quick, names, directory: values.directory };
+  const { json, quick, directory, profiles = null } = values;
+  return { json, quick, names, directory, profiles };
 }
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 let underWay: Lab | null = null;
 
-async function measure(name: string, { quick, directory }: Options): Promise<ScenarioReport> {
+async function measure(name: string, { quick, directory, profiles }: Options): Promise<ScenarioReport> {
   say(`${name} ...`);
-  const lab = new Lab(directory, quick, say);
+  const lab = new Lab({ base: directory, quick, profiles, say });
   underWay = lab;
   const startedMs = performance.now();
   const before = { machine: machineSeconds(), own: ownCpuSeconds() };
@@ -116,7 +119,7 @@ async function main(): Promise<void> {
   };
   const json = `${JSON.stringify(report, null, 2)}\n`;
   // A part, or a try, is not the day's result.
-  if (!chosen.quick && reports.length === Object.keys(scenarios).length) {
+  if (!chosen.quick && chosen.profiles === null && reports.length === Object.keys(scenarios).length) {
     const results = new URL('./results/', import.meta.url);
     await mkdir(results, { recursive: true });
     await writeFile(new URL(`${report.date}.json`, results), json);

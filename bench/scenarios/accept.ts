@@ -11,10 +11,10 @@ export async function accept(lab: Lab, connections: number, goal?: Goal): Promis
   await app.checkDurable(nobody);
   const bare = await lab.bareHttp(null);
   const generator = lab.generator();
-  const durationMs = lab.quick ? 600 : 1500;
+  const durationMs = lab.quick ? 600 : 800;
   const window = (port: number) => lab.makeCalls(generator, { port, connections, callUrl: nobody, durationMs });
   const pairs = await inTurns(
-    lab.quick ? 3 : 5,
+    lab.quick ? 3 : 8,
     () => window(app.port),
     () => window(bare.port),
   );

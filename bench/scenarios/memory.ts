@@ -29,7 +29,7 @@ export async function memory(lab: Lab, goal: Goal): Promise<Figure[]> {
   // Flat: what the second half of the filling adds to the first.
   const half = Math.floor(whileFilling.length / 2);
   const growth = median(whileFilling.slice(-half / 2)) - median(whileFilling.slice(half / 2, half));
-  const of = `${messages.toLocaleString('en')} messages`;
+  const of = `${accepted.toLocaleString('en')} messages`;
   const peak = Math.max(...whileFilling, ...atRest, ...whileDraining);
   return [
     { name: `RSS, most, with ${of} of backlog`, unit: 'MB', value: peak, goal },

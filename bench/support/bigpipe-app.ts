@@ -20,7 +20,7 @@ export interface AppOptions {
   readonly directory: string;
   /** Requests in flight to receivers; null: nobody delivers yet. */
   readonly concurrency: number | null;
-  readonly nodeArgs?: readonly string[];
+  readonly nodeArgs: readonly string[];
 }
 
 export class BigpipeApp {
@@ -35,7 +35,7 @@ export class BigpipeApp {
     this.complaints = complaints;
   }
 
-  static async start({ directory, concurrency, nodeArgs = [] }: AppOptions): Promise<BigpipeApp> {
+  static async start({ directory, concurrency, nodeArgs }: AppOptions): Promise<BigpipeApp> {
     const file = join(directory, 'bigpipe.json');
     await writeFile(file, JSON.stringify(configOf(directory, concurrency)));
     const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {

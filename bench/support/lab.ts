@@ -1,6 +1,6 @@
 // What a scenario works with: processes and directories that all end with it, however it ends.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
 import { HelperProcess } from './helper-process.ts';
 import type {
@@ -25,33 +25,44 @@ const processFiles = {
   'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
   receiver: new URL('../processes/receiver.ts', import.meta.url),
 };
-const noTimeBound = 120_000;
+const noTimeBound = 170_000;
+
+export interface LabOptions {
+  /** A directory on the file system that is measured. */
+  readonly base: string;
+  /** Fewer and shorter windows, for trying. */
+  readonly quick: boolean;
+  /** Where CPU profiles of the program go; the figures then say little. */
+  readonly profiles: string | null;
+  readonly say: (text: string) => void;
+}
 
 export class Lab {
-  private readonly base: string;
   readonly quick: boolean;
   readonly say: (text: string) => void;
+  private readonly options: LabOptions;
   private readonly helpers: { stop(): Promise<void> }[] = [];
   private readonly apps: BigpipeApp[] = [];
   private readonly directories: string[] = [];
   private nextSequence = 1;
 
-  /** `base` is a directory on the file system that is measured; `quick` asks for fewer and shorter windows. */
-  constructor(base: string, quick: boolean, say: (text: string) => void) {
-    this.base = base;
-    this.quick = quick;
-    this.say = say;
+  constructor(options: LabOptions) {
+    this.options = options;
+    this.quick = options.quick;
+    this.say = options.say;
   }
 
   async directory(): Promise<string> {
-    await mkdir(this.base, { recursive: true });
-    const directory = await mkdtemp(join(this.base, 'bigpipe-bench-'));
+    await mkdir(this.options.base, { recursive: true });
+    const directory = await mkdtemp(join(this.options.base, 'bigpipe-bench-'));
     this.directories.push(directory);
     return directory;
   }
 
-  async app(options: AppOptions): Promise<BigpipeApp> {
-    const app = await BigpipeApp.start(options);
+  async app(options: Pick<AppOptions, 'directory' | 'concurrency'>): Promise<BigpipeApp> {
+    const { profiles } = this.options;
+    const nodeArgs = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
+    const app = await BigpipeApp.start({ ...options, nodeArgs });
     this.apps.push(app);
     return app;
   }
@@ -93,7 +104,8 @@ export class Lab {
   }
 
   async close(): Promise<void> {
-    for (const app of this.apps) app.kill();
+    // A profile is only written by a process that ends by itself.
+    if (this.options.profiles === null) for (const app of this.apps) app.kill();
     await Promise.all(this.apps.map((app) => app.stop()));
     await Promise.all(this.helpers.map((helper) => helper.stop()));
     for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
