@@ -8,13 +8,13 @@ const callers = 64;
 
 export async function embeddedAppend(lab: Lab, goal: Goal): Promise<Figure[]> {
   const directory = await lab.directory();
-  const durationMs = lab.quick ? 500 : 1200;
+  const durationMs = lab.quick ? 500 : 700;
   const log = lab.appender('embedded-append');
   const raw = lab.appender('raw-append');
   await log.call('open', { directory, callers });
   await raw.call('open', { directory, callers });
   const pairs = await inTurns(
-    lab.quick ? 3 : 5,
+    lab.quick ? 3 : 8,
     () => log.call('run', { durationMs }),
     () => raw.call('run', { durationMs }),
   );

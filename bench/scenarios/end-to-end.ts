@@ -9,7 +9,7 @@ const connections = 64;
 const perSecond = 500;
 
 export async function endToEnd(lab: Lab, goal: Goal): Promise<Figure[]> {
-  const durationMs = lab.quick ? 1500 : 5000;
+  const durationMs = lab.quick ? 1500 : 2500;
   const { receiver, origin } = await lab.receiver(0);
   const directory = await lab.directory();
   const app = await lab.app({ directory, concurrency: 100 });
@@ -30,7 +30,7 @@ export async function endToEnd(lab: Lab, goal: Goal): Promise<Figure[]> {
     assert.equal(arrivals.distinct, accepted);
     return { answer, arrival: arrivals.latency };
   };
-  const pairs = await inTurns(lab.quick ? 3 : 4, ours, () => steady(bare.port));
+  const pairs = await inTurns(lab.quick ? 3 : 7, ours, () => steady(bare.port));
   const reference = 'bare POST and one fdatasync';
   const at = `at ${perSecond}/s`;
   const how = 'above';
