@@ -107,6 +107,9 @@ export class Lab {
     // A profile is only written by a process that ends by itself.
     if (this.options.profiles === null) for (const app of this.apps) app.kill();
     await Promise.all(this.apps.map((app) => app.stop()));
+    for (const { complaints } of this.apps) {
+      if (complaints.length > 0) this.say(`bigpipe complained ${complaints.length} times, first: ${complaints[0]}`);
+    }
     await Promise.all(this.helpers.map((helper) => helper.stop()));
     for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
