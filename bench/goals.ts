@@ -1,0 +1,23 @@
+// The goals of each figure on a 2-core machine: what the first version has to reach, and the aim.
+import type { Goal } from './support/figures.ts';
+
+const atLeast = (now: number, aim: number): Goal => ({ sense: 'at least', now, aim });
+const atMost = (now: number, aim: number): Goal => ({ sense: 'at most', now, aim });
+
+export const goals = {
+  /** Against bare node:http. */
+  accepted: atLeast(0.45, 0.6),
+  /** CPU against bare node:http accepting plus bare undici sending. */
+  cpu: atMost(2.5, 1.6),
+  /** Against bare undici. */
+  backlogAtOnce: atLeast(0.35, 0.6),
+  backlogSlow: atLeast(0.9, 0.97),
+  /** Calls a second. */
+  acceptedAndDelivered: atLeast(6000, 12_000),
+  /** Milliseconds above a bare POST and one fdatasync. */
+  endToEnd: atMost(15, 5),
+  /** Against raw writes. */
+  append: atLeast(0.35, 0.5),
+  /** MB. */
+  resident: atMost(300, 200),
+} as const;

@@ -1,0 +1,99 @@
+// Takes the deliveries: a raw server that reads requests by their content-length and answers 200.
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { readDigits, sequenceAt, sequenceDigits, timeDigits } from '../support/call-body.ts';
+import { Latencies, nowMs, nowUs } from '../support/latency.ts';
+import type { Arrivals, ReceiverCommands } from '../support/protocol.ts';
+import { serveCommands } from '../support/serve-commands.ts';
+
+const answer = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+const headEndMark = Buffer.from('\r\n\r\n');
+const lengthMark = Buffer.from('content-length: ');
+const maxCalls = 100_000_000;
+const awaitStepMs = 2;
+
+let delayMs = 0;
+let seen = new Uint8Array(65_536);
+let arrived = 0;
+let distinct = 0;
+let repeated = 0;
+let lastMs = 0;
+const latencies = new Latencies();
+
+function reset(): null {
+  seen = new Uint8Array(65_536);
+  arrived = 0;
+  distinct = 0;
+  repeated = 0;
+  latencies.reset();
+  return null;
+}
+
+function note(bytes: Buffer, bodyAt: number): void {
+  const us = nowUs();
+  arrived += 1;
+  lastMs = us / 1000;
+  const sentUs = readDigits(bytes, bodyAt, timeDigits);
+  const sequence = readDigits(bytes, bodyAt + sequenceAt, sequenceDigits);
+  if (sentUs <= 0 || sequence < 0 || sequence >= maxCalls) return;
+  latencies.record(us - sentUs);
+  if (sequence >= seen.length) {
+    const wider = new Uint8Array(Math.max(sequence + 1, seen.length * 2));
+    wider.set(seen);
+    seen = wider;
+  }
+  if (seen[sequence] === 1) repeated += 1;
+  else distinct += 1;
+  seen[sequence] = 1;
+}
+
+function serve(socket: Socket): void {
+  let rest: Buffer | null = null;
+  const reply = () => {
+    if (!socket.destroyed) socket.write(answer);
+  };
+  socket.setNoDelay(true);
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk: Buffer) => {
+    let bytes: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk]);
+    rest = null;
+    while (bytes.length > 0) {
+      const end = requestEnd(bytes);
+      if (end === null || end.endAt > bytes.length) {
+        rest = bytes;
+        return;
+      }
+      note(bytes, end.bodyAt);
+      if (delayMs === 0) reply();
+      else setTimeout(reply, delayMs);
+      bytes = bytes.subarray(end.endAt);
+    }
+  });
+}
+
+function requestEnd(bytes: Buffer): { bodyAt: number; endAt: number } | null {
+  const headEnd = bytes.indexOf(headEndMark);
+  if (headEnd < 0) return null;
+  const lengthAt = bytes.indexOf(lengthMark) + lengthMark.length;
+  let length = 0;
+  for (let i = lengthAt; (bytes[i] as number) >= 48; i += 1) length = length * 10 + (bytes[i] as number) - 48;
+  return { bodyAt: headEnd + 4, endAt: headEnd + 4 + length };
+}
+
+const count = (): Arrivals => ({ arrived, distinct, repeated, lastMs, latency: latencies.summary() });
+
+async function awaitDistinct({ distinct: wanted, timeoutMs }: { distinct: number; timeoutMs: number }) {
+  const endMs = nowMs() + timeoutMs;
+  while (distinct < wanted && nowMs() < endMs) await new Promise((resolve) => setTimeout(resolve, awaitStepMs));
+  return count();
+}
+
+function open(request: { delayMs: number }): Promise<{ port: number }> {
+  delayMs = request.delayMs;
+  const server = createServer(serve);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', 4096, () => resolve({ port: (server.address() as AddressInfo).port }));
+  });
+}
+
+serveCommands<ReceiverCommands>({ open, reset, count, await: awaitDistinct });

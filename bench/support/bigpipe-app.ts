@@ -1,0 +1,120 @@
+// The built program as a process of its own, on free ports, as a user would start it.
+import { strict as assert } from 'node:assert';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { callAcl, sampleData } from './call-body.ts';
+
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const startWithinMs = 30_000;
+const stopWithinMs = 90_000;
+const topic = 'bench';
+/** pino's level. */
+const warning = 40;
+const keptComplaints = 1000;
+
+export interface AppOptions {
+  /** Where configuration and data are; a second start with the same one goes on with what is there. */
+  readonly directory: string;
+  /** Requests in flight to receivers; null: nobody delivers yet. */
+  readonly concurrency: number | null;
+  readonly nodeArgs: readonly string[];
+}
+
+export class BigpipeApp {
+  readonly port: number;
+  /** Its warnings, and what it wrote to stderr: a good run has none. */
+  readonly complaints: readonly string[];
+  private readonly child: ChildProcess;
+
+  private constructor(child: ChildProcess, port: number, complaints: readonly string[]) {
+    this.child = child;
+    this.port = port;
+    this.complaints = complaints;
+  }
+
+  static async start({ directory, concurrency, nodeArgs }: AppOptions): Promise<BigpipeApp> {
+    const file = join(directory, 'bigpipe.json');
+    await writeFile(file, JSON.stringify(configOf(directory, concurrency)));
+    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
+      cwd: directory,
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BIGPIPE_'))),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const complaints: string[] = [];
+    createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
+    try {
+      return new BigpipeApp(child, await portOf(child, complaints), complaints);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** Makes one call and checks that the answer promises what is to be measured. */
+  async checkDurable(callUrl: string): Promise<void> {
+    const call = { url: callUrl, partition_key: 'user-0', acl: callAcl, data: sampleData() };
+    const init = { method: 'POST', body: JSON.stringify(call) };
+    const answer = await fetch(`http://127.0.0.1:${this.port}/rpc/call`, init);
+    await answer.text();
+    assert.equal(answer.headers.get('bigpipe-durability'), 'disk');
+  }
+
+  /** Freezes the process, so that a reference has the machine to itself. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Drains as a user's stop does; killed when that takes too long. */
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+    this.thaw();
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.kill(), stopWithinMs);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+/** Resolves once the program says that it runs; everything it writes is read, so that it never waits for us. */
+function portOf(child: ChildProcess, complaints: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('bigpipe did not start in time')), startWithinMs);
+    child.once('exit', (code) => reject(new Error(`bigpipe ended with ${code}: ${complaints.join('\n')}`)));
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
+      const line = JSON.parse(text) as { level: number; msg: string; port: number };
+      if (line.level >= warning && complaints.length < keptComplaints) complaints.push(text);
+      if (line.msg !== 'bigpipe is running') return;
+      clearTimeout(timer);
+      resolve(line.port);
+    });
+  });
+}
+
+function configOf(directory: string, concurrency: number | null): object {
+  const consumer = { topic, groupId: 'bench', rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
+  return {
+    'kafka.topics': [{ name: topic, partitions: 8 }],
+    'kafka.producer.acl': [{ ...callAcl, topic }],
+    'kafka.consumer.list': concurrency === null ? [] : [consumer],
+    'http.server.host': '127.0.0.1',
+    'http.server.port': 0,
+    'management.port': 0,
+    'broker.embedded.directory': join(directory, 'data'),
+  };
+}

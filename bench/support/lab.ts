@@ -1,0 +1,122 @@
+// What a scenario works with: processes and directories that all end with it, however it ends.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
+import { HelperProcess } from './helper-process.ts';
+import type {
+  AppendCommands,
+  BareHttpCommands,
+  ClosedLoad,
+  Commands,
+  LoadCommands,
+  LoadResult,
+  ReceiverCommands,
+  SenderCommands,
+} from './protocol.ts';
+
+export type LoadGenerator = HelperProcess<LoadCommands>;
+
+/** Written out, so that tools that look for unused files see them. */
+const processFiles = {
+  'bare-http': new URL('../processes/bare-http.ts', import.meta.url),
+  'bare-undici': new URL('../processes/bare-undici.ts', import.meta.url),
+  'embedded-append': new URL('../processes/embedded-append.ts', import.meta.url),
+  'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
+  'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
+  receiver: new URL('../processes/receiver.ts', import.meta.url),
+};
+const noTimeBound = 170_000;
+
+export interface LabOptions {
+  /** A directory on the file system that is measured. */
+  readonly base: string;
+  /** Fewer and shorter windows, for trying. */
+  readonly quick: boolean;
+  /** Where CPU profiles of the program go; the figures then say little. */
+  readonly profiles: string | null;
+  readonly say: (text: string) => void;
+}
+
+export class Lab {
+  readonly quick: boolean;
+  readonly say: (text: string) => void;
+  private readonly options: LabOptions;
+  private readonly helpers: { stop(): Promise<void> }[] = [];
+  private readonly apps: BigpipeApp[] = [];
+  private readonly directories: string[] = [];
+  private nextSequence = 1;
+
+  constructor(options: LabOptions) {
+    this.options = options;
+    this.quick = options.quick;
+    this.say = options.say;
+  }
+
+  async directory(): Promise<string> {
+    await mkdir(this.options.base, { recursive: true });
+    const directory = await mkdtemp(join(this.options.base, 'bigpipe-bench-'));
+    this.directories.push(directory);
+    return directory;
+  }
+
+  async app(options: Pick<AppOptions, 'directory' | 'concurrency'>): Promise<BigpipeApp> {
+    const { profiles } = this.options;
+    const nodeArgs = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
+    const app = await BigpipeApp.start({ ...options, nodeArgs });
+    this.apps.push(app);
+    return app;
+  }
+
+  generator(): LoadGenerator {
+    return this.helper<LoadCommands>('load-generator');
+  }
+
+  async receiver(delayMs: number): Promise<{ receiver: HelperProcess<ReceiverCommands>; origin: string }> {
+    const receiver = this.helper<ReceiverCommands>('receiver');
+    const { port } = await receiver.call('open', { delayMs });
+    return { receiver, origin: `http://127.0.0.1:${port}` };
+  }
+
+  async bareHttp(syncFile: string | null): Promise<{ server: HelperProcess<BareHttpCommands>; port: number }> {
+    const server = this.helper<BareHttpCommands>('bare-http');
+    const { port } = await server.call('open', { syncFile });
+    return { server, port };
+  }
+
+  sender(): HelperProcess<SenderCommands> {
+    return this.helper<SenderCommands>('bare-undici');
+  }
+
+  appender(kind: 'raw-append' | 'embedded-append'): HelperProcess<AppendCommands> {
+    return this.helper<AppendCommands>(kind);
+  }
+
+  /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
+  async makeCalls(
+    generator: LoadGenerator,
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & { count?: number; durationMs?: number },
+  ): Promise<LoadResult> {
+    const { count = Number.MAX_SAFE_INTEGER, durationMs = noTimeBound, ...target } = load;
+    const result = await generator.call('closed', { ...target, count, durationMs, firstSequence: this.nextSequence });
+    this.nextSequence += result.accepted + result.refused;
+    if (result.refused > 0) throw new Error(`${result.refused} calls were not accepted, such as: ${result.sample}`);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    // A profile is only written by a process that ends by itself.
+    if (this.options.profiles === null) for (const app of this.apps) app.kill();
+    await Promise.all(this.apps.map((app) => app.stop()));
+    for (const { complaints } of this.apps) {
+      if (complaints.length > 0) this.say(`bigpipe complained ${complaints.length} times, first: ${complaints[0]}`);
+    }
+    await Promise.all(this.helpers.map((helper) => helper.stop()));
+    for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  private helper<C extends Commands<C>>(name: keyof typeof processFiles): HelperProcess<C> {
+    const helper = new HelperProcess<C>(processFiles[name]);
+    this.helpers.push(helper);
+    return helper;
+  }
+}

@@ -1,0 +1,39 @@
+// What the kernel says about a process and the machine: CPU seconds, resident memory, who else was busy.
+import { readFileSync } from 'node:fs';
+
+/** USER_HZ, which Linux fixes for everything it shows to programs. */
+const ticksPerSecond = 100;
+const kib = 1024;
+
+/** User and system seconds of all threads so far. */
+export function cpuSeconds(pid: number): number {
+  const [user, system] = statFields(pid, 14, 15);
+  return ((user as number) + (system as number)) / ticksPerSecond;
+}
+
+/** The same of this process and of its children that have ended. */
+export function ownCpuSeconds(): number {
+  return statFields(process.pid, 14, 15, 16, 17).reduce((sum, ticks) => sum + ticks, 0) / ticksPerSecond;
+}
+
+/** Fields of /proc/PID/stat by the numbers of proc(5). */
+function statFields(pid: number, ...numbers: number[]): number[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The second field may hold blanks; the third begins behind its parenthesis.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return numbers.map((number) => Number(fields[number - 3]));
+}
+
+export function residentBytes(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? 0) * kib;
+}
+
+/** Seconds that all processors have worked, and that they could have worked, since the machine started. */
+export function machineSeconds(): { busy: number; all: number } {
+  const line = readFileSync('/proc/stat', 'latin1').split('\n')[0] as string;
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const all = ticks.reduce((sum, part) => sum + part, 0);
+  const idle = (ticks[3] as number) + (ticks[4] as number);
+  return { busy: (all - idle) / ticksPerSecond, all: all / ticksPerSecond };
+}

@@ -1,0 +1,94 @@
+// What the bench says to its helper processes, and what they answer.
+
+/** A helper's commands: each with its request and its answer, both plain JSON. */
+export type Commands<C> = { readonly [K in keyof C]: { request: unknown; answer: unknown } };
+
+export interface LatencySummary {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export interface LoadTarget {
+  readonly port: number;
+  readonly connections: number;
+  /** The URL inside the calls. */
+  readonly callUrl: string;
+  /** Number of the first call; each further call has the next one. */
+  readonly firstSequence: number;
+}
+
+export interface ClosedLoad extends LoadTarget {
+  /** Ends after this many calls, or after this time, whichever comes first. */
+  readonly count: number;
+  readonly durationMs: number;
+}
+
+export interface SteadyLoad extends LoadTarget {
+  readonly perSecond: number;
+  readonly durationMs: number;
+}
+
+export interface LoadResult {
+  readonly accepted: number;
+  /** Anything but HTTP 200 with errno 0, connections that broke included. */
+  readonly refused: number;
+  /** One of the refusals, to look into. */
+  readonly sample: string;
+  /** Monotonic milliseconds, the same for all processes of a machine. */
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly latency: LatencySummary;
+}
+
+export interface LoadCommands {
+  closed: { request: ClosedLoad; answer: LoadResult };
+  steady: { request: SteadyLoad; answer: LoadResult };
+}
+
+export interface Arrivals {
+  readonly arrived: number;
+  /** Different calls among them, and repeats of a call; requests of the reference sender are in neither. */
+  readonly distinct: number;
+  readonly repeated: number;
+  readonly lastMs: number;
+  /** From the calls' own timestamps to their arrivals. */
+  readonly latency: LatencySummary;
+}
+
+export interface ReceiverCommands {
+  open: { request: { delayMs: number }; answer: { port: number } };
+  /** Forgets what has arrived so far. */
+  reset: { request: null; answer: null };
+  count: { request: null; answer: Arrivals };
+  /** Answers once that many different calls have arrived, or after the time. */
+  await: { request: { distinct: number; timeoutMs: number }; answer: Arrivals };
+}
+
+export interface BareHttpCommands {
+  /** With a file, each body is appended to it and synced before the answer. */
+  open: { request: { syncFile: string | null }; answer: { port: number } };
+}
+
+export interface Sent {
+  readonly sent: number;
+  readonly failed: number;
+  readonly elapsedMs: number;
+}
+
+export interface SenderCommands {
+  send: { request: { origin: string; concurrency: number; count: number; durationMs: number }; answer: Sent };
+}
+
+export interface Appended {
+  readonly appended: number;
+  readonly elapsedMs: number;
+  readonly latency: LatencySummary;
+}
+
+export interface AppendCommands {
+  open: { request: { directory: string; callers: number }; answer: null };
+  run: { request: { durationMs: number }; answer: Appended };
+  close: { request: null; answer: null };
+}

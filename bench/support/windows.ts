@@ -1,0 +1,25 @@
+// Windows of the program and of its limit in turns, so that the machine's noise falls on both.
+
+const leastPairs = 2;
+
+/**
+ * Runs ours and the reference alternately and drops the first pair, which pays for compilation.
+ * Ends early when ours has nothing left to measure and answers null.
+ */
+export async function inTurns<O, R>(
+  pairs: number,
+  ours: () => Promise<O | null>,
+  limit: () => Promise<R>,
+): Promise<{ ours: O; limit: R }[]> {
+  const measured: { ours: O; limit: R }[] = [];
+  for (let turn = 0; turn <= pairs; turn += 1) {
+    const one = await ours();
+    if (one === null) break;
+    const pair = { ours: one, limit: await limit() };
+    if (turn > 0) measured.push(pair);
+  }
+  if (measured.length < leastPairs) throw new Error('there was too little to measure');
+  return measured;
+}
+
+export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
