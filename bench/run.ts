@@ -76,6 +76,7 @@ function options(): Options {
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 let underWay: Lab | null = null;
+let isOver = false;
 
 async function measure(name: string, { quick, directory, profiles }: Options): Promise<ScenarioReport> {
   say(`${name} ...`);
@@ -104,6 +105,8 @@ async function main(): Promise<void> {
     try {
       reports.push(await measure(name, chosen));
     } catch (error) {
+      // giveUp cleans up and ends the process.
+      if (isOver) return;
       // The other scenarios are still worth having.
       say(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
       process.exitCode = 1;
@@ -128,6 +131,7 @@ async function main(): Promise<void> {
 }
 
 async function giveUp(why: string): Promise<void> {
+  isOver = true;
   say(why);
   await underWay?.close();
   process.exit(1);
