@@ -2,14 +2,15 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { v7 as uuid } from 'uuid';
 import { Acl } from '../../acl/acl.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
+import { Clock } from '../../message/clock.js';
 import { BigpipeError } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Message, messageHeader } from '../../message/message.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
+import { newMessageId } from '../message-id.js';
 import { openRawScope } from '../raw-scope.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
@@ -35,6 +36,7 @@ export class RpcDoor implements OnModuleInit {
     private readonly producer: Producer,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly clock: Clock,
     stats: Stats,
   ) {
     stats.register('serverStats', () => this.counters);
@@ -60,7 +62,7 @@ export class RpcDoor implements OnModuleInit {
     if ('refused' in call) return reply.send(answerOf(-1, (call as Refusal).refused));
     const topic = this.acl.topicFor(call.aclName, call.aclSecret);
     if (topic === null) return reply.send(forbidden);
-    const id = call.id ?? `msg_${uuid()}`;
+    const id = call.id ?? newMessageId(this.clock.now());
     try {
       await this.producer.accept(messageOf(call, topic, id), call.acks);
     } catch (error) {

@@ -1,10 +1,11 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
 import { Injectable } from '@nestjs/common';
-import { Agent, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { Target } from '../target.js';
+import { ConnectionPool } from './connection-pool.js';
 import { headersOf } from './http-request.js';
 import { readStatus } from './read-answer.js';
 
@@ -12,32 +13,13 @@ import { readStatus } from './read-answer.js';
 const maxAnswerBytes = 65_536;
 /** What of a failed answer is kept for whoever looks into it. */
 const keptAnswerBytes = 1024;
-const maxHeaderBytes = 16_384;
-/** A connection without a request is closed after this. */
-const keepAliveMs = 30_000;
-
-/** A connection that is still being made when its attempt ends cannot be cut; it gives up by itself after this. */
-const connectTimeoutMs = 10_000;
-
 /** All attempts that one signal may abort; one listener for them all. */
 type Running = Set<Exchange>;
 
 @Injectable()
 export class HttpTarget extends Target {
   private readonly running = new WeakMap<AbortSignal, Running>();
-  // Unbounded connections an origin: the dispatcher bounds what is in flight, and what would wait inside
-  // the pool could not be aborted.
-  private readonly agent = new Agent({
-    connections: null,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: keepAliveMs,
-    maxHeaderSize: maxHeaderBytes,
-    // Each exchange has a deadline of its own, to the millisecond.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: connectTimeoutMs },
-  });
+  private readonly pools = new Map<string, ConnectionPool>();
 
   constructor(private readonly clock: Clock) {
     super();
@@ -46,31 +28,28 @@ export class HttpTarget extends Target {
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return Promise.resolve({ kind: 'aborted' });
     const running = this.runningUnder(signal);
+    const pool = this.poolOf(delivery.url.origin);
     return new Promise((resolve) => {
-      const exchange = new Exchange(this.clock, delivery.timeoutMs, (outcome) => {
+      const exchange = new Exchange(this.clock, delivery.timeoutMs, pool, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
       });
       running.add(exchange);
-      try {
-        this.agent.dispatch(
-          {
-            origin: delivery.url.origin,
-            path: delivery.url.path,
-            method: 'POST',
-            headers: headersOf(delivery),
-            body: delivery.source.body,
-          },
-          exchange,
-        );
-      } catch (error) {
-        exchange.onResponseError(null, error as Error);
-      }
+      exchange.start(delivery);
     });
   }
 
   override async close(): Promise<void> {
-    await this.agent.destroy();
+    for (const pool of this.pools.values()) pool.close();
+  }
+
+  private poolOf(origin: string): ConnectionPool {
+    let pool = this.pools.get(origin);
+    if (pool === undefined) {
+      pool = new ConnectionPool(origin, () => this.pools.delete(origin));
+      this.pools.set(origin, pool);
+    }
+    return pool;
   }
 
   private runningUnder(signal: AbortSignal): Running {
@@ -94,7 +73,7 @@ export class HttpTarget extends Target {
 class Exchange implements Dispatcher.DispatchHandler {
   private readonly startedMs: number;
   private readonly deadline: Timer;
-  private controller: Dispatcher.DispatchController | null = null;
+  private readonly connection: Client;
   private status = 0;
   private received = 0;
   private kept: Buffer[] = [];
@@ -103,21 +82,35 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(
     private readonly clock: Clock,
     private readonly timeoutMs: number,
+    private readonly pool: ConnectionPool,
     private readonly settle: (outcome: Outcome) => void,
   ) {
+    this.connection = pool.take();
     this.startedMs = clock.elapsedMs();
     this.deadline = clock.setTimer(timeoutMs, () => this.expire());
   }
 
-  abort(): void {
-    this.cut(this.status === 0 ? { kind: 'aborted' } : this.byStatus(), 'aborted');
+  start(delivery: Delivery): void {
+    const { url, source } = delivery;
+    const request = {
+      origin: url.origin,
+      path: url.path,
+      method: 'POST',
+      headers: headersOf(delivery),
+      body: source.body,
+    };
+    try {
+      this.connection.dispatch(request, this);
+    } catch (error) {
+      this.onResponseError(null, error as Error);
+    }
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    // The deadline passed while the connection was being made.
-    if (this.ended) controller.abort(new Error('timed out'));
+  abort(): void {
+    this.cut(this.status === 0 ? { kind: 'aborted' } : this.byStatus());
   }
+
+  onRequestStart(): void {}
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     // 1xx are not answers.
@@ -129,36 +122,35 @@ class Exchange implements Dispatcher.DispatchHandler {
       this.kept.push(Buffer.from(chunk.subarray(0, keptAnswerBytes - this.received)));
     }
     this.received += chunk.length;
-    if (this.received > maxAnswerBytes) this.cut(this.byStatus(), 'the answer is too long');
+    if (this.received > maxAnswerBytes) this.cut(this.byStatus());
   }
 
   onResponseEnd(): void {
-    this.end(this.byStatus());
+    if (this.end(this.byStatus())) this.pool.release(this.connection);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.status !== 0) this.end(this.byStatus());
-    else this.end(this.failed('connection', describe(error)));
+    this.cut(this.status === 0 ? this.failed('connection', describe(error)) : this.byStatus());
   }
 
   private expire(): void {
     const outcome =
       this.status === 0 ? this.failed('timeout', `no answer within ${this.timeoutMs} ms`) : this.byStatus();
-    this.cut(outcome, 'timed out');
+    this.cut(outcome);
   }
 
   /** Ends now; the connection is not used again. */
-  private cut(outcome: Outcome, why: string): void {
-    if (this.ended) return;
-    this.end(outcome);
-    this.controller?.abort(new Error(why));
+  private cut(outcome: Outcome): void {
+    if (this.end(outcome)) this.pool.cut(this.connection);
   }
 
-  private end(outcome: Outcome): void {
-    if (this.ended) return;
+  /** False when it had ended before. */
+  private end(outcome: Outcome): boolean {
+    if (this.ended) return false;
     this.ended = true;
     this.deadline.cancel();
     this.settle(outcome);
+    return true;
   }
 
   private byStatus(): Outcome {

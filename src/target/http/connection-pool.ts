@@ -1,0 +1,78 @@
+// The connections to one origin: each carries one request at a time, idle ones are used again, the last used first.
+import type { Socket } from 'node:net';
+import { buildConnector, Client } from 'undici';
+
+/** A connection without a request is closed after this. */
+const keepAliveMs = 30_000;
+/** An attempt's own deadline cuts its connection while it is being made; this bounds deadlines that are longer. */
+const connectTimeoutMs = 30_000;
+const maxHeaderBytes = 16_384;
+
+const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+
+/**
+ * Not bounded itself: the dispatcher bounds what is in flight, and what would wait in here could not be aborted.
+ * undici's own pool looks for a free connection from the first one each time, which costs more than the request.
+ */
+export class ConnectionPool {
+  private readonly idle: Client[] = [];
+  /** Every connection with its socket, null before the first request. */
+  private readonly live = new Map<Client, Socket | null>();
+
+  constructor(
+    private readonly origin: string,
+    /** The last connection is gone. */
+    private readonly emptied: () => void,
+  ) {}
+
+  /** A connection for one request; give it back with `release` or end it with `cut`. */
+  take(): Client {
+    return this.idle.pop() ?? this.open();
+  }
+
+  release(client: Client): void {
+    if (this.live.has(client)) this.idle.push(client);
+  }
+
+  /** Ends the connection with whatever is on it, also while it is still being made. */
+  cut(client: Client): void {
+    const socket = this.live.get(client);
+    if (socket === undefined) return;
+    this.live.delete(client);
+    const reason = new Error('the attempt has ended');
+    void client.destroy(reason);
+    // While it is being made the client does not know its socket yet.
+    socket?.destroy(reason);
+    if (this.live.size === 0) this.emptied();
+  }
+
+  close(): void {
+    this.idle.length = 0;
+    for (const client of [...this.live.keys()]) this.cut(client);
+  }
+
+  private open(): Client {
+    const client = new Client(this.origin, {
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: keepAliveMs,
+      maxHeaderSize: maxHeaderBytes,
+      // Each exchange has a deadline of its own, to the millisecond.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: (options, callback) => {
+        // The declared type hides what it returns.
+        this.live.set(client, connector(options, callback) as unknown as Socket);
+      },
+    });
+    this.live.set(client, null);
+    // An idle one whose connection has ended is not kept: it would hold its place for ever.
+    client.on('disconnect', () => {
+      const at = this.idle.indexOf(client);
+      if (at === -1) return;
+      this.idle.splice(at, 1);
+      this.cut(client);
+    });
+    return client;
+  }
+}
