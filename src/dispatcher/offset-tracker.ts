@@ -94,7 +94,6 @@ export class OffsetTracker {
     }
     if (from > mark && this.next > from) yield [from, this.next];
     for (const [first, end] of this.restored) {
-      // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
       const ahead = first < this.next ? this.next : first;
       if (end > ahead && ahead > mark) yield [ahead, end];
     }

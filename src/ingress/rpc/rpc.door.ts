@@ -10,6 +10,7 @@ import { mainListener } from '../../message/listener.js';
 import { type Message, messageHeader } from '../../message/message.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
+import { bytesOf } from '../body-bytes.js';
 import { newMessageId } from '../message-id.js';
 import { openRawScope } from '../raw-scope.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
@@ -99,5 +100,5 @@ export class RpcDoor implements OnModuleInit {
 function messageOf(call: RpcCall, topic: string, id: string): Message {
   const { headers } = call;
   headers[messageHeader.id] = id;
-  return { topic, key: call.key === '' ? null : Buffer.from(call.key), body: Buffer.from(call.data), headers };
+  return { topic, key: call.key === '' ? null : bytesOf(call.key), body: bytesOf(call.data), headers };
 }
