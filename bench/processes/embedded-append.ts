@@ -30,7 +30,7 @@ async function open(request: AppendCommands['open']['request']): Promise<null> {
     offsetsRetentionMs: dayMs,
     tailBytes: 32 * 2 ** 20,
     clock: new SystemClock(),
-    report: (text, error) => process.stderr.write(`embedded append: ${text} ${error ?? ''}\n`),
+    report: (text, error) => console.error('embedded append:', text, error),
   });
   await broker.open();
   await broker.ensureTopic({ name: topic, partitions, retention: 'standard' });

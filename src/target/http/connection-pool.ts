@@ -48,7 +48,7 @@ export class ConnectionPool {
 
   close(): void {
     this.idle.length = 0;
-    for (const client of [...this.live.keys()]) this.cut(client);
+    for (const client of this.live.keys()) this.cut(client);
   }
 
   private open(): Client {
