@@ -14,6 +14,7 @@ import { loadSettings } from './config-watch/load-settings.js';
 import type { ServerSettings, Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { logParams } from './log.js';
+import { SystemClock } from './message/clock.js';
 import { mainListener, managementListener } from './message/listener.js';
 
 const defaultFile = 'config/bigpipe.json';
@@ -33,7 +34,7 @@ export async function startBigpipe(file: string | null): Promise<RunningBigpipe>
   const { environment, module } = await loadEnvironment();
   const source = file ?? environment.BIGPIPE_CONFIG ?? defaultFile;
   const { settings, warnings } = loadSettings(source, environment);
-  const configWatch = new ConfigWatch(settings, source, Date.now());
+  const configWatch = new ConfigWatch(settings, source, new SystemClock().now());
   const adapter = newAdapter(settings.server);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, environment: module, log: logParams(settings.log) }),

@@ -16,10 +16,11 @@ import {
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
 import type { PartitionLog, ReadResult } from '../../partition-log.js';
-import { GroupCommit, type WritablePartition } from './group-commit.js';
+import { GroupCommit } from './group-commit.js';
 import { LogReader } from './log-reader.js';
 import type { LogStore, RetentionFloor } from './log-store.js';
 import { Tail } from './tail.js';
+import type { WritablePartition } from './write-layout.js';
 
 /** How often retention looks; what it finds then goes in short transactions between the writes. */
 const retentionIntervalMs = 10_000;
@@ -97,6 +98,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     this.coordinator = new GroupCoordinator(this, options.clock, options.report);
     this.reader = new LogReader(
       store,
+      options.clock,
       (range) => {
         this.counters.damagedRanges += 1;
         this.counters.damagedMessages += range.last - range.first + 1;

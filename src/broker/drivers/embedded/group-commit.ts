@@ -3,27 +3,17 @@ import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Message, StoredMessage } from '../../../message/message.js';
 import type { CommittedOffset } from '../../broker.js';
-import { chunkSize, type EncodableMessage, encodable, writeChunk } from './chunk.js';
-import type { ChunkPlace, LogStore, StoredCommit } from './log-store.js';
+import { chunkSize, type EncodableMessage, encodable } from './chunk.js';
+import type { LogStore, StoredCommit } from './log-store.js';
+import { gather, layOut, partsOf, type WritablePartition } from './write-layout.js';
 
 /** Bounds how long one transaction holds up the next. A single larger message still goes, alone. */
 const maxWriteBytes = 8 * 1_048_576;
-/** A reader holds a whole chunk while one of its messages waits. */
-const maxChunkBytes = 131_072;
 /** Past it callers are told to come back. The producer's own bound comes first, except at acks 0. */
 const maxPendingBytes = 64 * 1_048_576;
 
 /** The least a write's buffer is long, so that one buffer serves many writes. */
 const minBufferBytes = 262_144;
-
-/** A partition as the writer sees it. */
-export interface WritablePartition {
-  readonly topicId: number;
-  readonly topic: string;
-  readonly partition: number;
-  /** The offset of the next message. */
-  end: number;
-}
 
 interface PendingAppend {
   readonly targets: readonly WritablePartition[];
@@ -39,9 +29,6 @@ interface PendingCommit {
   readonly group: string;
   readonly settle: ((error: BigpipeError | null) => void)[];
 }
-
-/** The messages of one write to one partition, in order. */
-type Additions = Map<WritablePartition, { records: EncodableMessage[]; base: number }>;
 
 export interface GroupCommitEvents {
   /** The messages are durable and may be read. */
@@ -205,60 +192,6 @@ export class GroupCommit {
     }
     for (const { settle } of lost) for (const done of settle) done(cause);
   }
-}
-
-function gather(appends: readonly PendingAppend[]): Additions {
-  const additions: Additions = new Map();
-  for (const { targets, records } of appends) {
-    records.forEach((record, i) => {
-      const partition = targets[i] as WritablePartition;
-      const added = additions.get(partition);
-      if (added === undefined) additions.set(partition, { records: [record], base: partition.end });
-      else added.records.push(record);
-    });
-  }
-  return additions;
-}
-
-/** What becomes one chunk. */
-interface Part {
-  readonly partition: WritablePartition;
-  readonly base: number;
-  readonly records: readonly EncodableMessage[];
-  readonly length: number;
-}
-
-function partsOf(additions: Additions): Part[] {
-  const parts: Part[] = [];
-  for (const [partition, { records: all, base }] of additions) {
-    for (let from = 0; from < all.length; ) {
-      const to = chunkEnd(all, from);
-      const records = from === 0 && to === all.length ? all : all.slice(from, to);
-      parts.push({ partition, base: base + from, records, length: chunkSize(records) });
-      from = to;
-    }
-  }
-  return parts;
-}
-
-function layOut(parts: readonly Part[], bytes: Buffer, timestampMs: number): ChunkPlace[] {
-  let start = 0;
-  return parts.map(({ partition: { topicId, partition }, base, records, length }) => {
-    writeChunk(bytes, start, base, timestampMs, records);
-    const place = { topicId, partition, base, count: records.length, timestampMs, start, length };
-    start += length;
-    return place;
-  });
-}
-
-function chunkEnd(records: readonly EncodableMessage[], from: number): number {
-  let bytes = 0;
-  let to = from;
-  while (to < records.length && (to === from || bytes + (records[to] as EncodableMessage).size <= maxChunkBytes)) {
-    bytes += (records[to] as EncodableMessage).size;
-    to += 1;
-  }
-  return to;
 }
 
 function storedMessages(

@@ -1,4 +1,5 @@
 // Reads stored messages back, and goes on behind what is damaged instead of delivering it or stopping at it.
+import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { StoredMessage } from '../../../message/message.js';
 import type { ReadResult } from '../../partition-log.js';
@@ -24,6 +25,7 @@ export class LogReader {
 
   constructor(
     private readonly store: LogStore,
+    private readonly clock: Clock,
     private readonly damaged: (range: DamagedRange) => void,
     private readonly report: (text: string, error: unknown) => void,
   ) {}
@@ -51,8 +53,7 @@ export class LogReader {
     try {
       const chunk = this.store.read(topicId, number, offset);
       const found = chunk === null ? readable : Math.max(offset, chunk.base);
-      if (found > offset)
-        this.note({ topicId, partition: number, first: offset, last: found - 1, reason: 'is missing' }, topic);
+      if (found > offset) this.note(partition, offset, found - 1, 'is missing');
       if (chunk === null) return { messages: [], next: readable };
       base = chunk.base;
       const messages = decodeChunk(chunk.data, { topic, partition: number, base }, offset);
@@ -61,21 +62,19 @@ export class LogReader {
       if (error instanceof BigpipeError && error.code !== 'storage-damaged') throw error;
       // The row's own count may be damaged too; where the next row begins is the only safe end.
       const next = this.store.nextReadable(topicId, number, Math.max(base, offset) + 1, readable);
-      this.note({ topicId, partition: number, first: offset, last: next - 1, reason: textOf(error) }, topic);
+      this.note(partition, offset, next - 1, textOf(error));
       return { messages: [], next };
     }
   }
 
-  private note(range: DamagedRange, topic: string): void {
-    const { topicId, partition, first, last, reason } = range;
+  private note({ topicId, topic, partition }: ReadablePartition, first: number, last: number, reason: string): void {
     const name = `${topicId}/${partition}/${first}`;
     if (this.known.has(name) || this.known.size >= maxKnownRanges) return;
     this.known.add(name);
+    const range = { topicId, partition, first, last, reason, seenMs: this.clock.now() };
     this.damaged(range);
-    this.report(
-      `${topic}/${partition} offsets ${first} to ${last} are damaged (${reason}) and are passed over`,
-      undefined,
-    );
+    const place = `${topic}/${partition} offsets ${first} to ${last}`;
+    this.report(`${place} are damaged (${reason}) and are passed over`, undefined);
     this.store.noteDamage(range).catch((error) => this.report('a damaged range could not be noted', error));
   }
 }

@@ -66,6 +66,8 @@ export interface DamagedRange {
   /** Included. */
   readonly last: number;
   readonly reason: string;
+  /** Unix milliseconds. */
+  readonly seenMs: number;
 }
 
 /** How far one partition may be cleaned: what every group has settled, and what may go all the same. */

@@ -1,0 +1,252 @@
+// The only writer of the database: one transaction for each thing that is asked.
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { sealChunk } from './chunk.js';
+import { DiskReserve } from './disk-reserve.js';
+import type {
+  DamagedRange,
+  RetentionRequest,
+  RetentionResult,
+  StoredCommit,
+  StoredPartition,
+  StoredTopic,
+  StoreState,
+  StoreWrite,
+} from './log-store.js';
+import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
+import type { WriterCalls, WriterOptions } from './sqlite.protocol.js';
+import { createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
+
+/** Chunks that one retention transaction removes at most, so that appends never wait long behind it. */
+const retainedChunks = 256;
+/** Pages given back to the file system after a retention transaction: 4 MiB. */
+const vacuumPages = 512;
+/** Free pages below this share of the file, or 1 MiB, are kept for the next appends. */
+const freeShareKept = 0.1;
+const freePagesKept = 128;
+/** Damage notes kept; past it something is so wrong that more notes help nobody. */
+const maxDamageNotes = 1000;
+
+interface TableStatements {
+  readonly insert: Database.Statement;
+  readonly oldest: Database.Statement<unknown[], { o: number; c: number; t: number }>;
+}
+
+export class SqliteWriter {
+  private readonly lock: Database.Database;
+  private readonly walDamage: string | null;
+  private readonly db: Database.Database;
+  private readonly reserve: DiskReserve;
+  private isFull: boolean;
+  private readonly tables = new Map<string, TableStatements>();
+  private readonly putCommit: Database.Statement;
+  private readonly putStart: Database.Statement;
+  private readonly begin: Database.Statement;
+  private readonly end: Database.Statement;
+
+  constructor(options: WriterOptions) {
+    const { directory, maxBytes } = options;
+    this.lock = takeLock(directory);
+    this.walDamage = findWalDamage(directory);
+    this.db = openDatabase(options);
+    this.reserve = new DiskReserve(this.db, join(directory, reserveFile), pageSize, maxBytes);
+    this.isFull = !this.reserve.take();
+    this.putCommit = this.db.prepare(
+      `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       position = excluded.position, metadata = excluded.metadata, seen = excluded.seen`,
+    );
+    this.putStart = this.db.prepare(
+      'INSERT INTO starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET start = excluded.start',
+    );
+    this.begin = this.db.prepare('BEGIN IMMEDIATE');
+    this.end = this.db.prepare('COMMIT');
+  }
+
+  state(): StoreState {
+    const topics = this.db.prepare('SELECT id, name, partitions, retention FROM topics').all() as StoredTopic[];
+    const partitions = topics.flatMap((topic) =>
+      Array.from({ length: topic.partitions }, (_, partition) => this.partitionState(topic.id, partition)),
+    );
+    const commits = this.db.prepare('SELECT * FROM commits').all() as {
+      topic: number;
+      partition: number;
+      member: string;
+      position: number;
+      metadata: string;
+      seen: number;
+    }[];
+    return {
+      topics,
+      partitions,
+      commits: commits.map((row) => ({
+        topicId: row.topic,
+        partition: row.partition,
+        group: row.member,
+        committed: { offset: BigInt(row.position), metadata: row.metadata },
+        seenMs: row.seen,
+      })),
+      damage: this.walDamage,
+    };
+  }
+
+  private partitionState(topicId: number, partition: number): StoredPartition {
+    const table = messagesTable(topicId, partition);
+    this.db.exec(createMessagesTable(topicId, partition));
+    const kept = this.db
+      .prepare('SELECT start FROM starts WHERE topic = ? AND partition = ?')
+      .pluck()
+      .get(topicId, partition) as number | undefined;
+    const newest = this.db.prepare(`SELECT o, c FROM ${table} ORDER BY o DESC LIMIT 1`).get() as
+      | { o: number; c: number }
+      | undefined;
+    const start = kept ?? 0;
+    return { topicId, partition, start, end: Math.max(start, newest === undefined ? 0 : newest.o + newest.c) };
+  }
+
+  ensureTopic({ name, partitions, retention }: WriterCalls['ensureTopic']['request']): StoredTopic {
+    return this.transaction(() => {
+      this.db
+        .prepare(
+          `INSERT INTO topics (name, partitions, retention) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+           partitions = max(partitions, excluded.partitions), retention = excluded.retention`,
+        )
+        .run(name, partitions, retention);
+      const topic = this.db.prepare('SELECT id, name, partitions, retention FROM topics WHERE name = ?').get(name);
+      const stored = topic as StoredTopic;
+      for (let i = 0; i < stored.partitions; i += 1) this.db.exec(createMessagesTable(stored.id, i));
+      return stored;
+    });
+  }
+
+  write({ buffer, chunks, commits }: StoreWrite): ArrayBuffer {
+    const bytes = Buffer.from(buffer);
+    return this.transaction(() => {
+      for (const { topicId, partition, base, count, timestampMs, start, length } of chunks) {
+        const chunk = bytes.subarray(start, start + length);
+        sealChunk(chunk);
+        this.table(topicId, partition).insert.run(base, count, timestampMs, chunk);
+      }
+      for (const commit of commits) this.writeCommit(commit);
+      return buffer;
+    });
+  }
+
+  private writeCommit({ topicId, partition, group, committed, seenMs }: StoredCommit): void {
+    this.putCommit.run(topicId, partition, group, Number(committed.offset), committed.metadata, seenMs);
+  }
+
+  noteDamage({ topicId, partition, first, last, reason, seenMs }: DamagedRange): null {
+    const noted = this.db.prepare('SELECT count(*) FROM damage').pluck().get() as number;
+    if (noted < maxDamageNotes) {
+      this.db
+        .prepare('INSERT OR IGNORE INTO damage VALUES (?, ?, ?, ?, ?, ?)')
+        .run(topicId, partition, first, last, reason, seenMs);
+    }
+    return null;
+  }
+
+  retain({ floors, settledBeforeMs, anyBeforeMs, maxBytes }: RetentionRequest): RetentionResult {
+    const starts = new Map<string, { topicId: number; partition: number; start: number }>();
+    let unsettled = 0;
+    let removed = 0;
+    const { pages, free } = this.pages();
+    let excess = (pages - free) * pageSize - maxBytes;
+    const candidates = floors.map((floor) => ({ floor, oldest: this.oldestChunk(floor.topicId, floor.partition) }));
+    this.transaction(() => {
+      while (removed < retainedChunks) {
+        // The oldest of all partitions goes first, so that size takes from each what is oldest.
+        const next = candidates
+          .filter(({ floor, oldest }) => {
+            if (oldest === undefined) return false;
+            const settled = oldest.o + oldest.c <= floor.settled;
+            return (settled && (oldest.t < settledBeforeMs || excess > 0)) || oldest.t < anyBeforeMs;
+          })
+          .sort((a, b) => (a.oldest?.t ?? 0) - (b.oldest?.t ?? 0))[0];
+        if (next?.oldest === undefined) break;
+        const { floor, oldest } = next;
+        const { topicId, partition } = floor;
+        const table = messagesTable(topicId, partition);
+        const size = this.db.prepare(`SELECT length(d) FROM ${table} WHERE o = ?`).pluck().get(oldest.o) as number;
+        this.db.prepare(`DELETE FROM ${table} WHERE o = ?`).run(oldest.o);
+        const start = oldest.o + oldest.c;
+        this.putStart.run(topicId, partition, start);
+        starts.set(table, { topicId, partition, start });
+        unsettled += Math.max(0, start - Math.max(floor.settled, oldest.o));
+        excess -= size;
+        removed += 1;
+        next.oldest = this.oldestChunk(topicId, partition);
+      }
+      return null;
+    });
+    const more = this.shrink() || removed === retainedChunks;
+    if (this.isFull && !more) this.leaveFull();
+    return { starts: [...starts.values()], unsettled, more, isFull: this.isFull };
+  }
+
+  /** A write found no room: from here on there is the reserve, which calls may not use. */
+  private enterFull(): void {
+    if (this.isFull) return;
+    this.isFull = true;
+    this.reserve.release();
+  }
+
+  /** With what retention has removed, the write-ahead log folds into fewer pages than it has. */
+  private leaveFull(): void {
+    try {
+      this.db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      return;
+    }
+    this.isFull = !this.reserve.take();
+  }
+
+  /** Gives some free pages back; true while there are more than are worth keeping. */
+  private shrink(): boolean {
+    const { pages, free } = this.pages();
+    if (free <= Math.max(freePagesKept, pages * freeShareKept)) return false;
+    this.db.pragma(`incremental_vacuum(${vacuumPages})`);
+    return true;
+  }
+
+  private oldestChunk(topicId: number, partition: number): { o: number; c: number; t: number } | undefined {
+    return this.table(topicId, partition).oldest.get();
+  }
+
+  private pages(): { pages: number; free: number } {
+    const pages = this.db.pragma('page_count', { simple: true }) as number;
+    const free = this.db.pragma('freelist_count', { simple: true }) as number;
+    return { pages, free };
+  }
+
+  private table(topicId: number, partition: number): TableStatements {
+    const name = messagesTable(topicId, partition);
+    let table = this.tables.get(name);
+    if (table === undefined) {
+      table = {
+        insert: this.db.prepare(`INSERT INTO ${name} VALUES (?, ?, ?, ?)`),
+        oldest: this.db.prepare(`SELECT o, c, t FROM ${name} ORDER BY o LIMIT 1`),
+      };
+      this.tables.set(name, table);
+    }
+    return table;
+  }
+
+  private transaction<T>(steps: () => T): T {
+    this.begin.run();
+    try {
+      const result = steps();
+      this.end.run();
+      return result;
+    } catch (error) {
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      if ((error as { code?: unknown }).code === 'SQLITE_FULL') this.enterFull();
+      throw error;
+    }
+  }
+
+  close(): null {
+    this.db.close();
+    this.lock.close();
+    return null;
+  }
+}
