@@ -20,19 +20,17 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   });
   const aclNames = acl.map(({ name }) => name);
   repeated(aclNames, (i) => faults.push(`kafka.producer.acl[${i}].name: found ${shown(aclNames[i])} a second time`));
+  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
   consumers.forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
     mustBeKnown(path, entry.topic);
+    if (claims.indexOf(claims[i] as string) < i) {
+      faults.push(`${path}.groupId: found ${shown(entry.groupId)} a second time for this topic`);
+    }
     const { initialMs, maxMs } = entry.retryBackoff ?? {};
     if (maxMs < initialMs) {
       faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
     }
-  });
-  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
-  repeated(claims, (i) => {
-    faults.push(
-      `kafka.consumer.list[${i}].groupId: found ${shown(consumers[i]?.groupId)} a second time for this topic`,
-    );
   });
   // Dead-letter topics share the names' space: a.b of group c and a of group b.c would be one.
   const letters = consumers.map(({ topic, groupId }) => `${topic}.${groupId}.dlq`);

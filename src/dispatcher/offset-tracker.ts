@@ -66,7 +66,9 @@ export class OffsetTracker {
   /** Everything below it is settled. */
   get mark(): bigint {
     const [first] = this.unsettled;
-    return first ?? this.next;
+    if (first !== undefined) return first;
+    const [ahead] = this.restored;
+    return ahead !== undefined && ahead[0] <= this.next && ahead[1] > this.next ? ahead[1] : this.next;
   }
 
   /** What to commit. Of more ranges than fit, those nearest to the mark are named; the others would be repeated. */
