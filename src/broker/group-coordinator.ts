@@ -63,7 +63,7 @@ class Group implements MembersGroup {
   constructor(
     readonly name: string,
     private readonly log: PartitionLog,
-    private readonly clock: Clock,
+    readonly clock: Clock,
     readonly report: (text: string, error: unknown) => void,
   ) {}
 

@@ -19,6 +19,7 @@ const nameOf = (partition: TopicPartition) => `${partition.topic}/${partition.pa
 /** What a member needs of its group. */
 export interface MembersGroup {
   readonly name: string;
+  readonly clock: Clock;
   readonly report: (text: string, error: unknown) => void;
   remove(member: LocalMembership): Promise<void>;
 }
@@ -60,7 +61,8 @@ export class LocalMembership extends Membership {
           start.offset,
           this.log,
           (batch) => this.handlers.messages(this, batch),
-          (error) => this.membersGroup.report(`${this.group} stopped reading ${topic}/${partition}`, error),
+          (error) => this.membersGroup.report(`${this.group} cannot read ${topic}/${partition}, will try again`, error),
+          this.membersGroup.clock,
         ),
     );
     for (const feed of feeds) this.feeds.set(nameOf(feed.partition), feed);

@@ -1,4 +1,5 @@
 // Hands one partition's messages to one member, in order, one batch at a time, for as long as the member owns it.
+import type { Clock, Timer } from '../message/clock.js';
 import type { MessageBatch, TopicPartition } from './broker.js';
 import type { PartitionLog } from './partition-log.js';
 
@@ -6,7 +7,11 @@ import type { PartitionLog } from './partition-log.js';
 const maxBatchMessages = 256;
 const maxBatchBytes = 1_048_576;
 
+/** After a read that failed: a disk may recover, and nothing else wakes a partition that stands still. */
+const retryMs = 1000;
+
 export class PartitionFeed {
+  private retry: Timer | null = null;
   private paused = false;
   private stopped = false;
   private running: Promise<void> | null = null;
@@ -17,6 +22,7 @@ export class PartitionFeed {
     private readonly log: PartitionLog,
     private readonly deliver: (batch: MessageBatch) => void | Promise<void>,
     private readonly failed: (error: unknown) => void,
+    private readonly clock: Clock,
   ) {}
 
   pause(): void {
@@ -30,7 +36,7 @@ export class PartitionFeed {
 
   /** There may be something to read. Costs nothing while a run is under way: it reads to the end. */
   wake(): void {
-    if (this.paused || this.stopped || this.running !== null) return;
+    if (this.paused || this.stopped || this.running !== null || this.retry !== null) return;
     this.running = this.run().finally(() => {
       this.running = null;
       // What was appended between the last read and here woke nobody.
@@ -41,11 +47,12 @@ export class PartitionFeed {
   /** No batch is handed over after the promise has resolved. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.retry?.cancel();
     await this.running;
   }
 
   private hasMore(): boolean {
-    return !this.paused && !this.stopped && this.offset < this.log.highWatermark(this.partition);
+    return !this.paused && !this.stopped && this.retry === null && this.offset < this.log.highWatermark(this.partition);
   }
 
   private async run(): Promise<void> {
@@ -59,7 +66,11 @@ export class PartitionFeed {
         await this.deliver({ ...this.partition, messages: read.messages, nextOffset: read.nextOffset });
       } catch (error) {
         this.failed(error);
-        this.stopped = true;
+        this.retry = this.clock.setTimer(retryMs, () => {
+          this.retry = null;
+          this.wake();
+        });
+        return;
       }
     }
   }

@@ -1,0 +1,39 @@
+// One partition's way to one member, when reading fails for a while.
+import { expect, test } from 'vitest';
+import type { MessageBatch } from '#src/broker/broker.js';
+import { PartitionFeed } from '#src/broker/partition-feed.js';
+import type { PartitionLog, ReadResult } from '#src/broker/partition-log.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { until } from '../../support/until.js';
+
+const partition = { topic: 't', partition: 0 };
+
+test('a read that fails is tried again, and what was to be read comes then', async () => {
+  const clock = new FakeClock();
+  const failures: unknown[] = [];
+  const batches: MessageBatch[] = [];
+  let isBroken = true;
+  const read = (_at: object, offset: bigint): ReadResult | null => {
+    if (isBroken) throw new Error('the disk does not answer');
+    return offset === 0n ? { messages: [], nextOffset: 5n } : null;
+  };
+  const log = { read, highWatermark: () => 5n } as unknown as PartitionLog;
+  const feed = new PartitionFeed(
+    partition,
+    0n,
+    log,
+    (batch) => void batches.push(batch),
+    (e) => failures.push(e),
+    clock,
+  );
+  feed.wake();
+  await until('it has failed', () => failures.length === 1 && clock.pending === 1);
+  isBroken = false;
+  feed.wake();
+  expect(batches).toEqual([]);
+  clock.advance(1000);
+  await until('it is read', () => batches.length === 1);
+  expect(batches[0]?.nextOffset).toBe(5n);
+  await feed.stop();
+  expect(clock.pending).toBe(0);
+});
