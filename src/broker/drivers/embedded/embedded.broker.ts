@@ -138,6 +138,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       byId.get(topicId)?.topic.partitions[partition]?.marks.set(group, { committed, seenMs });
     }
     this.state = 'open';
+    this.isFull = stored.isFull;
     if (stored.damage !== null) {
       this.counters.damagedRanges += 1;
       this.options.report(stored.damage, undefined);

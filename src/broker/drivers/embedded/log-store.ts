@@ -31,6 +31,8 @@ export interface StoreState {
   readonly commits: readonly StoredCommit[];
   /** What could not be recovered, in words; null when all was. */
   readonly damage: string | null;
+  /** True when there is room for nothing but marks, dead letters and retention. */
+  readonly isFull: boolean;
 }
 
 /** A chunk inside the one buffer of a write. */

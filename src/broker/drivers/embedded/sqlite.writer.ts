@@ -51,6 +51,7 @@ export class SqliteWriter {
     this.db = openDatabase(options);
     this.reserve = new DiskReserve(this.db, join(directory, reserveFile), pageSize, maxBytes);
     this.isFull = !this.reserve.take();
+    if (this.isFull) this.reserve.release();
     this.putCommit = this.db.prepare(
       `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
        position = excluded.position, metadata = excluded.metadata, seen = excluded.seen`,
@@ -86,6 +87,7 @@ export class SqliteWriter {
         seenMs: row.seen,
       })),
       damage: this.walDamage,
+      isFull: this.isFull,
     };
   }
 

@@ -134,6 +134,17 @@ describe('a full disk', () => {
     });
   });
 
+  test('a log that is over its bound when it is opened takes no call, and does not grow', async () => {
+    const first = await start();
+    await first.append(many(100, 100_000), -1);
+    await first.close();
+    const second = await start({ maxBytes: 8_000_000, clock: new FakeClock() });
+    for (let i = 0; i < 3; i += 1) {
+      await expect(second.append(many(1, 1000), -1)).rejects.toMatchObject({ code: 'storage-full' });
+    }
+    expect((await readAll(second)).received.length).toBe(100);
+  });
+
   test('what queued behind a failed write in its partition fails too, other partitions go on', async () => {
     const broker = await start({ maxBytes: 8_000_000 });
     const answers = await Promise.allSettled([
