@@ -48,7 +48,12 @@ export async function startBigpipe(file: string | null): Promise<RunningBigpipe>
     for (const warning of warnings) log.warn({ msg: warning, file: source });
     const running = await open(app, settings);
     log.log({ msg: 'bigpipe is running', ...running.ports, file: source, driver: settings.broker.driver });
-    return { ...running.ports, close: running.close };
+    let closing: Promise<void> | undefined;
+    const close = () => {
+      closing ??= drain(running.close, log);
+      return closing;
+    };
+    return { ...running.ports, close };
   } catch (error) {
     await app.close();
     throw error;
@@ -62,12 +67,18 @@ async function open(app: NestFastifyApplication, { server, management }: Setting
   await app.listen(server.port, server.host);
   const managementServer = await openManagement(app, management);
   const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= app.close().then(() => closeServer(managementServer));
-    return closing;
+  const close = async () => {
+    await app.close();
+    await closeServer(managementServer);
   };
   return { ports, close };
+}
+
+/** The first and the last line that somebody looks for who asks how a process ended. */
+async function drain(close: () => Promise<void>, log: Logger): Promise<void> {
+  log.log({ msg: 'bigpipe is draining' });
+  await close();
+  log.log({ msg: 'bigpipe has drained' });
 }
 
 /** Requests that came in through the management listener. */

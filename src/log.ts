@@ -19,7 +19,13 @@ function fileStream(directory: string): DestinationStream {
     throw new SettingsError('log.directory', [`found ${JSON.stringify(directory)}: ${textOf(error)}`]);
   }
   const file = `${directory}/bigpipe`;
-  const options = { file, extension: '.log', frequency: 'hourly', mkdir: true, limit: { count: keptFiles } };
+  const options = {
+    file,
+    extension: '.log',
+    frequency: 'hourly',
+    mkdir: true,
+    limit: { count: keptFiles, removeOtherLogFiles: true },
+  };
   const stream = pino.transport({ target: 'pino-roll', options });
   // A full disk must not end the process: the lines still go to stdout.
   stream.on('error', (error: unknown) => process.stderr.write(`bigpipe: log.directory: ${textOf(error)}\n`));
@@ -29,7 +35,7 @@ function fileStream(directory: string): DestinationStream {
 /** Nothing of a call's body or secret is ever handed to the logger; requests are counted, not logged. */
 export function logParams({ level, directory }: LogSettings): Params {
   const name = levels[level - 1] ?? 'info';
-  const streams: StreamEntry[] = [{ level: name, stream: pino.destination({ fd: 1, sync: false }) }];
+  const streams: StreamEntry[] = [{ level: name, stream: pino.destination({ fd: 1, sync: true }) }];
   if (directory !== null) {
     streams.push({ level: name, stream: fileStream(directory) });
   }

@@ -33,7 +33,8 @@ function drainOnSignals(running: RunningBigpipe): void {
     const nowMs = performance.now();
     if (firstMs !== undefined) {
       // Losing nothing: what is not committed is delivered again after the next start.
-      if (nowMs - firstMs > sameSignalMs) process.exit(1);
+      if (nowMs - firstMs > sameSignalMs)
+        fail('told to end at once; what was in flight is delivered after the next start', 1);
       return;
     }
     firstMs = nowMs;
@@ -51,7 +52,7 @@ try {
 } catch (error) {
   if (error instanceof SettingsError) fail(`the configuration is refused: ${error.message}`, exitConfig);
   if (error instanceof BigpipeError) fail(`${error.message} (${error.code})`, 1);
-  const code = (error as { code?: unknown }).code;
-  if (code === 'EADDRINUSE' || code === 'EACCES') fail(textOf(error), 1);
+  // A port that is taken, an address that is not ours, a directory that may not be written.
+  if (typeof (error as { syscall?: unknown }).syscall === 'string') fail(textOf(error), 1);
   throw error;
 }

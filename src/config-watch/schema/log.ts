@@ -6,7 +6,7 @@ export class LogSection {
   @Whole(1, 5)
   'log.level': number = 4;
 
-  /** Also write the log to files in this directory, a new one every hour, the last 72 kept. */
+  /** Also write the log to files in this directory, a new one every hour, the last 72 of a run kept. */
   @Optional()
   @AnyText()
   'log.directory'?: string;

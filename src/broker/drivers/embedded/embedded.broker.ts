@@ -205,6 +205,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   override health(): BrokerHealth {
     if (this.stopped !== null) return { ok: false, detail: this.stopped.message };
     if (this.state !== 'open') return { ok: false, detail: this.state };
+    if (this.isFull) return { ok: true, detail: 'full: calls are refused until there is room' };
     const { damagedMessages } = this.counters;
     return { ok: true, detail: damagedMessages === 0 ? 'open' : `open; ${damagedMessages} messages are damaged` };
   }
