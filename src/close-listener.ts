@@ -24,6 +24,9 @@ export async function closeListener(
   };
   const closed = close();
   closeIdle();
-  await closed;
-  timer?.cancel();
+  try {
+    await closed;
+  } finally {
+    timer?.cancel();
+  }
 }

@@ -24,7 +24,7 @@ function fileStream(directory: string): DestinationStream {
     extension: '.log',
     frequency: 'hourly',
     mkdir: true,
-    limit: { count: keptFiles, removeOtherLogFiles: true },
+    limit: { count: keptFiles },
   };
   const stream = pino.transport({ target: 'pino-roll', options });
   // A full disk must not end the process: the lines still go to stdout.

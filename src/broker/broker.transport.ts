@@ -66,7 +66,7 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
     return this.broker as T;
   }
 
-  /** Resolves once the handler is through. A failure there is a programming error: told, never passed to the driver. */
+  /** Resolves once the handler is through. A failure there is a programming error; the driver hands the batch out again. */
   private async tell(event: string, payload: AssignedEvent | MessagesEvent | RevokedEvent): Promise<void> {
     const handler = this.getHandlerByPattern(event);
     if (handler === null) throw new Error(`no handler is bound to the broker's event '${event}'`);
@@ -75,6 +75,7 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
       if (isObservable(answer)) await lastValueFrom(answer, { defaultValue: undefined });
     } catch (error) {
       this.log.error({ msg: 'a broker handler failed', err: error, event, group: payload.membership.group });
+      throw error;
     }
   }
 }

@@ -38,7 +38,7 @@ export interface MessageBatch extends TopicPartition {
 
 /**
  * What a member wants to be told. All calls of one partition come one after another.
- * A handler that throws breaks the contract; the broker then logs it and goes on.
+ * A batch whose handler throws comes again after a while; what another handler throws is logged.
  */
 export interface GroupHandlers {
   /** The partitions are this member's from now on. Called before their first batch. */

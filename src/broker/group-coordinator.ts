@@ -45,9 +45,10 @@ export class GroupCoordinator {
     return false;
   }
 
-  /** True while the group has a member here. */
-  isActive(name: string): boolean {
-    return (this.groups.get(name)?.members.size ?? 0) > 0;
+  /** True while a member of the group reads the topic. */
+  isActive(name: string, topic: string): boolean {
+    const members = this.groups.get(name)?.members ?? [];
+    return [...members].some(({ topics }) => topics.includes(topic));
   }
 
   async close(): Promise<void> {

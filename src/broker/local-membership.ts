@@ -67,7 +67,7 @@ export class LocalMembership extends Membership {
     );
     for (const feed of feeds) this.feeds.set(nameOf(feed.partition), feed);
     await this.tell('assigned', () => this.handlers.assigned(this, assignments));
-    for (const feed of feeds) feed.wake();
+    for (const feed of feeds) feed.start();
   }
 
   /** Waits for the member to finish, but not past the bound; after it the partitions are gone. */

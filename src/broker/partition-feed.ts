@@ -7,11 +7,14 @@ import type { PartitionLog } from './partition-log.js';
 const maxBatchMessages = 256;
 const maxBatchBytes = 1_048_576;
 
-/** After a read that failed: a disk may recover, and nothing else wakes a partition that stands still. */
+/** Where nothing fills the window (all of it was settled before), the event loop still gets its turns. */
+const batchesPerTurn = 16;
+/** After a read, or a handler, that failed: a disk may recover, and nothing else wakes a partition that stands still. */
 const retryMs = 1000;
 
 export class PartitionFeed {
   private retry: Timer | null = null;
+  private started = false;
   private paused = false;
   private stopped = false;
   private running: Promise<void> | null = null;
@@ -25,6 +28,12 @@ export class PartitionFeed {
     private readonly clock: Clock,
   ) {}
 
+  /** Nothing is handed over before. */
+  start(): void {
+    this.started = true;
+    this.wake();
+  }
+
   pause(): void {
     this.paused = true;
   }
@@ -36,7 +45,7 @@ export class PartitionFeed {
 
   /** There may be something to read. Costs nothing while a run is under way: it reads to the end. */
   wake(): void {
-    if (this.paused || this.stopped || this.running !== null || this.retry !== null) return;
+    if (!this.started || this.paused || this.stopped || this.running !== null || this.retry !== null) return;
     this.running = this.run().finally(() => {
       this.running = null;
       // What was appended between the last read and here woke nobody.
@@ -58,12 +67,16 @@ export class PartitionFeed {
   private async run(): Promise<void> {
     // Leaves the caller's stack, so that an append is never held up by a delivery.
     await Promise.resolve();
+    let batches = 0;
     while (!this.paused && !this.stopped) {
       try {
         const read = this.log.read(this.partition, this.offset, maxBatchMessages, maxBatchBytes);
         if (read === null) return;
-        this.offset = read.nextOffset;
         await this.deliver({ ...this.partition, messages: read.messages, nextOffset: read.nextOffset });
+        // Only now: a batch whose handler has failed comes again.
+        this.offset = read.nextOffset;
+        batches += 1;
+        if (batches % batchesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         this.failed(error);
         this.retry = this.clock.setTimer(retryMs, () => {

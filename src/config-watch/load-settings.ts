@@ -126,6 +126,11 @@ function withoutEffect({ server, subscription }: Sections): string[] {
       ? []
       : [`kafka.consumer.list[${i}].circuitBreaker is read and checked, but this version has no circuit breaker yet`],
   );
+  if (!['127.0.0.1', '::1', 'localhost'].includes(server['management.host'])) {
+    warnings.push(
+      'management.host is not loopback: that listener has no password yet, so whoever reaches it may use it',
+    );
+  }
   if (server['egress.allow'] !== undefined) {
     warnings.push('egress.allow is read, but this version does not enforce it yet');
   }

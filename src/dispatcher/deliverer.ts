@@ -47,6 +47,14 @@ export class Deliverer {
   pump(): void {
     if (this.pumping || this.stopped || this.gateTimer !== null) return;
     this.pumping = true;
+    try {
+      this.startReady();
+    } finally {
+      this.pumping = false;
+    }
+  }
+
+  private startReady(): void {
     for (let work = this.ready.peek(); work !== undefined; work = this.ready.peek()) {
       if (work.window.closed) {
         this.ready.shift();
@@ -55,12 +63,11 @@ export class Deliverer {
       const leave = this.row.enter();
       if ('hold' in leave) {
         if (leave.hold.untilMs !== null) this.pumpAt(leave.hold.untilMs);
-        break;
+        return;
       }
       this.ready.shift();
       this.attempt(work, leave.passes);
     }
-    this.pumping = false;
   }
 
   /** No new attempt starts; waiting retries stay unsettled. */

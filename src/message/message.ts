@@ -47,5 +47,7 @@ const flatWeight = 700;
 
 /** What a message weighs in memory, in bytes. */
 export function weightOf(message: Message): number {
-  return message.body.length + (message.key?.length ?? 0) + flatWeight;
+  let weight = flatWeight + message.body.length + (message.key?.length ?? 0);
+  for (const name in message.headers) weight += name.length + (message.headers[name] as string).length;
+  return weight;
 }

@@ -26,7 +26,7 @@ test('a read that fails is tried again, and what was to be read comes then', asy
     (e) => failures.push(e),
     clock,
   );
-  feed.wake();
+  feed.start();
   await until('it has failed', () => failures.length === 1 && clock.pending === 1);
   isBroken = false;
   feed.wake();
@@ -36,4 +36,26 @@ test('a read that fails is tried again, and what was to be read comes then', asy
   expect(batches[0]?.nextOffset).toBe(5n);
   await feed.stop();
   expect(clock.pending).toBe(0);
+});
+
+test('nothing is handed over before the start, and a batch whose handler throws comes again', async () => {
+  const clock = new FakeClock();
+  const offsets: bigint[] = [];
+  const read = (_at: object, offset: bigint): ReadResult | null =>
+    offset < 3n ? { messages: [], nextOffset: 3n } : null;
+  const log = { read, highWatermark: () => 3n } as unknown as PartitionLog;
+  const deliver = ({ nextOffset }: MessageBatch) => {
+    offsets.push(nextOffset);
+    if (offsets.length === 1) throw new Error('a bug');
+  };
+  const feed = new PartitionFeed(partition, 0n, log, deliver, () => undefined, clock);
+  feed.wake();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(offsets).toEqual([]);
+  feed.start();
+  await until('it has failed', () => clock.pending === 1);
+  clock.advance(1000);
+  await until('it came again', () => offsets.length === 2);
+  expect(offsets).toEqual([3n, 3n]);
+  await feed.stop();
 });

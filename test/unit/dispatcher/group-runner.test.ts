@@ -243,7 +243,7 @@ describe('giving up', () => {
   });
 
   test('while the dead letter cannot be written the message stays unsettled', async () => {
-    const full = new MemoryBroker({ maxBytes: 3000, clock, report: () => undefined });
+    const full = new MemoryBroker({ maxBytes: 3900, clock, report: () => undefined });
     await broker.close();
     broker = full;
     await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });

@@ -37,9 +37,16 @@ export class DiskReserve {
 
   private fits(): boolean {
     if (this.maxBytes === 0) return true;
-    const pages = this.db.pragma('page_count', { simple: true }) as number;
-    const free = this.db.pragma('freelist_count', { simple: true }) as number;
-    return (pages - free) * this.pageSize + 2 * reserveBytes <= this.maxBytes;
+    const used = this.pragma('page_count') - this.pragma('freelist_count');
+    if (used * this.pageSize + 2 * reserveBytes > this.maxBytes) return false;
+    // SQLite takes no bound below the pages there are: what grew into the reserve goes back first.
+    const excess = this.pragma('page_count') - Math.floor((this.maxBytes - reserveBytes) / this.pageSize);
+    if (excess > 0) this.db.pragma(`incremental_vacuum(${excess})`);
+    return this.pragma('page_count') * this.pageSize + reserveBytes <= this.maxBytes;
+  }
+
+  private pragma(name: string): number {
+    return this.db.pragma(name, { simple: true }) as number;
   }
 
   private bound(bytes: number): void {

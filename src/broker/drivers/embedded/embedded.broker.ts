@@ -87,6 +87,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   private state: 'new' | 'open' | 'closing' | 'closed' = 'new';
   private stopped: BigpipeError | null = null;
   private isFull = false;
+  private nextLossReportMs = 0;
   private retentionTimer: Timer | null = null;
   private retaining: Promise<void> = Promise.resolve();
 
@@ -110,13 +111,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       committed: (partition, group, committed) => {
         (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
       },
-      full: () => {
-        if (this.isFull) return;
-        this.isFull = true;
-        options.report('the log is full: calls are refused until there is room again', undefined);
-        this.retentionTimer?.cancel();
-        this.scheduleRetention();
-      },
+      full: () => this.becameFull(),
       stopped: (error) => {
         this.stopped = error;
         options.report('the log has stopped: nothing can be stored until bigpipe is started again', error);
@@ -165,18 +160,16 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
 
   override append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
     let targets: Partition[];
+    let stored: Promise<readonly bigint[]>;
     try {
       this.mustBeOpen();
       targets = messages.map((message) => this.partitionFor(message));
+      stored = this.writes.append(messages, targets);
     } catch (error) {
       return Promise.reject(error);
     }
-    const stored = this.writes.append(messages, targets);
     if (acks !== 0) return stored.then((offsets) => positionsOf(targets, offsets));
-    stored.catch((error) => {
-      this.counters.unacknowledgedLost += messages.length;
-      this.options.report(`${messages.length} messages of acks 0 could not be stored`, error);
-    });
+    stored.catch((error) => this.lostUnacknowledged(messages.length, error));
     return Promise.resolve(messages.map(() => null));
   }
 
@@ -252,6 +245,16 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     return this.writes.commit(group, this.partition(partition), committed);
   }
 
+  /** Nobody waits for the answer: it is counted, and told once a second. */
+  private lostUnacknowledged(count: number, error: unknown): void {
+    this.counters.unacknowledgedLost += count;
+    const nowMs = this.options.clock.elapsedMs();
+    if (nowMs < this.nextLossReportMs) return;
+    this.nextLossReportMs = nowMs + 1000;
+    const { unacknowledgedLost } = this.counters;
+    this.options.report(`messages of acks 0 could not be stored, ${unacknowledgedLost} so far`, error);
+  }
+
   private becameReadable(partition: Partition, messages: readonly StoredMessage[]): void {
     partition.readable = partition.end;
     if (this.coordinator.isRead(partition)) partition.tail.push(messages);
@@ -293,9 +296,20 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     if (this.state !== 'open') throw new BigpipeError('closed', `the broker is ${this.state}`);
   }
 
+  private becameFull(): void {
+    if (this.isFull) return;
+    this.isFull = true;
+    this.options.report('the log is full: calls are refused until there is room again', undefined);
+    // While retention runs there is no timer; it comes back soon by itself.
+    if (this.retentionTimer === null) return;
+    this.retentionTimer.cancel();
+    this.scheduleRetention();
+  }
+
   private scheduleRetention(): void {
     const intervalMs = this.isFull ? fullRetentionIntervalMs : retentionIntervalMs;
     this.retentionTimer = this.options.clock.setTimer(intervalMs, () => {
+      this.retentionTimer = null;
       this.retaining = this.retain().then(() => {
         if (this.state === 'open') this.scheduleRetention();
       });
@@ -325,6 +339,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
         more = result.more;
       }
     } catch (error) {
+      // The store has given up its reserve.
+      if (error instanceof BigpipeError && error.code === 'storage-full') this.isFull = true;
       report('retention failed and will be tried again', error);
     }
   }
@@ -334,10 +350,10 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     const groupsCountFrom = this.options.clock.now() - this.options.offsetsRetentionMs;
     const standard = [...this.topics.values()].filter(({ retention }) => retention === 'standard');
     return standard.flatMap(({ partitions }) =>
-      partitions.map(({ topicId, partition, readable, marks }) => {
+      partitions.map(({ topicId, topic, partition, readable, marks }) => {
         let settled = readable;
         for (const [group, { committed, seenMs }] of marks) {
-          if (seenMs < groupsCountFrom && !this.coordinator.isActive(group)) continue;
+          if (seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic)) continue;
           settled = Math.min(settled, Number(committed.offset));
         }
         return { topicId, partition, settled };

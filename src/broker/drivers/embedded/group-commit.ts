@@ -58,12 +58,13 @@ export class GroupCommit {
     private readonly events: GroupCommitEvents,
   ) {}
 
+  /** Throws at once what is known at once: overloaded, storage-stopped. Rejects with whatever the write fails with. */
   append(messages: readonly Message[], targets: readonly WritablePartition[]): Promise<readonly bigint[]> {
-    if (this.stopped !== null) return Promise.reject(this.stopped);
+    if (this.stopped !== null) throw this.stopped;
     const records = messages.map(encodable);
     const size = chunkSize(records);
     if (this.pendingBytes + size > maxPendingBytes && this.appends.length > 0) {
-      return Promise.reject(new BigpipeError('overloaded', `${this.pendingBytes} bytes wait to be written`));
+      throw new BigpipeError('overloaded', `${this.pendingBytes} bytes wait to be written`);
     }
     this.pendingBytes += size;
     return new Promise((resolve, reject) => {
@@ -177,7 +178,11 @@ export class GroupCommit {
     if (cause.code === 'storage-full') this.events.full();
     const touched = new Set(appends.flatMap(({ targets }) => targets));
     const isStopped = cause.code === 'storage-stopped' || cause.code === 'storage-damaged';
-    const behind = this.appends.filter(({ targets }) => isStopped || targets.some((target) => touched.has(target)));
+    // On a full log none of them has room, and what is left is not for calls.
+    const isFull = cause.code === 'storage-full';
+    const behind = this.appends.filter(
+      ({ targets }) => isStopped || isFull || targets.some((target) => touched.has(target)),
+    );
     this.appends = this.appends.filter((append) => !behind.includes(append));
     for (const { size, reject } of behind) {
       this.pendingBytes -= size;

@@ -3,7 +3,7 @@ import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { StoredMessage } from '../../../message/message.js';
 import type { ReadResult } from '../../partition-log.js';
-import { decodeChunk } from './chunk.js';
+import { ChunkDamage, decodeChunk } from './chunk.js';
 import type { DamagedRange, LogStore } from './log-store.js';
 
 /** A partition as the reader sees it. */
@@ -59,7 +59,8 @@ export class LogReader {
       const messages = decodeChunk(chunk.data, { topic, partition: number, base }, offset);
       return { messages, next: base + chunk.data.readUInt32LE(4) };
     } catch (error) {
-      if (error instanceof BigpipeError && error.code !== 'storage-damaged') throw error;
+      const isDamage = error instanceof BigpipeError ? error.code === 'storage-damaged' : error instanceof ChunkDamage;
+      if (!isDamage) throw error;
       // The row's own count may be damaged too; where the next row begins is the only safe end.
       const next = this.store.nextReadable(topicId, number, Math.max(base, offset) + 1, readable);
       this.note(partition, offset, next - 1, textOf(error));

@@ -15,6 +15,7 @@ import Database from 'better-sqlite3';
 import { BigpipeError } from '../../../message/errors.js';
 import type { WriterOptions } from './sqlite.protocol.js';
 import {
+  busyTimeoutMs,
   createTables,
   damagedWalFile,
   databaseFile,
@@ -62,7 +63,7 @@ export function openDatabase({ directory, fsync }: WriterOptions): Database.Data
       `${path} is missing or empty although a log was kept here; restore it, or remove ${directory} to begin anew`,
     );
   }
-  const db = new Database(path, { timeout: 10_000 });
+  const db = new Database(path, { timeout: busyTimeoutMs });
   db.pragma(`page_size = ${pageSize}`);
   db.pragma('auto_vacuum = INCREMENTAL');
   db.pragma('journal_mode = WAL');

@@ -33,5 +33,8 @@ export const createTables = `
      reason TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (topic, partition, first));
 `;
 
+/** For locks that another connection holds. */
+export const busyTimeoutMs = 10_000;
+
 /** Measured: larger pages write more a commit, smaller ones make checkpoints too frequent. */
 export const pageSize = 8192;

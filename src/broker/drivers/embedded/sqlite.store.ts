@@ -37,6 +37,7 @@ export class SqliteStore extends LogStore {
   private lastId = 0;
   /** A sync has failed: from then on nothing is written any more, whoever asks. */
   private stopped: BigpipeError | null = null;
+  private isWriterGone = false;
   private reader: Database.Database | null = null;
   private readonly readers = new Map<string, Reader>();
 
@@ -45,6 +46,8 @@ export class SqliteStore extends LogStore {
   }
 
   override async open(): Promise<StoreState> {
+    this.stopped = null;
+    this.isWriterGone = false;
     this.worker = this.start('write', (error) => this.failAll(error));
     try {
       const state = await this.call('open', null);
@@ -82,7 +85,9 @@ export class SqliteStore extends LogStore {
     const probe = (from: number): number | null => {
       try {
         return nextBase.get(from) ?? end;
-      } catch {
+      } catch (error) {
+        const failure = storageError(error);
+        if (failure.code !== 'storage-damaged') throw failure;
         return null;
       }
     };
@@ -130,7 +135,7 @@ export class SqliteStore extends LogStore {
     this.readers.clear();
     this.reader?.close();
     this.reader = null;
-    await this.call('close', null).catch(() => null);
+    if (!this.isWriterGone) await this.call('close', null).catch(() => null);
     this.worker = null;
     await worker.terminate();
   }
@@ -175,6 +180,8 @@ export class SqliteStore extends LogStore {
   }
 
   private failAll(error: BigpipeError): void {
+    this.stopped ??= error;
+    this.isWriterGone = true;
     for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
   }

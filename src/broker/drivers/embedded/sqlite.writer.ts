@@ -1,4 +1,5 @@
 // The only writer of the database: one transaction for each thing that is asked.
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { sealChunk } from './chunk.js';
@@ -15,7 +16,7 @@ import type {
 } from './log-store.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { WriterCalls, WriterOptions } from './sqlite.protocol.js';
-import { createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
+import { busyTimeoutMs, createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
 
 /** Chunks that one retention transaction removes at most, so that appends never wait long behind it. */
 const retainedChunks = 256;
@@ -48,7 +49,7 @@ export class SqliteWriter {
     const { directory, maxBytes } = options;
     this.lock = takeLock(directory);
     this.walDamage = findWalDamage(directory);
-    this.db = openDatabase(options);
+    this.db = this.openWithReserve(options);
     this.reserve = new DiskReserve(this.db, join(directory, reserveFile), pageSize, maxBytes);
     this.isFull = !this.reserve.take();
     if (this.isFull) this.reserve.release();
@@ -61,6 +62,18 @@ export class SqliteWriter {
     );
     this.begin = this.db.prepare('BEGIN IMMEDIATE');
     this.end = this.db.prepare('COMMIT');
+  }
+
+  /** On a full disk the reserve of the last run is what opening needs. */
+  private openWithReserve(options: WriterOptions): Database.Database {
+    try {
+      return openDatabase(options);
+    } catch (error) {
+      const reserve = join(options.directory, reserveFile);
+      if ((error as { code?: unknown }).code !== 'SQLITE_FULL' || !existsSync(reserve)) throw error;
+      rmSync(reserve);
+      return openDatabase(options);
+    }
   }
 
   state(): StoreState {
@@ -106,6 +119,10 @@ export class SqliteWriter {
   }
 
   ensureTopic({ name, partitions, retention }: WriterCalls['ensureTopic']['request']): StoredTopic {
+    const find = this.db.prepare('SELECT id, name, partitions, retention FROM topics WHERE name = ?');
+    const known = find.get(name) as StoredTopic | undefined;
+    // A start must not need room for what is there already.
+    if (known !== undefined && known.partitions >= partitions && known.retention === retention) return known;
     return this.transaction(() => {
       this.db
         .prepare(
@@ -113,8 +130,7 @@ export class SqliteWriter {
            partitions = max(partitions, excluded.partitions), retention = excluded.retention`,
         )
         .run(name, partitions, retention);
-      const topic = this.db.prepare('SELECT id, name, partitions, retention FROM topics WHERE name = ?').get(name);
-      const stored = topic as StoredTopic;
+      const stored = find.get(name) as StoredTopic;
       for (let i = 0; i < stored.partitions; i += 1) this.db.exec(createMessagesTable(stored.id, i));
       return stored;
     });
@@ -161,7 +177,7 @@ export class SqliteWriter {
           .filter(({ floor, oldest }) => {
             if (oldest === undefined) return false;
             const settled = oldest.o + oldest.c <= floor.settled;
-            return (settled && (oldest.t < settledBeforeMs || excess > 0)) || oldest.t < anyBeforeMs;
+            return (settled && (this.isFull || oldest.t < settledBeforeMs || excess > 0)) || oldest.t < anyBeforeMs;
           })
           .sort((a, b) => (a.oldest?.t ?? 0) - (b.oldest?.t ?? 0))[0];
         if (next?.oldest === undefined) break;
@@ -181,7 +197,7 @@ export class SqliteWriter {
       return null;
     });
     const more = this.shrink() || removed === retainedChunks;
-    if (this.isFull && !more) this.leaveFull();
+    if (this.isFull) this.leaveFull();
     return { starts: [...starts.values()], unsettled, more, isFull: this.isFull };
   }
 
@@ -195,11 +211,15 @@ export class SqliteWriter {
   /** With what retention has removed, the write-ahead log folds into fewer pages than it has. */
   private leaveFull(): void {
     try {
+      // A check that reads at the moment holds the log's end; appends must not wait for it.
+      this.db.pragma('busy_timeout = 0');
       this.db.pragma('wal_checkpoint(TRUNCATE)');
+      this.isFull = !this.reserve.take();
     } catch {
-      return;
+      // There is no room even for that yet.
+    } finally {
+      this.db.pragma(`busy_timeout = ${busyTimeoutMs}`);
     }
-    this.isFull = !this.reserve.take();
   }
 
   /** Gives some free pages back; true while there are more than are worth keeping. */

@@ -3,7 +3,7 @@ import { type StoredMessage, weightOf } from '../../../message/message.js';
 
 /** Bounded by weight: the oldest messages leave first, and are then read from the disk. */
 export class Tail {
-  private messages: StoredMessage[] = [];
+  private messages: (StoredMessage | undefined)[] = [];
   /** Index of the oldest message still kept; what stands before it has left. */
   private head = 0;
   private weight = 0;
@@ -20,6 +20,8 @@ export class Tail {
     const maxBytes = this.maxBytes();
     while (this.weight > maxBytes && this.head < this.messages.length) {
       this.weight -= weightOf(this.messages[this.head] as StoredMessage);
+      // Its memory goes now, not when the rest is moved down.
+      this.messages[this.head] = undefined;
       this.head += 1;
     }
     // Moving the rest down is paid once for as many pushes as it saves.
@@ -48,6 +50,6 @@ export class Tail {
       bytes += (this.messages[to] as StoredMessage).body.length;
       to += 1;
     }
-    return this.messages.slice(from, to);
+    return this.messages.slice(from, to) as StoredMessage[];
   }
 }

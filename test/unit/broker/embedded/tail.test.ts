@@ -33,6 +33,13 @@ test('holds no more than its bound: the oldest leave', () => {
   expect(offsets(tail.read(4990n, 100, 100_000))?.length).toBe(10);
 });
 
+test('what has left is not held in memory', () => {
+  const tail = new Tail(() => 10 * weightOf(stored(0)));
+  for (let offset = 0; offset < 900; offset += 1) tail.push([stored(offset)]);
+  const { messages } = tail as unknown as { messages: (StoredMessage | undefined)[] };
+  expect(messages.filter((message) => message !== undefined).length).toBe(10);
+});
+
 test('a message over the bound is not kept, and what follows is', () => {
   const tail = new Tail(() => 1000);
   tail.push([stored(0, 5000)]);
