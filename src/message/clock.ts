@@ -13,6 +13,9 @@ export abstract class Clock {
   abstract setTimer(delayMs: number, fire: () => void): Timer;
 }
 
+/** 24 days; who waits longer looks again then. */
+const longestDelayMs = 2_147_483_647;
+
 export class SystemClock extends Clock {
   override now(): number {
     return Date.now();
@@ -23,7 +26,8 @@ export class SystemClock extends Clock {
   }
 
   override setTimer(delayMs: number, fire: () => void): Timer {
-    const handle = setTimeout(fire, delayMs);
+    // Node takes a longer delay for none at all.
+    const handle = setTimeout(fire, Math.min(delayMs, longestDelayMs));
     return { cancel: () => clearTimeout(handle) };
   }
 }
