@@ -1,4 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
+import { deadLetterTopic } from '../message/dead-letter-topic.js';
 import { entriesOf, shown } from './json.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type { SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
@@ -33,7 +34,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     }
   });
   // Dead-letter topics share the names' space: a.b of group c and a of group b.c would be one.
-  const letters = consumers.map(({ topic, groupId }) => `${topic}.${groupId}.dlq`);
+  const letters = consumers.map(({ topic, groupId }) => deadLetterTopic(topic, groupId));
   repeated(letters, (i) => {
     if (claims.indexOf(claims[i] as string) < i) return;
     faults.push(`kafka.consumer.list[${i}]: its dead-letter topic ${shown(letters[i])} is another entry's already`);

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '../broker/broker.js';
 import { Clock } from '../message/clock.js';
+import { deadLetterTopic } from '../message/dead-letter-topic.js';
 import type { StoredMessage } from '../message/message.js';
 
 export const deadLetterReasons = ['exhausted', 'rejected', 'invalid'] as const;
@@ -23,8 +24,6 @@ export interface DeadLetterNote {
 /** Between attempts while the broker refuses. */
 const retryMs = 1000;
 const prefix = 'bigpipe-dlq-';
-
-export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
 
 @Injectable()
 export class DeadLetter {

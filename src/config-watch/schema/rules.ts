@@ -1,5 +1,6 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { ValidateBy, ValidateIf } from 'class-validator';
+import { isObject } from '../json.js';
 
 function rule(allowed: string, holds: (value: unknown) => boolean): PropertyDecorator {
   return ValidateBy({ name: 'allowed', validator: { validate: holds, defaultMessage: () => allowed } });
@@ -68,10 +69,6 @@ export function ObjectList(atLeast: number): PropertyDecorator {
 
 export function ObjectValue(): PropertyDecorator {
   return rule('an object', isObject);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Topic and group names end up in topic names on disk and in Kafka, whose alphabet this is. */

@@ -1,12 +1,14 @@
 // One subscription at work: over the memory broker, with a clock and a target that the test moves.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import { DeadLetter, deadLetterTopic } from '#src/dispatcher/dead-letter.js';
+import { DeadLetter } from '#src/dispatcher/dead-letter.js';
 import { Gates } from '#src/dispatcher/gates.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import { deadLetterTopic } from '#src/message/dead-letter-topic.js';
 import type { Message } from '#src/message/message.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
 import { RateLimitPolicy } from '#src/policy/rate-limit.policy.js';

@@ -30,6 +30,8 @@ const maxDamageNotes = 1000;
 
 interface TableStatements {
   readonly insert: Database.Statement;
+  readonly remove: Database.Statement;
+  readonly size: Database.Statement<[number], number>;
   readonly oldest: Database.Statement<unknown[], { o: number; c: number; t: number }>;
 }
 
@@ -183,14 +185,13 @@ export class SqliteWriter {
         if (next?.oldest === undefined) break;
         const { floor, oldest } = next;
         const { topicId, partition } = floor;
-        const table = messagesTable(topicId, partition);
-        const size = this.db.prepare(`SELECT length(d) FROM ${table} WHERE o = ?`).pluck().get(oldest.o) as number;
-        this.db.prepare(`DELETE FROM ${table} WHERE o = ?`).run(oldest.o);
+        const table = this.table(topicId, partition);
+        excess -= table.size.get(oldest.o) ?? 0;
+        table.remove.run(oldest.o);
         const start = oldest.o + oldest.c;
         this.putStart.run(topicId, partition, start);
-        starts.set(table, { topicId, partition, start });
+        starts.set(`${topicId}/${partition}`, { topicId, partition, start });
         unsettled += Math.max(0, start - Math.max(floor.settled, oldest.o));
-        excess -= size;
         removed += 1;
         next.oldest = this.oldestChunk(topicId, partition);
       }
@@ -246,6 +247,8 @@ export class SqliteWriter {
     if (table === undefined) {
       table = {
         insert: this.db.prepare(`INSERT INTO ${name} VALUES (?, ?, ?, ?)`),
+        remove: this.db.prepare(`DELETE FROM ${name} WHERE o = ?`),
+        size: this.db.prepare<[number], number>(`SELECT length(d) FROM ${name} WHERE o = ?`).pluck(),
         oldest: this.db.prepare(`SELECT o, c, t FROM ${name} ORDER BY o LIMIT 1`),
       };
       this.tables.set(name, table);
