@@ -53,10 +53,6 @@ export class PartitionWindow {
     this.tracker = new OffsetTracker(start.offset, start.metadata);
   }
 
-  get open(): number {
-    return this.tracker.open;
-  }
-
   get closed(): boolean {
     return this.isClosed;
   }
