@@ -14,7 +14,8 @@ const mayImport = {
   acl: ['config-watch', 'message'],
   producer: [...settings, 'broker'],
   ingress: [...settings, 'acl', 'producer'],
-  dispatcher: [...settings, 'policy', 'target', 'broker'],
+  'circuit-breaker': [...settings, 'policy'],
+  dispatcher: [...settings, 'policy', 'circuit-breaker', 'target', 'broker'],
   health: [...settings, 'broker'],
   management: [...settings, 'dispatcher', 'producer', 'broker'],
 };

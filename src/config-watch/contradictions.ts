@@ -1,8 +1,15 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
 import { deadLetterTopic } from '../message/dead-letter-topic.js';
 import { entriesOf, shown } from './json.js';
+import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
-import type { SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
+import type {
+  NamedDestinationEntry,
+  RetryBackoffEntry,
+  SubscriptionEntry,
+  SubscriptionSection,
+} from './schema/subscription.js';
+import { statusesOf } from './status-list.js';
 
 /** Looks at whatever has the right shape, also beside other faults. */
 export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: string[]): void {
@@ -28,10 +35,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (claims.indexOf(claims[i] as string) < i) {
       faults.push(`${path}.groupId: found ${shown(entry.groupId)} a second time for this topic`);
     }
-    const { initialMs, maxMs } = entry.retryBackoff ?? {};
-    if (maxMs < initialMs) {
-      faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
-    }
+    collectEntry(path, entry, faults);
   });
   // Dead-letter topics share the names' space: a.b of group c and a of group b.c would be one.
   const letters = consumers.map(({ topic, groupId }) => deadLetterTopic(topic, groupId));
@@ -43,6 +47,51 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (names.includes(letter))
       faults.push(`kafka.consumer.list[${i}]: its dead-letter topic ${shown(letter)} is in kafka.topics`);
   });
+}
+
+/** Inside one consumer entry. */
+function collectEntry(path: string, entry: SubscriptionEntry, faults: string[]): void {
+  const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
+  if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
+    faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
+  }
+  collectStatuses(path, entry, faults);
+  const named = entriesOf<NamedDestinationEntry>(entry.destinations);
+  const names = named.map(({ name }) => name);
+  repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${shown(names[i])} a second time`));
+  const origins = named.flatMap(({ origins: list }, i) =>
+    (Array.isArray(list) ? list : []).map((origin) => ({ i, origin: originOf(origin) ?? undefined })),
+  );
+  const texts = origins.map(({ origin }) => origin);
+  repeated(texts, (at) =>
+    faults.push(`${path}.destinations[${origins[at]?.i}].origins: found ${shown(texts[at])} a second time`),
+  );
+  const entries = [
+    { where: 'destination', of: entry.destination },
+    ...named.map((of, i) => ({ where: `destinations[${i}]`, of })),
+  ];
+  for (const { where, of } of entries) {
+    if (of?.burst !== undefined && of.rateLimit === undefined) {
+      faults.push(`${path}.${where}.burst: found ${shown(of.burst)}, allowed: beside a rateLimit only`);
+    }
+  }
+}
+
+/** One status in two lists says two things. */
+function collectStatuses(path: string, entry: SubscriptionEntry, faults: string[]): void {
+  const seen = new Map<number, string>();
+  for (const key of ['successOn', 'retryOn', 'rejectOn'] as const) {
+    const list = entry[key];
+    const statuses = Array.isArray(list) ? statusesOf(list) : null;
+    for (const status of statuses ?? []) {
+      const other = seen.get(status);
+      if (other !== undefined && other !== key) {
+        faults.push(`${path}.${key}: found ${status}, which is in ${other} already`);
+        return;
+      }
+      seen.set(status, key);
+    }
+  }
 }
 
 /** Calls `found` with the index of each value that stood before. */

@@ -3,13 +3,14 @@ import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 import { collectContradictions } from './contradictions.js';
 import type { Environment } from './env.js';
-import { readJson, shown } from './json.js';
+import { entriesOf, readJson, shown } from './json.js';
 import { BrokerSection } from './schema/broker.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
-import { type RetryBackoffEntry, SubscriptionSection } from './schema/subscription.js';
-import { type BackoffSettings, type Settings, SettingsError } from './settings.js';
+import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
+import { type Settings, SettingsError } from './settings.js';
+import { subscriptionOf } from './subscription-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -34,6 +35,7 @@ export function loadSettings(file: string, environment: Environment): LoadedSett
     server: read(ServerSection),
     broker: read(BrokerSection),
   };
+  collectBackoffFaults(sections.subscription, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
   const unknown = unknownKeys(raw);
   // A misspelled key is the likely reason for a missing one.
@@ -63,6 +65,14 @@ function collectFaults(errors: readonly ValidationError[], path: string, faults:
   }
 }
 
+/** A list may stand in this object's place, so that its class is not asked by itself. */
+function collectBackoffFaults(section: SubscriptionSection, faults: string[]): void {
+  entriesOf<SubscriptionEntry>(section['kafka.consumer.list']).forEach(({ retryBackoff }, i) => {
+    if (!(retryBackoff instanceof RetryBackoffEntry)) return;
+    collectFaults(validateSync(retryBackoff), `kafka.consumer.list[${i}].retryBackoff`, faults);
+  });
+}
+
 function snapshotOf(sections: Sections, environment: Environment): Settings {
   const { log, kafka, subscription, server, broker } = sections;
   return {
@@ -72,15 +82,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
     acl: kafka['kafka.producer.acl'].map(({ name, secret, topic }) => ({ name, secret, topic })),
-    subscriptions: subscription['kafka.consumer.list'].map((entry) => ({
-      topic: entry.topic,
-      groupId: entry.groupId,
-      ratePerSecond: entry.rateLimit,
-      timeoutMs: entry.timeout,
-      retries: entry.retries,
-      concurrency: entry.concurrency,
-      backoff: backoffOf(entry.retryBackoff),
-    })),
+    subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
     producer: {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
@@ -115,17 +117,9 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
   };
 }
 
-function backoffOf({ initialMs, maxMs, factor, jitter }: RetryBackoffEntry): BackoffSettings {
-  return { initialMs, maxMs, factor, jitter };
-}
-
 /** What was set and does nothing in this version. */
-function withoutEffect({ server, subscription }: Sections): string[] {
-  const warnings = subscription['kafka.consumer.list'].flatMap(({ circuitBreaker }, i) =>
-    circuitBreaker === undefined
-      ? []
-      : [`kafka.consumer.list[${i}].circuitBreaker is read and checked, but this version has no circuit breaker yet`],
-  );
+function withoutEffect({ server }: Sections): string[] {
+  const warnings: string[] = [];
   if (!['127.0.0.1', '::1', 'localhost'].includes(server['management.host'])) {
     warnings.push(
       'management.host is not loopback: that listener has no password yet, so whoever reaches it may use it',

@@ -1,5 +1,6 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
 import type { Acks } from '../message/message.js';
+import type { Verdicts } from '../message/verdict.js';
 
 export interface TopicSettings {
   readonly name: string;
@@ -12,21 +13,79 @@ export interface AclSettings {
   readonly topic: string;
 }
 
-export interface BackoffSettings {
+export interface BackoffCurve {
   readonly initialMs: number;
   readonly maxMs: number;
   readonly factor: number;
   readonly jitter: 'full' | 'none';
 }
 
+/** A curve, or the waits one by one; the last one stands for all that follow. */
+export type BackoffSettings = BackoffCurve | readonly number[];
+
+export interface RateSettings {
+  readonly perSecond: number;
+  /** How many may go at once after a pause, at least 1. */
+  readonly burst: number;
+}
+
+/** `min` = `max`: fixed; otherwise the limit follows what the receiver shows it can bear. */
+export interface ConcurrencySettings {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface CircuitSettings {
+  readonly breakPeriodMs: number;
+  readonly recoverPeriodMs: number;
+  readonly windowSeconds: number;
+  readonly minStats: number;
+  readonly healthRate: number;
+}
+
+export interface RetryBudgetSettings {
+  /** Of all attempts, from 0 to 1. */
+  readonly share: number;
+  /** So many retries a second are always allowed. */
+  readonly floorPerSecond: number;
+}
+
+/** What one destination of a subscription may get at most; null: nothing but the subscription's own limits. */
+export interface DestinationSettings {
+  readonly rate: RateSettings | null;
+  readonly concurrency: ConcurrencySettings | null;
+}
+
+/** Several origins under one name: they share limits, circuit and order. */
+export interface NamedDestinationSettings extends DestinationSettings {
+  readonly name: string;
+  readonly origins: readonly string[];
+}
+
+export const orderings = ['key', 'partition', 'none'] as const;
+export type Ordering = (typeof orderings)[number];
+
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
-  readonly ratePerSecond: number;
+  readonly ordering: Ordering;
+  readonly rate: RateSettings;
+  readonly concurrency: ConcurrencySettings;
   readonly timeoutMs: number;
   readonly retries: number;
-  readonly concurrency: number;
   readonly backoff: BackoffSettings;
+  readonly retryBudget: RetryBudgetSettings;
+  /** The longest that a receiver's Retry-After is obeyed. */
+  readonly retryAfterMaxMs: number;
+  readonly verdicts: Verdicts;
+  readonly maxAnswerBytes: number;
+  /** null: no circuit breaker. */
+  readonly circuit: CircuitSettings | null;
+  /** 0: no warm-up. */
+  readonly warmupMs: number;
+  /** For each destination that has no name. */
+  readonly destination: DestinationSettings;
+  readonly destinations: readonly NamedDestinationSettings[];
 }
 
 export interface LogSettings {

@@ -8,12 +8,23 @@ import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
 import {
   CircuitBreakerEntry,
+  DestinationEntry,
+  NamedDestinationEntry,
   RetryBackoffEntry,
+  RetryBudgetEntry,
   SubscriptionEntry,
   SubscriptionSection,
 } from './schema/subscription.js';
 
 type Class = new () => object;
+
+/** The objects inside a consumer entry. */
+const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
+  ['retryBackoff', RetryBackoffEntry],
+  ['retryBudget', RetryBudgetEntry],
+  ['circuitBreaker', CircuitBreakerEntry],
+  ['destination', DestinationEntry],
+];
 
 export function unknownKeys(raw: Json): string[] {
   const warnings: string[] = [];
@@ -27,13 +38,15 @@ export function unknownKeys(raw: Json): string[] {
   warnOfEntries('kafka.topics', TopicEntry);
   warnOfEntries('kafka.producer.acl', AclEntry);
   warnOfEntries('kafka.consumer.list', SubscriptionEntry);
-  entriesOf<Json>(raw['kafka.consumer.list']).forEach(({ retryBackoff, circuitBreaker }, i) => {
+  entriesOf<Json>(raw['kafka.consumer.list']).forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
-    if (isObject(retryBackoff))
-      warnOfUnknown(retryBackoff, `${path}.retryBackoff.`, keysOf(RetryBackoffEntry), warnings);
-    if (isObject(circuitBreaker)) {
-      warnOfUnknown(circuitBreaker, `${path}.circuitBreaker.`, keysOf(CircuitBreakerEntry), warnings);
+    for (const [key, section] of consumerMembers) {
+      const member = entry[key];
+      if (isObject(member)) warnOfUnknown(member, `${path}.${key}.`, keysOf(section), warnings);
     }
+    entriesOf<Json>(entry['destinations']).forEach((named, n) => {
+      warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);
+    });
   });
   return warnings;
 }

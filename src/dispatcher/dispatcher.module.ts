@@ -1,5 +1,6 @@
 // The half that delivers: from the broker through the gates to the targets.
 import { Module } from '@nestjs/common';
+import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.js';
 import { PolicyModule } from '../policy/policy.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { DeadLetter } from './dead-letter.js';
@@ -8,7 +9,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Gates } from './gates.js';
 
 @Module({
-  imports: [PolicyModule, TargetModule],
+  imports: [CircuitBreakerModule, PolicyModule, TargetModule],
   controllers: [DispatcherController],
   providers: [DeadLetter, Dispatcher, Gates],
   exports: [Dispatcher],

@@ -13,6 +13,7 @@ import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
 import { DeadLetter } from './dead-letter.js';
+import type { Explanation } from './explain.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner } from './group-runner.js';
@@ -40,8 +41,9 @@ export class Dispatcher {
     private readonly deadLetter: DeadLetter,
     stats: Stats,
   ) {
-    stats.register('clientStats', () => Object.fromEntries(this.clients));
+    stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => this.consumers);
+    stats.register('subscriptionStats', () => [...this.runners.values()].map((runner) => this.rowOf(runner)));
   }
 
   /** Joins every subscription's group; deliveries begin. */
@@ -76,6 +78,38 @@ export class Dispatcher {
 
   async revoked({ membership, partitions }: RevokedEvent): Promise<void> {
     await this.runnerOf(membership.group, partitions[0])?.revoked(partitions);
+  }
+
+  /** The state of a message in each subscription of its topic that is served here. */
+  explain(topic: string, partition: number, offset: bigint): Explanation[] {
+    return this.runnersOf(topic).flatMap((runner) => runner.explain(partition, offset) ?? []);
+  }
+
+  /** The same by message id, of messages that are read and not settled. */
+  explainId(id: string): Explanation[] {
+    return [...this.runners.values()].flatMap((runner) => runner.explainId(id));
+  }
+
+  private runnersOf(topic: string): GroupRunner[] {
+    return [...this.runners.values()].filter(({ subscription }) => subscription.topic === topic);
+  }
+
+  /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
+  private clientStats(): object {
+    for (const counters of this.clients.values()) counters.circuitIsBreak = 0;
+    for (const runner of this.runners.values()) {
+      const counters = this.clients.get(runner.subscription.topic);
+      const isOpen = runner.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
+      if (counters !== undefined && isOpen) counters.circuitIsBreak = 1;
+    }
+    return Object.fromEntries(this.clients);
+  }
+
+  private rowOf(runner: GroupRunner): object {
+    const { topic, groupId } = runner.subscription;
+    const ends = new Map(this.broker.lag(groupId, topic).map((row) => [row.partition, row.highWatermark]));
+    const backlog = runner.backlog(({ partition }) => ends.get(partition) ?? 0n);
+    return { topic, groupId, backlog, destinations: runner.troubled() };
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {

@@ -1,23 +1,52 @@
 // The order in which the policies are asked before an attempt.
 import { Injectable } from '@nestjs/common';
+import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
-import type { DispatchPolicy, Gate, GateScope, Hold, Pass } from '../policy/policy.js';
+import type {
+  Candidate,
+  DispatchPolicy,
+  Gate,
+  GateScope,
+  GateSettings,
+  GateState,
+  Hold,
+  Pass,
+} from '../policy/policy.js';
+import { freePass } from '../policy/policy.js';
 import { RateLimitPolicy } from '../policy/rate-limit.policy.js';
+import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
+import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
+import { SharePolicy } from '../policy/share.policy.js';
+import { WarmUpPolicy } from '../policy/warm-up.policy.js';
 
 /** Passes of every gate, or the first hold. */
 export type Leave = { readonly passes: readonly Pass[] } | { readonly hold: Hold };
 
 @Injectable()
 export class Gates {
-  private readonly order: readonly DispatchPolicy[];
+  /** What costs nothing to give back is asked first; what says most about why somebody waits comes before the rest. */
+  private readonly subscriptionOrder: readonly DispatchPolicy[];
+  private readonly destinationOrder: readonly DispatchPolicy[];
 
-  constructor(concurrency: ConcurrencyPolicy, rate: RateLimitPolicy) {
-    // What costs nothing to give back is asked first.
-    this.order = [concurrency, rate];
+  constructor(
+    concurrency: ConcurrencyPolicy,
+    rate: RateLimitPolicy,
+    budget: RetryBudgetPolicy,
+    retryAfter: RetryAfterPolicy,
+    circuit: CircuitBreakerPolicy,
+    warmUp: WarmUpPolicy,
+    share: SharePolicy,
+  ) {
+    this.subscriptionOrder = [concurrency, rate];
+    this.destinationOrder = [budget, retryAfter, circuit, share, concurrency, warmUp, rate];
   }
 
-  open(scope: GateScope): GateRow {
-    return new GateRow(this.order.map((policy) => policy.open(scope)));
+  openSubscription(scope: GateScope): GateRow {
+    return new GateRow(this.subscriptionOrder.map((policy) => policy.open(scope)));
+  }
+
+  openDestination(scope: GateScope): GateRow {
+    return new GateRow(this.destinationOrder.map((policy) => policy.open(scope)));
   }
 }
 
@@ -25,16 +54,29 @@ export class Gates {
 export class GateRow {
   constructor(private readonly gates: readonly Gate[]) {}
 
-  enter(): Leave {
+  enter(candidate: Candidate): Leave {
     const passes: Pass[] = [];
     for (const gate of this.gates) {
-      const entry = gate.enter();
+      const entry = gate.enter(candidate);
       if ('hold' in entry) {
         for (const pass of passes) pass.cancel();
         return entry;
       }
-      passes.push(entry.pass);
+      if (entry.pass !== freePass) passes.push(entry.pass);
     }
     return { passes };
+  }
+
+  adjust(settings: GateSettings): void {
+    for (const gate of this.gates) gate.adjust(settings);
+  }
+
+  /** Of those gates that have something to say. */
+  states(): GateState[] {
+    return this.gates.flatMap((gate) => gate.state() ?? []);
+  }
+
+  close(): void {
+    for (const gate of this.gates) gate.close();
   }
 }

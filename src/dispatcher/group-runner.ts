@@ -2,13 +2,22 @@
 import type { Assignment, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, type Timer, within } from '../message/clock.js';
+import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
 import type { Target } from '../target/target.js';
+import {
+  type BacklogCounts,
+  countDestinations,
+  type DestinationRow,
+  emptyCounts,
+  troubledDestinations,
+} from './backlog.js';
 import type { DeadLetter } from './dead-letter.js';
 import { Deliverer } from './deliverer.js';
+import { type Explanation, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
-import { PartitionWindow, type WindowLimits, type Work } from './partition-window.js';
+import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
@@ -41,7 +50,7 @@ interface OwnedWindow {
 export class GroupRunner {
   private readonly windows = new Map<string, OwnedWindow>();
   private readonly deliverer: Deliverer;
-  private readonly limits: WindowLimits;
+  private readonly windowSettings: WindowSettings;
   private commitTimer: Timer | null = null;
   private draining = false;
 
@@ -49,8 +58,9 @@ export class GroupRunner {
     readonly subscription: SubscriptionSettings,
     private readonly parts: RunnerParts,
   ) {
-    const { concurrency, retries, timeoutMs } = subscription;
-    this.limits = { maxOpen: Math.max(minWindow, 2 * concurrency), retries, timeoutMs };
+    const { concurrency, ordering } = subscription;
+    const maxOpen = Math.max(minWindow, 2 * concurrency.max);
+    this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
     const { clock, gates, target, deadLetter, client, report } = parts;
     const settled = (work: Work) => this.settled(work);
     this.deliverer = new Deliverer({
@@ -67,7 +77,7 @@ export class GroupRunner {
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const window = new PartitionWindow(assignment, this.limits);
+      const window = new PartitionWindow(assignment, this.windowSettings);
       this.windows.set(nameOf(assignment), { window, membership, committing: null });
     }
   }
@@ -76,7 +86,8 @@ export class GroupRunner {
     const owned = this.windows.get(nameOf({ topic, partition }));
     if (owned === undefined || this.draining) return;
     const { window, membership } = owned;
-    for (const stored of messages) this.admit(window, stored);
+    const nowMs = this.parts.clock.elapsedMs();
+    for (const stored of messages) this.admit(window, stored, nowMs);
     window.readUpTo(nextOffset);
     if (window.isFull) {
       window.isPaused = true;
@@ -111,9 +122,70 @@ export class GroupRunner {
     await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
-  private admit(window: PartitionWindow, stored: StoredMessage): void {
+  /** Null when the partition is not ours now. */
+  explain(partition: number, offset: bigint): Explanation | null {
+    const { topic, groupId } = this.subscription;
+    const owned = this.windows.get(nameOf({ topic, partition }));
+    if (owned === undefined) return null;
+    const { window } = owned;
+    const work = window.workAt(offset);
+    if (work !== undefined) return this.explainWork(work);
+    const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
+    if (offset >= window.nextOffset) {
+      const detail = `${offset - window.nextOffset} messages of the partition come before it`;
+      const waitingFor = [{ reason: 'backlog', detail, until: null } as const, ...this.windowWait(window)];
+      return { ...place, state: 'unread', waitingFor };
+    }
+    return { ...place, state: window.isOpen(offset) ? 'to dead letter' : 'settled', waitingFor: [] };
+  }
+
+  /** Where a message with this id waits, of those that are read and not settled. */
+  explainId(id: string): Explanation[] {
+    const found: Explanation[] = [];
+    for (const { window } of this.windows.values()) {
+      for (const work of window.works()) if (work.delivery.id === id) found.push(this.explainWork(work));
+    }
+    return found;
+  }
+
+  /** `endOf` gives the high watermark of a partition. */
+  backlog(endOf: (partition: TopicPartition) => bigint): BacklogCounts {
+    const counts = emptyCounts();
+    for (const { window } of this.windows.values()) {
+      counts.unread += Number(endOf(window.partition) - window.nextOffset);
+      counts.order += window.waitingInLanes;
+    }
+    counts.retry = this.deliverer.waitingRetries;
+    countDestinations(counts, this.deliverer.scheduler);
+    return counts;
+  }
+
+  troubled(): DestinationRow[] {
+    const time = new WallTime(this.parts.clock);
+    return troubledDestinations(this.deliverer.scheduler.destinations, (ms) => time.unixMs(ms));
+  }
+
+  private explainWork(work: Work): Explanation {
+    return explainWork(work, this.subscription, this.deliverer.scheduler, this.parts.clock);
+  }
+
+  /** A window that is full is why nothing more is read. */
+  private windowWait(window: PartitionWindow): Explanation['waitingFor'] {
+    if (!window.isPaused) return [];
+    let count = 0;
+    let oldest: Work | undefined;
+    for (const work of window.works()) {
+      oldest ??= work;
+      count += 1;
+    }
+    const behind =
+      oldest === undefined ? '' : `, the oldest is ${oldest.delivery.id} for ${oldest.delivery.destination}`;
+    return [{ reason: 'window', detail: `${count} that were read are not settled${behind}`, until: null }];
+  }
+
+  private admit(window: PartitionWindow, stored: StoredMessage, nowMs: number): void {
     const { consumer, client } = this.parts;
-    const admission = window.admit(stored);
+    const admission = window.admit(stored, nowMs);
     if (admission.kind === 'settled') return;
     consumer.handleMessage += 1;
     if (admission.kind === 'invalid') {
@@ -173,8 +245,10 @@ export class GroupRunner {
     const { window, membership } = owned;
     if (!window.isDirty) return;
     const { maxMetadataBytes, report } = this.parts;
+    const offset = window.takeCommit(maxMetadataBytes);
+    if (window.isDirty) this.commitSoon();
     owned.committing = membership
-      .commit(window.partition, window.takeCommit(maxMetadataBytes))
+      .commit(window.partition, offset)
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;
@@ -186,6 +260,13 @@ export class GroupRunner {
       });
     await owned.committing;
   }
+}
+
+function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;
+  const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
+  const destinationOf = (origin: string) => names.get(origin) ?? origin;
+  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, destinationOf };
 }
 
 const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

@@ -7,35 +7,48 @@ export interface InLane {
 
 /** A lane exists only while something is in it. */
 export class Lanes<T extends InLane> {
-  /** The waiting ones behind the one that is under way; null while nobody waits. */
-  private readonly lanes = new Map<string, T[] | null>();
+  /** The one under way, and behind it those that wait. */
+  private readonly lanes = new Map<string, T[]>();
+  private waitingCount = 0;
 
   get size(): number {
     return this.lanes.size;
   }
 
+  /** How many wait behind another one. */
+  get waiting(): number {
+    return this.waitingCount;
+  }
+
   /** True when it may go at once; otherwise a later leave hands it out. */
   enter(item: T): boolean {
     if (item.lane === null) return true;
-    const waiting = this.lanes.get(item.lane);
-    if (waiting === undefined) {
-      this.lanes.set(item.lane, null);
+    const lane = this.lanes.get(item.lane);
+    if (lane === undefined) {
+      this.lanes.set(item.lane, [item]);
       return true;
     }
-    if (waiting === null) this.lanes.set(item.lane, [item]);
-    else waiting.push(item);
+    lane.push(item);
+    this.waitingCount += 1;
     return false;
   }
 
   /** `item` is settled: the next one of its lane may go. */
   leave(item: T): T | null {
     if (item.lane === null) return null;
-    const waiting = this.lanes.get(item.lane);
-    const next = waiting?.shift();
+    const lane = this.lanes.get(item.lane);
+    lane?.shift();
+    const next = lane?.[0];
     if (next === undefined) {
       this.lanes.delete(item.lane);
       return null;
     }
+    this.waitingCount -= 1;
     return next;
+  }
+
+  /** The one under way in the item's lane. */
+  headOf(item: T): T | undefined {
+    return item.lane === null ? undefined : this.lanes.get(item.lane)?.[0];
   }
 }

@@ -1,23 +1,50 @@
 // Which messages of a partition are settled, and what a commit must say so that a restart repeats only the others.
 
 /*
- * Metadata: "1:" and then lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …,
- * beginning at the committed offset. "1:1.3" says: the first is open, the three behind it are done.
+ * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark.
+ * Handed out: a letter for why they may come again (c crash, r rebalance) and the distance from the committed offset in base 36.
+ * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
+ * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
  */
-const version = '1:';
+const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)$/;
+const letters = { crash: 'c', rebalance: 'r' } as const;
+
+/** Why messages below a hand-out mark may come again. */
+export type HandOutCause = keyof typeof letters;
+
+/** Messages below `end` may have been sent by an earlier owner of the partition. */
+export interface HandOut {
+  readonly end: bigint;
+  readonly cause: HandOutCause;
+}
 
 /** The settled offsets above the mark: [first, end) pairs, ascending, apart from one another. */
 export type SettledRanges = readonly (readonly [first: bigint, end: bigint])[];
 
+export interface CommitNote {
+  readonly handOut: HandOut | null;
+  readonly settled: SettledRanges;
+}
+
+const nothing: CommitNote = { handOut: null, settled: [] };
+
 /** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
-export function readMetadata(mark: bigint, metadata: string): SettledRanges {
-  if (!metadata.startsWith(version)) return [];
+export function readMetadata(mark: bigint, metadata: string): CommitNote {
+  const parts = pattern.exec(metadata);
+  if (parts === null) return nothing;
+  const [, letter, distance, lengths] = parts;
+  const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
+  if (settled === null) return nothing;
+  if (distance === undefined) return { handOut: null, settled };
+  const end = mark + BigInt(Number.parseInt(distance, 36));
+  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled };
+}
+
+function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
   const ranges: [bigint, bigint][] = [];
   let position = mark;
-  const lengths = metadata.slice(version.length).split('.');
-  for (let i = 0; i < lengths.length; i += 1) {
-    const text = lengths[i] as string;
-    if (!/^[0-9a-z]{1,10}$/.test(text)) return [];
+  for (const [i, text] of lengths.entries()) {
+    if (!/^[0-9a-z]{1,10}$/.test(text)) return null;
     const end = position + BigInt(Number.parseInt(text, 36));
     if (i % 2 === 1) ranges.push([position, end]);
     position = end;
@@ -25,34 +52,60 @@ export function readMetadata(mark: bigint, metadata: string): SettledRanges {
   return ranges;
 }
 
-/** Offsets are taken in ascending order and settled in any. Memory: one entry for each unsettled offset. */
-export class OffsetTracker {
+/** Offsets are taken in ascending order and settled in any. Memory: one entry for each unsettled offset, and what is kept with it. */
+export class OffsetTracker<T> {
   /** In insertion order, which is ascending. */
-  private readonly unsettled = new Set<bigint>();
+  private readonly unsettled = new Map<bigint, T | undefined>();
   /** What an earlier owner had settled above its mark, not yet passed. */
   private restored: (readonly [bigint, bigint])[];
+  private readonly earlier: HandOut | null;
 
   constructor(
-    /** The next offset to be taken. */
-    private next: bigint,
+    private nextOffset: bigint,
     metadata: string,
   ) {
-    this.restored = [...readMetadata(next, metadata)];
+    const { settled, handOut } = readMetadata(nextOffset, metadata);
+    this.restored = [...settled];
+    this.earlier = handOut;
+  }
+
+  /** The next offset to be taken. */
+  get next(): bigint {
+    return this.nextOffset;
   }
 
   /** False for an offset that was settled before this tracker began. */
   take(offset: bigint): boolean {
-    this.next = offset + 1n;
+    this.nextOffset = offset + 1n;
     while (this.restored[0] !== undefined && this.restored[0][1] <= offset) this.restored.shift();
     const first = this.restored[0];
     if (first !== undefined && offset >= first[0]) return false;
-    this.unsettled.add(offset);
+    this.unsettled.set(offset, undefined);
     return true;
+  }
+
+  /** Why an earlier owner may have sent it already; null when it has not. */
+  handedOutBefore(offset: bigint): HandOutCause | null {
+    return this.earlier !== null && offset < this.earlier.end ? this.earlier.cause : null;
+  }
+
+  /** Keeps `item` with an unsettled offset. */
+  keep(offset: bigint, item: T): void {
+    this.unsettled.set(offset, item);
+  }
+
+  /** What is kept with an unsettled offset; undefined for a settled one. */
+  at(offset: bigint): T | undefined {
+    return this.unsettled.get(offset);
+  }
+
+  items(): IterableIterator<T | undefined> {
+    return this.unsettled.values();
   }
 
   /** Offsets below `offset` that were not taken hold nothing. */
   skipTo(offset: bigint): void {
-    if (offset > this.next) this.next = offset;
+    if (offset > this.nextOffset) this.nextOffset = offset;
   }
 
   settle(offset: bigint): void {
@@ -63,41 +116,63 @@ export class OffsetTracker {
     return this.unsettled.size;
   }
 
-  /** Everything below it is settled. */
-  get mark(): bigint {
-    const [first] = this.unsettled;
-    if (first !== undefined) return first;
-    const [ahead] = this.restored;
-    return ahead !== undefined && ahead[0] <= this.next && ahead[1] > this.next ? ahead[1] : this.next;
+  isOpen(offset: bigint): boolean {
+    return this.unsettled.has(offset);
   }
 
-  /** What to commit. Of more ranges than fit, those nearest to the mark are named; the others would be repeated. */
-  metadata(maxBytes: number): string {
+  /** Everything below it is settled. */
+  get mark(): bigint {
+    const [first] = this.unsettled.keys();
+    if (first !== undefined) return first;
+    const [ahead] = this.restored;
+    const { nextOffset } = this;
+    return ahead !== undefined && ahead[0] <= nextOffset && ahead[1] > nextOffset ? ahead[1] : nextOffset;
+  }
+
+  /**
+   * What to commit when messages below `handOut.end` have been, or may be, handed out.
+   * Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
+   */
+  metadata(maxBytes: number, handOut: HandOut | null): string {
+    const { mark } = this;
+    const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
     const lengths: string[] = [];
-    let room = maxBytes - version.length;
-    let position = this.mark;
-    for (const [first, end] of this.settledAboveMark()) {
+    let room = maxBytes - head.length;
+    let position = mark;
+    for (const [first, end] of this.settledAboveMark(mark)) {
       const pair = `${(first - position).toString(36)}.${(end - first).toString(36)}`;
       room -= pair.length + (lengths.length === 0 ? 0 : 1);
       if (room < 0) break;
       lengths.push(pair);
       position = end;
     }
-    return lengths.length === 0 ? '' : version + lengths.join('.');
+    return head === '2::' && lengths.length === 0 ? '' : head + lengths.join('.');
+  }
+
+  /** What an earlier owner had handed out and we have not read yet is still to be told. */
+  private outermost(handOut: HandOut | null): HandOut | null {
+    const { earlier } = this;
+    if (earlier === null || earlier.end <= this.nextOffset) return handOut;
+    return handOut === null || earlier.end > handOut.end ? earlier : handOut;
   }
 
   /** Settled is what lies between two neighbouring unsettled offsets, behind the last one, and what is still restored. */
-  private *settledAboveMark(): Generator<readonly [bigint, bigint]> {
-    const { mark } = this;
+  private *settledAboveMark(mark: bigint): Generator<readonly [bigint, bigint]> {
+    const { nextOffset } = this;
     let from = mark;
-    for (const offset of this.unsettled) {
+    for (const offset of this.unsettled.keys()) {
       if (offset > from) yield [from, offset];
       from = offset + 1n;
     }
-    if (from > mark && this.next > from) yield [from, this.next];
+    if (from > mark && nextOffset > from) yield [from, nextOffset];
     for (const [first, end] of this.restored) {
-      const ahead = first < this.next ? this.next : first;
+      const ahead = first < nextOffset ? nextOffset : first;
       if (end > ahead && ahead > mark) yield [ahead, end];
     }
   }
+}
+
+function shownHandOut(mark: bigint, handOut: HandOut | null): string {
+  if (handOut === null || handOut.end <= mark) return '';
+  return letters[handOut.cause] + (handOut.end - mark).toString(36);
 }

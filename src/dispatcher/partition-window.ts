@@ -1,19 +1,26 @@
 // What one subscription has read of one partition and not yet settled: bounded, in lanes, with its commit point.
 import type { Assignment, CommittedOffset, TopicPartition } from '../broker/broker.js';
-import { type Delivery, deliveryOf } from '../message/delivery.js';
+import type { Ordering } from '../config-watch/settings.js';
+import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
 import { Lanes } from './lanes.js';
-import { OffsetTracker } from './offset-tracker.js';
+import { type HandOut, OffsetTracker } from './offset-tracker.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
 
-export interface WindowLimits {
+/** A commit speaks for messages that are handed out before the next one: as many as in the time before, and never fewer. */
+const fewestAhead = 64;
+
+export interface WindowSettings {
   /** Messages that may be unsettled at the same moment. */
   readonly maxOpen: number;
-  readonly retries: number;
-  readonly timeoutMs: number;
+  readonly ordering: Ordering;
+  readonly delivery: DeliverySettings;
 }
+
+/** Where a delivery is on its way: behind another of its lane, before the gates, sent, waiting for its retry, being buried. */
+export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter';
 
 /** A delivery in its window. */
 export interface Work {
@@ -21,6 +28,9 @@ export interface Work {
   readonly lane: string | null;
   readonly weight: number;
   readonly window: PartitionWindow;
+  stage: Stage;
+  /** Clock.elapsedMs() at which it came into its stage. */
+  stageMs: number;
 }
 
 /** How a message that was read goes on. */
@@ -42,12 +52,13 @@ export class PartitionWindow {
   private weight = 0;
   private underWay = 0;
   private quiet: (() => void)[] = [];
-  private readonly tracker: OffsetTracker;
+  private readSinceCommit = 0;
+  private readonly tracker: OffsetTracker<Work>;
   private readonly lanes = new Lanes<Work>();
 
   constructor(
     { topic, partition, start }: Assignment,
-    private readonly limits: WindowLimits,
+    private readonly settings: WindowSettings,
   ) {
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata);
@@ -58,22 +69,60 @@ export class PartitionWindow {
   }
 
   get isFull(): boolean {
-    return this.tracker.open >= this.limits.maxOpen || this.weight >= maxWeight;
+    return this.tracker.open >= this.settings.maxOpen || this.weight >= maxWeight;
   }
 
   /** Half empty: reading on is worth it. */
   get hasRoom(): boolean {
-    return this.tracker.open * 2 <= this.limits.maxOpen && this.weight * 2 <= maxWeight;
+    return this.tracker.open * 2 <= this.settings.maxOpen && this.weight * 2 <= maxWeight;
   }
 
-  admit(stored: StoredMessage): Admission {
+  /** The next offset that is not read yet. */
+  get nextOffset(): bigint {
+    return this.tracker.next;
+  }
+
+  /** How many wait behind another one of their lane. */
+  get waitingInLanes(): number {
+    return this.lanes.waiting;
+  }
+
+  /** Unsettled ones, those that are no valid call left out. */
+  *works(): Generator<Work> {
+    for (const work of this.tracker.items()) if (work !== undefined) yield work;
+  }
+
+  /** The unsettled one at an offset. */
+  workAt(offset: bigint): Work | undefined {
+    return this.tracker.at(offset);
+  }
+
+  isOpen(offset: bigint): boolean {
+    return this.tracker.isOpen(offset);
+  }
+
+  /** The one that `work` waits for in its lane. */
+  aheadOf(work: Work): Work | undefined {
+    return this.lanes.headOf(work);
+  }
+
+  admit(stored: StoredMessage, nowMs: number): Admission {
+    this.readSinceCommit += 1;
     if (!this.tracker.take(stored.offset)) {
       this.isDirty = true;
       return settledBefore;
     }
-    const delivery = deliveryOf(stored, this.limits);
+    const delivery = deliveryOf(stored, this.settings.delivery, this.tracker.handedOutBefore(stored.offset));
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
-    const work = { delivery, lane: laneOf(delivery), weight: weightOf(stored), window: this };
+    const work: Work = {
+      delivery,
+      lane: laneOf(delivery, this.settings.ordering),
+      weight: weightOf(stored),
+      window: this,
+      stage: 'order',
+      stageMs: nowMs,
+    };
+    this.tracker.keep(stored.offset, work);
     this.weight += work.weight;
     return { kind: this.lanes.enter(work) ? 'ready' : 'queued', work };
   }
@@ -98,13 +147,31 @@ export class PartitionWindow {
 
   /** What to commit now. */
   takeCommit(maxMetadataBytes: number): CommittedOffset {
-    this.isDirty = false;
-    return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes) };
+    const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
+    // Once nothing is read any more the next commit takes back what this one says ahead of time.
+    this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
+    this.readSinceCommit = 0;
+    return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut) };
+  }
+
+  /** If the process dies now, it has sent these, or will have until the next commit. */
+  private handOutSoFar(): HandOut {
+    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
+    return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
+  }
+
+  /** What has been tried and is not settled: the next owner sends it again. */
+  private handOutAtEnd(): HandOut | null {
+    let end: bigint | null = null;
+    for (const { delivery } of this.works()) if (delivery.firstAttemptMs > 0) end = delivery.source.offset + 1n;
+    return end === null ? null : { end, cause: 'rebalance' };
   }
 
   /** No attempt begins any more; those under way may still end and settle. */
   close(): void {
     this.isClosed = true;
+    // What was said ahead of time is taken back, and what was tried and is not settled is named.
+    this.isDirty = true;
     this.checkQuiet();
   }
 
@@ -132,6 +199,7 @@ export class PartitionWindow {
   }
 }
 
-function laneOf({ source: { key }, url }: Delivery): string | null {
-  return key === null ? null : `${url.origin} ${key.toString('latin1')}`;
+function laneOf({ source: { key }, destination }: Delivery, ordering: Ordering): string | null {
+  if (ordering === 'partition') return 'partition';
+  return key === null || ordering === 'none' ? null : `${destination} ${key.toString('latin1')}`;
 }

@@ -28,6 +28,11 @@ export class WorkQueue<T> {
     return item;
   }
 
+  /** How many are before it; costs as much as the queue is long. */
+  indexOf(item: T): number {
+    return Math.max(0, this.items.indexOf(item, this.head) - this.head);
+  }
+
   clear(): void {
     this.items = [];
     this.head = 0;

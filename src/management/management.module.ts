@@ -1,6 +1,8 @@
 // The operator's door, on its own port.
 import { Module } from '@nestjs/common';
+import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { BrokerController } from './broker.controller.js';
+import { ExplainController } from './explain.controller.js';
 
-@Module({ controllers: [BrokerController] })
+@Module({ imports: [DispatcherModule], controllers: [BrokerController, ExplainController] })
 export class ManagementModule {}

@@ -2,19 +2,39 @@
 
 import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type StoredMessage } from './message.js';
+import type { RetryReason } from './outcome.js';
+import type { Verdicts } from './verdict.js';
+
+/** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
+export type Redelivery = RetryReason | 'rebalance' | 'crash';
+
+/** What a subscription says about every one of its deliveries. */
+export interface DeliverySettings {
+  /** The first one and the retries. */
+  readonly maxAttempts: number;
+  /** Bound of one whole exchange, connect included. */
+  readonly timeoutMs: number;
+  readonly verdicts: Verdicts;
+  /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
+  readonly maxAnswerBytes: number;
+  /** The name under which an origin's limits, circuit and order stand. */
+  readonly destinationOf: (origin: string) => string;
+}
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {
   readonly id: string;
   readonly source: StoredMessage;
   readonly url: CallUrl;
+  /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
+  readonly destination: string;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
   attempt: number;
-  readonly maxAttempts: number;
-  /** Bound of one whole exchange, connect included. */
-  readonly timeoutMs: number;
+  /** Set on every attempt that may be a repeat. */
+  redelivery: Redelivery | null;
+  readonly settings: DeliverySettings;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
 }
@@ -27,7 +47,8 @@ export interface InvalidMessage {
 /** Reads a stored message; never throws, because a log may hold what an older or foreign writer put there. */
 export function deliveryOf(
   source: StoredMessage,
-  settings: { readonly retries: number; readonly timeoutMs: number },
+  settings: DeliverySettings,
+  redelivery: Redelivery | null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
   if (target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
@@ -37,10 +58,11 @@ export function deliveryOf(
     id: source.headers[messageHeader.id] ?? `${source.topic}-${source.partition}-${source.offset}`,
     source,
     url,
+    destination: settings.destinationOf(url.origin),
     forwarded: forwardedOf(source.headers),
     attempt: 1,
-    maxAttempts: settings.retries + 1,
-    timeoutMs: settings.timeoutMs,
+    redelivery,
+    settings,
     firstAttemptMs: 0,
   };
 }

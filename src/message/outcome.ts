@@ -14,7 +14,13 @@ interface Answer {
 export type Outcome =
   | ({ readonly kind: 'delivered' } & Answer)
   /** Worth another try. `status` is 0 when none arrived. */
-  | ({ readonly kind: 'retry'; readonly reason: RetryReason; readonly detail: string } & Answer)
+  | ({
+      readonly kind: 'retry';
+      readonly reason: RetryReason;
+      readonly detail: string;
+      /** How long the receiver asked to be left alone (Retry-After on 429 and 503), null when it did not. */
+      readonly retryAfterMs: number | null;
+    } & Answer)
   /** The receiver said no; another try would get the same answer. */
   | ({ readonly kind: 'rejected'; readonly detail: string } & Answer)
   /** We ourselves stopped the attempt (drain, revoke): nothing is known about the receiver. */

@@ -1,44 +1,88 @@
-// At most so many requests in flight at the same moment.
+// At most so many requests in flight at the same moment; the number is fixed, or follows the receiver.
 import { Injectable } from '@nestjs/common';
-import type { SubscriptionSettings } from '../config-watch/settings.js';
-import { DispatchPolicy, type Entry, Gate, type GateScope, type Pass } from './policy.js';
+import type { ConcurrencySettings } from '../config-watch/settings.js';
+import type { Outcome } from '../message/outcome.js';
+import { AdaptiveLimit } from './adaptive-limit.js';
+import {
+  type Candidate,
+  DispatchPolicy,
+  type Entry,
+  freePass,
+  Gate,
+  type GateScope,
+  type GateSettings,
+  type Pass,
+} from './policy.js';
 
 @Injectable()
 export class ConcurrencyPolicy extends DispatchPolicy {
-  override readonly name = 'concurrency';
-
   override open(scope: GateScope): Gate {
     return new ConcurrencyGate(scope);
   }
 }
 
+const free: Entry = { pass: freePass };
+
+/** What adapts does so for each destination; the subscription's own bound is then the highest. */
+function limitsOf({ subscription, destination }: GateSettings): ConcurrencySettings | null {
+  const { concurrency } = subscription;
+  if (destination === null) return { min: concurrency.max, max: concurrency.max };
+  return destination.concurrency ?? (concurrency.min < concurrency.max ? concurrency : null);
+}
+
 class ConcurrencyGate extends Gate {
   private inFlight = 0;
-  private limit: number;
-  private readonly pass: Pass;
+  private limits: ConcurrencySettings | null;
+  /** null: the limit is fixed. */
+  private adaptive: AdaptiveLimit | null = null;
+  private readonly entry: { readonly pass: Pass };
 
-  constructor({ subscription, wake }: GateScope) {
+  constructor(scope: GateScope) {
     super();
-    this.limit = subscription.concurrency;
-    this.pass = {
-      settle: () => {
-        this.inFlight -= 1;
-        wake();
-      },
-      // Whoever gives an unused pass back is asking right now, and knows.
-      cancel: () => {
-        this.inFlight -= 1;
+    this.limits = limitsOf(scope);
+    this.follow();
+    this.entry = {
+      pass: {
+        settle: (outcome) => {
+          this.learn(outcome);
+          this.inFlight -= 1;
+          scope.wake();
+        },
+        // Whoever gives an unused pass back is asking right now, and knows.
+        cancel: () => {
+          this.inFlight -= 1;
+        },
       },
     };
   }
 
-  override enter(): Entry {
-    if (this.inFlight >= this.limit) return { hold: { reason: 'concurrency', untilMs: null } };
+  override enter(_candidate: Candidate): Entry {
+    if (this.limits === null) return free;
+    const limit = this.adaptive?.limit ?? this.limits.max;
+    if (this.inFlight >= limit) {
+      return { hold: { reason: 'concurrency', untilMs: null, detail: `${this.inFlight} of ${limit} in flight` } };
+    }
     this.inFlight += 1;
-    return { pass: this.pass };
+    return this.entry;
   }
 
-  override adjust({ concurrency }: SubscriptionSettings): void {
-    this.limit = concurrency;
+  override adjust(settings: GateSettings): void {
+    this.limits = limitsOf(settings);
+    this.follow();
+  }
+
+  private follow(): void {
+    if (this.limits === null || this.limits.min === this.limits.max) this.adaptive = null;
+    else if (this.adaptive === null) this.adaptive = new AdaptiveLimit(this.limits.min, this.limits.max);
+    else this.adaptive.adjust(this.limits.min, this.limits.max);
+  }
+
+  private learn(outcome: Outcome): void {
+    if (this.adaptive === null || outcome.kind === 'aborted') return;
+    // A refused connection says nothing about how much the receiver can bear.
+    if (outcome.kind === 'retry' && outcome.reason === 'connection') return;
+    const overloaded =
+      outcome.kind === 'retry' && (outcome.reason === 'timeout' || outcome.status === 429 || outcome.status === 503);
+    this.adaptive.sample(outcome.durationMs, overloaded, this.inFlight);
   }
 }

@@ -2,6 +2,12 @@
 import { Module } from '@nestjs/common';
 import { ConcurrencyPolicy } from './concurrency.policy.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
+import { RetryAfterPolicy } from './retry-after.policy.js';
+import { RetryBudgetPolicy } from './retry-budget.policy.js';
+import { SharePolicy } from './share.policy.js';
+import { WarmUpPolicy } from './warm-up.policy.js';
 
-@Module({ providers: [ConcurrencyPolicy, RateLimitPolicy], exports: [ConcurrencyPolicy, RateLimitPolicy] })
+const policies = [ConcurrencyPolicy, RateLimitPolicy, RetryAfterPolicy, RetryBudgetPolicy, SharePolicy, WarmUpPolicy];
+
+@Module({ providers: policies, exports: policies })
 export class PolicyModule {}

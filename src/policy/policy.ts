@@ -1,19 +1,41 @@
 // THE PORT: what may hold a delivery back before an attempt.
-import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { DestinationSettings, SubscriptionSettings } from '../config-watch/settings.js';
 import type { Outcome } from '../message/outcome.js';
 
-/** Whose attempts a gate lets through. */
-export interface GateScope {
+/** The settings that a gate goes by; they may change while it works. */
+export interface GateSettings {
   readonly subscription: SubscriptionSettings;
-  /** Called when a gate that held somebody back without naming a time may let him through now. */
+  /** null: the gate stands before all of the subscription's attempts. */
+  readonly destination: DestinationSettings | null;
+}
+
+/** Whose attempts a gate lets through. */
+export interface GateScope extends GateSettings {
+  /** The destination's name, null for the subscription itself. */
+  readonly name: string | null;
+  /** True when the subscription has delivered to other destinations of late. */
+  readonly hasPeers: () => boolean;
+  /** Called when a gate that held somebody back may let him through earlier than it said. */
   readonly wake: () => void;
 }
 
+/** Which attempt asks. */
+export interface Candidate {
+  readonly isRetry: boolean;
+  /** A first attempt to the same destination waits as well. */
+  readonly firstsWait: boolean;
+}
+
+export const holdReasons = ['rate', 'concurrency', 'circuit', 'budget', 'retry-after', 'warm-up'] as const;
+export type HoldReason = (typeof holdReasons)[number];
+
 /** Why an attempt has to wait. */
 export interface Hold {
-  readonly reason: string;
+  readonly reason: HoldReason;
   /** Clock.elapsedMs() from which asking again makes sense; null: the gate will call `wake`. */
   readonly untilMs: number | null;
+  /** For whoever asks why, in a sentence's part: "5 of 5 in flight". */
+  readonly detail: string;
 }
 
 /** Leave for one attempt; exactly one of the two is called, once. */
@@ -26,14 +48,37 @@ export interface Pass {
 
 export type Entry = { readonly pass: Pass } | { readonly hold: Hold };
 
+/** What a gate says of itself to /stats: its state in a word, and why and until when. */
+export interface GateState {
+  readonly state: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** Clock.elapsedMs(); null when nothing changes by time alone. */
+  readonly nextChangeMs: number | null;
+}
+
 /** The running instance of a policy. Its counters outlive every change of settings. */
 export abstract class Gate {
-  abstract enter(): Entry;
+  abstract enter(candidate: Candidate): Entry;
   /** New settings for the same scope, from now on. */
-  abstract adjust(subscription: SubscriptionSettings): void;
+  abstract adjust(settings: GateSettings): void;
+  /** null while there is nothing that people should know. */
+  state(): GateState | null {
+    return null;
+  }
+  /** Lets go of its timers; nobody enters any more. */
+  close(): void {}
 }
 
 export abstract class DispatchPolicy {
-  abstract readonly name: string;
   abstract open(scope: GateScope): Gate;
+}
+
+/** For gates that have nothing to remember of an attempt. */
+export const freePass: Pass = { settle: () => undefined, cancel: () => undefined };
+
+/** The lowest rate that a scope's attempts are under. */
+export function lowestRate({ subscription, destination }: GateSettings): { perSecond: number; burst: number } {
+  const own = destination?.rate ?? null;
+  return own !== null && own.perSecond < subscription.rate.perSecond ? own : subscription.rate;
 }

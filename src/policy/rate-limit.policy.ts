@@ -1,46 +1,72 @@
 // At most so many attempts a second, retries included.
 import { Injectable } from '@nestjs/common';
-import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { RateSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
-import { DispatchPolicy, type Entry, Gate, type GateScope, type Pass } from './policy.js';
+import {
+  type Candidate,
+  DispatchPolicy,
+  type Entry,
+  freePass,
+  Gate,
+  type GateScope,
+  type GateSettings,
+  type Pass,
+} from './policy.js';
 import { TokenBucket } from './token-bucket.js';
 
 @Injectable()
 export class RateLimitPolicy extends DispatchPolicy {
-  override readonly name = 'rate';
-
   constructor(private readonly clock: Clock) {
     super();
   }
 
-  override open({ subscription }: GateScope): Gate {
-    return new RateLimitGate(this.clock, subscription);
+  override open(scope: GateScope): Gate {
+    return new RateLimitGate(this.clock, scope);
   }
 }
 
-/** As in the original, a second's worth may go at once; a limit below 1 still lets a whole attempt through. */
-const burstOf = (ratePerSecond: number) => Math.max(1, ratePerSecond);
+const free: Entry = { pass: freePass };
+
+/** The subscription's limit, or the destination's own where it has one. */
+function rateOf({ subscription, destination }: GateSettings): RateSettings | null {
+  return destination === null ? subscription.rate : destination.rate;
+}
 
 class RateLimitGate extends Gate {
-  private readonly bucket: TokenBucket;
-  private readonly pass: Pass;
+  private bucket: TokenBucket | null;
+  private perSecond = 0;
+  private readonly entry: { readonly pass: Pass };
 
   constructor(
     private readonly clock: Clock,
-    { ratePerSecond }: SubscriptionSettings,
+    scope: GateScope,
   ) {
     super();
-    this.bucket = new TokenBucket(ratePerSecond, burstOf(ratePerSecond), clock.elapsedMs());
-    this.pass = { settle: () => undefined, cancel: () => this.bucket.giveBack() };
+    this.bucket = this.newBucket(rateOf(scope));
+    this.entry = { pass: { settle: () => undefined, cancel: () => this.bucket?.giveBack() } };
   }
 
-  override enter(): Entry {
+  override enter(_candidate: Candidate): Entry {
+    if (this.bucket === null) return free;
     const nowMs = this.clock.elapsedMs();
     const waitMs = this.bucket.take(nowMs);
-    return waitMs === 0 ? { pass: this.pass } : { hold: { reason: 'rate', untilMs: nowMs + waitMs } };
+    if (waitMs === 0) return this.entry;
+    return { hold: { reason: 'rate', untilMs: nowMs + waitMs, detail: `the limit is ${this.perSecond} a second` } };
   }
 
-  override adjust({ ratePerSecond }: SubscriptionSettings): void {
-    this.bucket.adjust(ratePerSecond, burstOf(ratePerSecond), this.clock.elapsedMs());
+  override adjust(settings: GateSettings): void {
+    const rate = rateOf(settings);
+    if (rate === null || this.bucket === null) {
+      this.bucket = this.newBucket(rate);
+      return;
+    }
+    this.perSecond = rate.perSecond;
+    this.bucket.adjust(rate.perSecond, rate.burst, this.clock.elapsedMs());
+  }
+
+  private newBucket(rate: RateSettings | null): TokenBucket | null {
+    if (rate === null) return null;
+    this.perSecond = rate.perSecond;
+    return new TokenBucket(rate.perSecond, rate.burst, this.clock.elapsedMs());
   }
 }

@@ -1,6 +1,8 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { isObject } from '../json.js';
+import { originOf } from '../origin.js';
+import { statusesOf } from '../status-list.js';
 
 function rule(allowed: string, holds: (value: unknown) => boolean): PropertyDecorator {
   return ValidateBy({ name: 'allowed', validator: { validate: holds, defaultMessage: () => allowed } });
@@ -58,6 +60,47 @@ export function TextList(): PropertyDecorator {
   return rule(
     'a list of texts',
     (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== ''),
+  );
+}
+
+/** A fixed number, "auto", or the bounds within which the limit adapts. */
+export function Concurrency(): PropertyDecorator {
+  const inBounds = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10_000;
+  const isRange = (value: unknown) =>
+    isObject(value) &&
+    Object.keys(value).every((key) => key === 'min' || key === 'max') &&
+    inBounds(value['min']) &&
+    inBounds(value['max']) &&
+    (value['min'] as number) < (value['max'] as number);
+  return rule(
+    'a whole number from 1 to 10000, "auto", or {"min", "max"} of such numbers, min below max',
+    (value) => value === 'auto' || inBounds(value) || isRange(value),
+  );
+}
+
+/** Statuses one by one, by their first digit ("5xx"), or from one to another ("500-599"). */
+export function Statuses(): PropertyDecorator {
+  return rule(
+    'a list of statuses from 200 to 599, each a number, a class like "5xx", or a range like "500-504"',
+    (value) => Array.isArray(value) && statusesOf(value) !== null,
+  );
+}
+
+/** Waits one by one, or an object; what is in that is checked by its own class. */
+export function WaitsOrObject(): PropertyDecorator {
+  const isWait = (wait: unknown) => Number.isInteger(wait) && (wait as number) >= 1 && (wait as number) <= dayMs;
+  return rule(
+    `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
+    (value) =>
+      isObject(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
+  );
+}
+
+/** Origins as URLs have them: scheme, host and port, nothing behind. */
+export function Origins(): PropertyDecorator {
+  return rule(
+    'a list of at least one origin like "http://host:8080"',
+    (value) => Array.isArray(value) && value.length > 0 && value.every((item) => originOf(item) !== null),
   );
 }
 

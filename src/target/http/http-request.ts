@@ -18,7 +18,10 @@ export function headersOf(delivery: Delivery): string[] {
     `"${delivery.id}"`,
     'bigpipe-attempt',
     String(delivery.attempt),
+    'bigpipe-max-attempts',
+    String(delivery.settings.maxAttempts),
   ];
+  if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
   for (const part of delivery.forwarded) headers.push(part);
   return headers;
 }

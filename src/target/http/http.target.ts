@@ -2,19 +2,18 @@
 import { Injectable } from '@nestjs/common';
 import type { Client, Dispatcher } from 'undici';
 import { Clock, type Timer } from '../../message/clock.js';
-import type { Delivery } from '../../message/delivery.js';
+import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { Target } from '../target.js';
 import { ConnectionPool } from './connection-pool.js';
 import { headersOf } from './http-request.js';
-import { readStatus } from './read-answer.js';
+import { retryAfterMs } from './retry-after.js';
 
-/** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
-const maxAnswerBytes = 65_536;
 /** What of a failed answer is kept for whoever looks into it. */
 const keptAnswerBytes = 1024;
 /** All attempts that one signal may abort; one listener for them all. */
 type Running = Set<Exchange>;
+type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
 export class HttpTarget extends Target {
@@ -30,7 +29,7 @@ export class HttpTarget extends Target {
     const running = this.runningUnder(signal);
     const pool = this.poolOf(delivery.url.origin);
     return new Promise((resolve) => {
-      const exchange = new Exchange(this.clock, delivery.timeoutMs, pool, (outcome) => {
+      const exchange = new Exchange(this.clock, delivery.settings, pool, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
       });
@@ -75,19 +74,20 @@ class Exchange implements Dispatcher.DispatchHandler {
   private readonly deadline: Timer;
   private readonly connection: Client;
   private status = 0;
+  private retryAfterMs: number | null = null;
   private received = 0;
   private kept: Buffer[] = [];
   private ended = false;
 
   constructor(
     private readonly clock: Clock,
-    private readonly timeoutMs: number,
+    private readonly settings: DeliverySettings,
     private readonly pool: ConnectionPool,
     private readonly settle: (outcome: Outcome) => void,
   ) {
     this.connection = pool.take();
     this.startedMs = clock.elapsedMs();
-    this.deadline = clock.setTimer(timeoutMs, () => this.expire());
+    this.deadline = clock.setTimer(settings.timeoutMs, () => this.expire());
   }
 
   start(delivery: Delivery): void {
@@ -112,9 +112,11 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(): void {}
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     // 1xx are not answers.
-    if (status >= 200) this.status = status;
+    if (status < 200) return;
+    this.status = status;
+    if (status === 429 || status === 503) this.retryAfterMs = retryAfterMs(headers['retry-after'], this.clock.now());
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -122,7 +124,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       this.kept.push(Buffer.from(chunk.subarray(0, keptAnswerBytes - this.received)));
     }
     this.received += chunk.length;
-    if (this.received > maxAnswerBytes) this.cut(this.byStatus());
+    if (this.received > this.settings.maxAnswerBytes) this.cut(this.byStatus());
   }
 
   onResponseEnd(): void {
@@ -135,7 +137,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private expire(): void {
     const outcome =
-      this.status === 0 ? this.failed('timeout', `no answer within ${this.timeoutMs} ms`) : this.byStatus();
+      this.status === 0 ? this.failed('timeout', `no answer within ${this.settings.timeoutMs} ms`) : this.byStatus();
     this.cut(outcome);
   }
 
@@ -156,15 +158,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   private byStatus(): Outcome {
     const { status } = this;
     const answer = { status, durationMs: this.durationMs(), body: Buffer.concat(this.kept).toString('utf8') };
-    const verdict = readStatus(status);
+    const verdict = this.settings.verdicts.of(status);
     if (verdict === 'delivered') return { kind: 'delivered', ...answer };
     const detail = `the receiver answered ${status}`;
-    if (verdict === 'retry') return { kind: 'retry', reason: 'status', detail, ...answer };
+    if (verdict === 'retry') {
+      return { kind: 'retry', reason: 'status', detail, retryAfterMs: this.retryAfterMs, ...answer };
+    }
     return { kind: 'rejected', detail, ...answer };
   }
 
   private failed(reason: 'timeout' | 'connection', detail: string): Outcome {
-    return { kind: 'retry', reason, detail, status: 0, durationMs: this.durationMs(), body: '' };
+    return { kind: 'retry', reason, detail, retryAfterMs: null, status: 0, durationMs: this.durationMs(), body: '' };
   }
 
   private durationMs(): number {

@@ -1,0 +1,150 @@
+// The circuit breaker as a gate before each destination.
+import { Injectable, Logger } from '@nestjs/common';
+import type { CircuitSettings } from '../config-watch/settings.js';
+import { Clock, type Timer } from '../message/clock.js';
+import type { Outcome } from '../message/outcome.js';
+import {
+  type Candidate,
+  DispatchPolicy,
+  type Entry,
+  freePass,
+  Gate,
+  type GateScope,
+  type GateSettings,
+  type GateState,
+  type Hold,
+  lowestRate,
+  type Pass,
+} from '../policy/policy.js';
+import { type CircuitAnswer, CircuitBreaker, type CircuitState } from './circuit-breaker.js';
+
+@Injectable()
+export class CircuitBreakerPolicy extends DispatchPolicy {
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  override open(scope: GateScope): Gate {
+    return new CircuitGate(this.clock, scope);
+  }
+}
+
+const free: Entry = { pass: freePass };
+
+class CircuitGate extends Gate {
+  private readonly log = new Logger('Circuit');
+  private settings: CircuitSettings | null;
+  private circuit: CircuitBreaker | null;
+  private told: CircuitState = 'closed';
+  /** Ends recovering, also when nothing is sent. */
+  private timer: Timer | null = null;
+  private stage = -1;
+  /** Of the present stage. */
+  private pass: Pass = freePass;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly scope: GateScope,
+  ) {
+    super();
+    this.settings = scope.subscription.circuit;
+    this.circuit = this.newCircuit(scope);
+  }
+
+  override enter(_candidate: Candidate): Entry {
+    const { circuit } = this;
+    if (circuit === null) return free;
+    const answer = circuit.enter(this.clock.elapsedMs());
+    this.tell(circuit);
+    if (answer.kind === 'wait') return { hold: holdOf(circuit, answer) };
+    if (answer.stage !== this.stage) {
+      this.stage = answer.stage;
+      this.pass = this.passOf(circuit, answer.stage);
+    }
+    return { pass: this.pass };
+  }
+
+  /** Other figures begin a new circuit; the same ones leave it as it is. */
+  override adjust(settings: GateSettings): void {
+    const { circuit } = settings.subscription;
+    if (JSON.stringify(circuit) === JSON.stringify(this.settings)) return;
+    this.settings = circuit;
+    this.circuit = this.newCircuit(settings);
+    this.stage = -1;
+    this.told = 'closed';
+    this.scope.wake();
+  }
+
+  override state(): GateState | null {
+    const { circuit } = this;
+    if (circuit === null) return null;
+    circuit.advance(this.clock.elapsedMs());
+    if (circuit.state === 'closed') return null;
+    const { state, reason, sinceMs, nextChangeMs } = circuit;
+    return { state, reason, sinceMs, nextChangeMs };
+  }
+
+  override close(): void {
+    this.timer?.cancel();
+    this.timer = null;
+  }
+
+  private newCircuit(settings: GateSettings): CircuitBreaker | null {
+    const { circuit } = settings.subscription;
+    return circuit === null ? null : new CircuitBreaker(circuit, lowestRate(settings), this.clock.elapsedMs());
+  }
+
+  private passOf(circuit: CircuitBreaker, stage: number): Pass {
+    return {
+      settle: (outcome) => {
+        if (outcome.kind === 'aborted') circuit.cancel(stage);
+        else circuit.settle(stage, isHealthy(outcome), this.clock.elapsedMs());
+        this.tell(circuit);
+        // A probe has ended: the time of the next one is known now.
+        if (circuit.state === 'open') this.scope.wake();
+      },
+      cancel: () => circuit.cancel(stage),
+    };
+  }
+
+  /** A change is told once, and whoever waits may ask again. */
+  private tell(circuit: CircuitBreaker): void {
+    if (circuit !== this.circuit || circuit.state === this.told) return;
+    this.told = circuit.state;
+    const { subscription, name } = this.scope;
+    const { topic, groupId } = subscription;
+    const line = {
+      msg: `circuit ${circuit.state}`,
+      topic,
+      group: groupId,
+      destination: name,
+      reason: circuit.reason,
+    };
+    if (circuit.state === 'open') this.log.warn(line);
+    else this.log.log(line);
+    this.timer?.cancel();
+    this.timer = circuit.state === 'recovering' ? this.endAt(circuit) : null;
+    this.scope.wake();
+  }
+
+  private endAt(circuit: CircuitBreaker): Timer {
+    const nowMs = this.clock.elapsedMs();
+    return this.clock.setTimer(Math.ceil((circuit.nextChangeMs ?? nowMs) - nowMs), () => {
+      circuit.advance(this.clock.elapsedMs());
+      this.tell(circuit);
+    });
+  }
+}
+
+/** Who answers is there, also when the answer is no: a refused message says something about the message. */
+function isHealthy(outcome: Exclude<Outcome, { kind: 'aborted' }>): boolean {
+  return outcome.kind !== 'retry';
+}
+
+function holdOf(circuit: CircuitBreaker, { untilMs }: Extract<CircuitAnswer, { kind: 'wait' }>): Hold {
+  if (circuit.state === 'open') {
+    const detail = untilMs === null ? 'open, a probe is under way' : `open: ${circuit.reason}`;
+    return { reason: 'circuit', untilMs, detail };
+  }
+  return { reason: 'circuit', untilMs, detail: 'recovering, the rate is growing' };
+}

@@ -1,0 +1,90 @@
+// From one kafka.consumer.list entry to what the dispatcher reads.
+import { Verdicts } from '../message/verdict.js';
+import { originOf } from './origin.js';
+import {
+  type CircuitBreakerEntry,
+  type ConcurrencyValue,
+  type DestinationEntry,
+  RetryBackoffEntry,
+  type SubscriptionEntry,
+} from './schema/subscription.js';
+import type {
+  BackoffSettings,
+  CircuitSettings,
+  ConcurrencySettings,
+  DestinationSettings,
+  RateSettings,
+  SubscriptionSettings,
+} from './settings.js';
+import { statusesOf } from './status-list.js';
+
+/** "auto": from one at a time to what a busy service commonly bears. */
+const auto: ConcurrencySettings = { min: 1, max: 200 };
+
+/** The entry is valid. */
+export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
+  return {
+    topic: entry.topic,
+    groupId: entry.groupId,
+    ordering: entry.ordering,
+    rate: rateOf(entry.rateLimit, entry.burst),
+    concurrency: concurrencyOf(entry.concurrency),
+    timeoutMs: entry.timeout,
+    retries: entry.retries,
+    backoff: backoffOf(entry.retryBackoff),
+    retryBudget: {
+      share: entry.retryBudget.percent / 100,
+      floorPerSecond: entry.retryBudget.floorPerSecond,
+    },
+    retryAfterMaxMs: entry.retryAfterMaxSeconds * 1000,
+    verdicts: new Verdicts({
+      success: statusListOf(entry.successOn),
+      retry: statusListOf(entry.retryOn),
+      reject: statusListOf(entry.rejectOn),
+    }),
+    maxAnswerBytes: entry.answerMaxBytes,
+    circuit: entry.circuitBreaker === undefined ? null : circuitOf(entry.circuitBreaker),
+    warmupMs: entry.warmupSeconds * 1000,
+    destination: destinationOf(entry.destination),
+    destinations: entry.destinations.map((named) => ({
+      name: named.name,
+      origins: named.origins.map((origin) => originOf(origin) ?? origin),
+      ...destinationOf(named),
+    })),
+  };
+}
+
+/** As in the original, a second's worth may go at once; a limit below 1 still lets a whole attempt through. */
+function rateOf(perSecond: number, burst: number | undefined): RateSettings {
+  return { perSecond, burst: burst ?? Math.max(1, perSecond) };
+}
+
+function concurrencyOf(value: ConcurrencyValue): ConcurrencySettings {
+  if (value === 'auto') return auto;
+  return typeof value === 'number' ? { min: value, max: value } : { min: value.min, max: value.max };
+}
+
+function destinationOf({ rateLimit, burst, concurrency }: DestinationEntry): DestinationSettings {
+  return {
+    rate: rateLimit === undefined ? null : rateOf(rateLimit, burst),
+    concurrency: concurrency === undefined ? null : concurrencyOf(concurrency),
+  };
+}
+
+function backoffOf(entry: RetryBackoffEntry | number[]): BackoffSettings {
+  if (Array.isArray(entry)) return [...entry];
+  const { initialMs, maxMs, factor, jitter } = entry;
+  return { initialMs, maxMs, factor, jitter };
+}
+
+function circuitOf(entry: CircuitBreakerEntry): CircuitSettings {
+  return {
+    breakPeriodMs: entry.breakPeriod * 1000,
+    recoverPeriodMs: entry.recoverPeriod * 1000,
+    windowSeconds: entry.winSize,
+    minStats: entry.minStats,
+    healthRate: entry.healthRate,
+  };
+}
+
+const statusListOf = (list: readonly (number | string)[] | undefined) => (list === undefined ? null : statusesOf(list));

@@ -1,0 +1,111 @@
+// The destinations of one subscription: a bounded table from which the least recently used go.
+import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { Clock } from '../message/clock.js';
+import { Destination } from './destination.js';
+import type { Gates } from './gates.js';
+
+/** More are kept only while deliveries to them are under way, which the windows bound. About 3 KiB each. */
+const maxKept = 4096;
+/** Who was used in this period or the one before counts as a peer of the others. */
+const periodMs = 10_000;
+
+export interface TableParts {
+  readonly subscription: SubscriptionSettings;
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly wake: (destination: Destination) => void;
+}
+
+export class DestinationTable {
+  private readonly byName = new Map<string, Destination>();
+  /** Those that nothing waits for, the least recently used first. */
+  private readonly idle = new Set<Destination>();
+  private period = 0;
+  private usedNow = 0;
+  private usedBefore = 0;
+  private usedInBoth = 0;
+
+  constructor(private readonly parts: TableParts) {}
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Destination> {
+    return this.byName.values();
+  }
+
+  find(name: string): Destination | undefined {
+    return this.byName.get(name);
+  }
+
+  /** The destination of that name, for one more delivery; `release` it as often as it was taken. */
+  take(name: string): Destination {
+    const destination = this.byName.get(name) ?? this.open(name);
+    if (destination.pending === 0) this.idle.delete(destination);
+    destination.pending += 1;
+    this.use(destination);
+    return destination;
+  }
+
+  release(destination: Destination): void {
+    destination.pending -= 1;
+    this.use(destination);
+    if (destination.pending > 0) return;
+    this.idle.add(destination);
+    this.shrink();
+  }
+
+  /** True when more than one was used of late. */
+  get hasPeers(): boolean {
+    this.turnPeriod();
+    return this.usedNow + this.usedBefore - this.usedInBoth > 1;
+  }
+
+  close(): void {
+    for (const destination of this.byName.values()) destination.row.close();
+    this.byName.clear();
+    this.idle.clear();
+  }
+
+  private open(name: string): Destination {
+    const { subscription, gates, wake } = this.parts;
+    const row = gates.openDestination({
+      subscription,
+      destination: subscription.destinations.find((named) => named.name === name) ?? subscription.destination,
+      name,
+      hasPeers: () => this.hasPeers,
+      wake: () => wake(destination),
+    });
+    const destination = new Destination(name, row);
+    this.byName.set(name, destination);
+    this.shrink();
+    return destination;
+  }
+
+  private shrink(): void {
+    if (this.byName.size <= maxKept) return;
+    const [oldest] = this.idle;
+    if (oldest === undefined) return;
+    this.idle.delete(oldest);
+    this.byName.delete(oldest.name);
+    oldest.row.close();
+  }
+
+  private use(destination: Destination): void {
+    this.turnPeriod();
+    if (destination.usedIn === this.period) return;
+    if (destination.usedIn === this.period - 1) this.usedInBoth += 1;
+    destination.usedIn = this.period;
+    this.usedNow += 1;
+  }
+
+  private turnPeriod(): void {
+    const period = Math.floor(this.parts.clock.elapsedMs() / periodMs);
+    if (period === this.period) return;
+    this.usedBefore = period === this.period + 1 ? this.usedNow : 0;
+    this.usedNow = 0;
+    this.usedInBoth = 0;
+    this.period = period;
+  }
+}

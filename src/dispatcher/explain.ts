@@ -1,0 +1,141 @@
+// Why a message is not delivered yet: everything that holds it, and when that may end.
+import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { Clock } from '../message/clock.js';
+import { type Hold, type HoldReason, lowestRate } from '../policy/policy.js';
+import type { Destination } from './destination.js';
+import type { Work } from './partition-window.js';
+import type { Scheduler } from './scheduler.js';
+
+/** One thing that a message waits for. */
+export interface Wait {
+  readonly reason: 'order' | 'retry' | 'turn' | 'backlog' | 'window' | HoldReason;
+  readonly detail: string;
+  /** When this one ends, as far as time decides; null when something else does. */
+  readonly until: string | null;
+}
+
+export type DeliveryState = 'settled' | 'in flight' | 'waiting' | 'unread' | 'to dead letter';
+
+/** The state of one message in one subscription. */
+export interface Explanation {
+  readonly groupId: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** A text: it may pass what a JSON number holds. */
+  readonly offset: string;
+  readonly state: DeliveryState;
+  readonly id?: string;
+  readonly destination?: string;
+  /** The attempt that is under way or comes next. */
+  readonly attempt?: number;
+  readonly maxAttempts?: number;
+  /** Since when it is in this state. */
+  readonly since?: string;
+  /** What decides first comes first. */
+  readonly waitingFor: readonly Wait[];
+  /** When its next attempt may begin if nothing else fails: not a promise. null when nobody can say. */
+  readonly estimate: string | null;
+}
+
+/** Time as people read it. */
+export class WallTime {
+  constructor(private readonly clock: Clock) {}
+
+  unixMs(elapsedMs: number): number {
+    return this.clock.now() + elapsedMs - this.clock.elapsedMs();
+  }
+
+  text(elapsedMs: number): string {
+    return new Date(this.unixMs(elapsedMs)).toISOString();
+  }
+}
+
+/** A message that has been read and is not settled. */
+export function explainWork(
+  work: Work,
+  subscription: SubscriptionSettings,
+  scheduler: Scheduler,
+  clock: Clock,
+): Explanation {
+  const time = new WallTime(clock);
+  const { delivery, stage } = work;
+  const { id, source, destination, attempt, settings } = delivery;
+  const place = {
+    groupId: subscription.groupId,
+    topic: source.topic,
+    partition: source.partition,
+    offset: `${source.offset}`,
+    id,
+    destination,
+    attempt,
+    maxAttempts: settings.maxAttempts,
+  };
+  if (stage === 'in flight' || stage === 'dead letter') {
+    const state: DeliveryState = stage === 'in flight' ? stage : 'to dead letter';
+    return { ...place, state, since: time.text(work.stageMs), waitingFor: [], estimate: null };
+  }
+  const waits = [...ownWaits(work, time), ...gateWaits(work, scheduler, time)];
+  const nowMs = clock.elapsedMs();
+  const untilMs = Math.max(nowMs, ...waits.flatMap(({ untilMs: ms }) => ms ?? []));
+  const isKnown = waits.every(({ untilMs: ms, reason }) => ms !== null || reason === 'turn');
+  const aheadMs =
+    (positionOf(work, scheduler.destinations.find(destination)) * 1000) /
+    lowestRate({ subscription, destination: null }).perSecond;
+  return {
+    ...place,
+    state: 'waiting',
+    ...(stage === 'retry' ? {} : { since: time.text(work.stageMs) }),
+    waitingFor: waits.map(({ reason, detail, untilMs: ms }) => ({
+      reason,
+      detail,
+      until: ms === null ? null : time.text(ms),
+    })),
+    estimate: isKnown ? time.text(untilMs + aheadMs) : null,
+  };
+}
+
+interface OpenWait {
+  readonly reason: Wait['reason'];
+  readonly detail: string;
+  readonly untilMs: number | null;
+}
+
+/** What the message itself waits for, whatever its destination does. */
+function ownWaits(work: Work, time: WallTime): OpenWait[] {
+  const { delivery, stage, stageMs, window } = work;
+  if (stage === 'order') {
+    const ahead = window.aheadOf(work);
+    const detail = ahead === undefined ? 'another message' : `${ahead.delivery.id} at ${ahead.delivery.source.offset}`;
+    return [{ reason: 'order', detail: `behind ${detail}`, untilMs: null }];
+  }
+  if (stage !== 'retry') return [];
+  const { attempt, settings, redelivery } = delivery;
+  const detail = `attempt ${attempt} of ${settings.maxAttempts} after a ${redelivery}, due ${time.text(stageMs)}`;
+  return [{ reason: 'retry', detail, untilMs: stageMs }];
+}
+
+function gateWaits(work: Work, scheduler: Scheduler, time: WallTime): OpenWait[] {
+  const destination = scheduler.destinations.find(work.delivery.destination);
+  const holds: Hold[] = [];
+  if (destination?.hold) holds.push(destination.hold);
+  else if (destination?.retriesHold && work.delivery.attempt > 1) holds.push(destination.retriesHold);
+  if (scheduler.hold !== null) holds.push(scheduler.hold);
+  const waits: OpenWait[] = holds.map(({ reason, detail, untilMs }) => ({
+    reason,
+    detail: untilMs === null ? detail : `${detail}, until ${time.text(untilMs)}`,
+    untilMs,
+  }));
+  if (work.stage !== 'ready') return waits;
+  const before = positionOf(work, destination);
+  if (before > 0 || waits.length === 0) {
+    waits.push({ reason: 'turn', detail: `${before} ready before it for the same destination`, untilMs: null });
+  }
+  return waits;
+}
+
+/** How many are ready before it for its destination. */
+function positionOf(work: Work, destination: Destination | undefined): number {
+  if (destination === undefined || work.stage !== 'ready') return 0;
+  const { firsts, retries } = destination;
+  return work.delivery.attempt > 1 ? retries.indexOf(work) : retries.length + firsts.indexOf(work);
+}

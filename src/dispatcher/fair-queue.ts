@@ -1,0 +1,48 @@
+// Whose turn it is: of all who want one, whoever has the fewest in flight; among equals, in turn.
+
+/** Adding, removing and taking cost the same however many wait. */
+export class FairQueue<T> {
+  private readonly levels: Set<T>[] = [];
+  private readonly levelOf = new Map<T, number>();
+  /** No item stands on a lower level. */
+  private lowest = 0;
+
+  get size(): number {
+    return this.levelOf.size;
+  }
+
+  /** An item that is in already moves to its new level's end. */
+  put(item: T, inFlight: number): void {
+    this.remove(item);
+    for (let level = this.levels.length; level <= inFlight; level += 1) this.levels.push(new Set());
+    (this.levels[inFlight] as Set<T>).add(item);
+    this.levelOf.set(item, inFlight);
+    if (inFlight < this.lowest) this.lowest = inFlight;
+  }
+
+  has(item: T): boolean {
+    return this.levelOf.has(item);
+  }
+
+  remove(item: T): void {
+    const level = this.levelOf.get(item);
+    if (level === undefined) return;
+    this.levelOf.delete(item);
+    this.levels[level]?.delete(item);
+  }
+
+  /** The next one, which stays in; undefined when nobody waits. */
+  peek(): T | undefined {
+    if (this.levelOf.size === 0) return undefined;
+    for (; this.lowest < this.levels.length; this.lowest += 1) {
+      for (const item of this.levels[this.lowest] as Set<T>) return item;
+    }
+    return undefined;
+  }
+
+  clear(): void {
+    this.levels.length = 0;
+    this.levelOf.clear();
+    this.lowest = 0;
+  }
+}

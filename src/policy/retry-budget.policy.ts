@@ -1,0 +1,75 @@
+// Retries may take only a share of the attempts to a destination while first attempts wait too.
+import { Injectable } from '@nestjs/common';
+import type { RetryBudgetSettings } from '../config-watch/settings.js';
+import { Clock } from '../message/clock.js';
+import {
+  type Candidate,
+  DispatchPolicy,
+  type Entry,
+  freePass,
+  Gate,
+  type GateScope,
+  type GateSettings,
+} from './policy.js';
+import { SecondCounts } from './second-counts.js';
+
+/** The share is taken over the attempts of so many seconds. */
+const windowSeconds = 10;
+
+@Injectable()
+export class RetryBudgetPolicy extends DispatchPolicy {
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  override open(scope: GateScope): Gate {
+    return new RetryBudgetGate(this.clock, scope);
+  }
+}
+
+/** Retries for which nobody else would wait are free: holding them would help nobody, and only fill the window. */
+class RetryBudgetGate extends Gate {
+  /** Attempts, and the retries among them. */
+  private readonly counts: SecondCounts;
+  private budget: RetryBudgetSettings;
+  private readonly first: Entry;
+  private readonly retry: Entry;
+
+  constructor(
+    private readonly clock: Clock,
+    { subscription }: GateScope,
+  ) {
+    super();
+    this.counts = new SecondCounts(windowSeconds, clock.elapsedMs());
+    this.budget = subscription.retryBudget;
+    this.first = { pass: { settle: freePass.settle, cancel: () => this.count(-1, 0) } };
+    this.retry = { pass: { settle: freePass.settle, cancel: () => this.count(-1, -1) } };
+  }
+
+  override enter({ isRetry, firstsWait }: Candidate): Entry {
+    if (!isRetry) {
+      this.count(1, 0);
+      return this.first;
+    }
+    if (firstsWait && !this.allows()) {
+      const detail = `retries have had their ${Math.round(this.budget.share * 100)} % of the attempts`;
+      return { hold: { reason: 'budget', untilMs: null, detail } };
+    }
+    this.count(1, 1);
+    return this.retry;
+  }
+
+  override adjust({ subscription }: GateSettings): void {
+    this.budget = subscription.retryBudget;
+  }
+
+  private allows(): boolean {
+    const [attempts, retries] = this.counts.totals(this.clock.elapsedMs());
+    const { share, floorPerSecond } = this.budget;
+    return retries + 1 <= Math.max(floorPerSecond * windowSeconds, share * (attempts + 1));
+  }
+
+  private count(attempts: number, retries: number): void {
+    this.counts.add(attempts, retries, this.clock.elapsedMs());
+  }
+}
