@@ -25,6 +25,7 @@ const pagesLimit = { ttl: 1000, limit: 50 };
 
 export interface AppParts {
   readonly configWatch: ConfigWatch;
+  readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: Params;
 }
@@ -41,13 +42,13 @@ export class AppModule implements OnModuleDestroy {
     private readonly clock: Clock,
   ) {}
 
-  static of({ configWatch, environment, log }: AppParts): DynamicModule {
+  static of({ configWatch, clock, environment, log }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
         LoggerModule.forRoot(log),
         ThrottlerModule.forRoot([pagesLimit]),
-        ConfigWatchModule.holding(configWatch, environment),
+        ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
         IngressModule,
         AclModule,

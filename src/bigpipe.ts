@@ -14,7 +14,7 @@ import { loadSettings } from './config-watch/load-settings.js';
 import type { ServerSettings, Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { logParams } from './log.js';
-import { SystemClock } from './message/clock.js';
+import { type Clock, SystemClock } from './message/clock.js';
 import { mainListener, managementListener } from './message/listener.js';
 
 const defaultFile = 'config/bigpipe.json';
@@ -29,15 +29,18 @@ export interface RunningBigpipe {
   close(): Promise<void>;
 }
 
-/** `file` null: the environment's BIGPIPE_CONFIG, else config/bigpipe.json. Rejects with SettingsError or BigpipeError. */
-export async function startBigpipe(file: string | null): Promise<RunningBigpipe> {
+/**
+ * `file` null: the environment's BIGPIPE_CONFIG, else config/bigpipe.json. `clock` is another one only where a test
+ * owns time. Rejects with SettingsError or BigpipeError.
+ */
+export async function startBigpipe(file: string | null, clock: Clock = new SystemClock()): Promise<RunningBigpipe> {
   const { environment, module } = await loadEnvironment();
   const source = file ?? environment.BIGPIPE_CONFIG ?? defaultFile;
   const { settings, warnings } = loadSettings(source, environment);
-  const configWatch = new ConfigWatch(settings, source, new SystemClock().now());
+  const configWatch = new ConfigWatch(settings, source, clock.now());
   const adapter = newAdapter(settings.server);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, environment: module, log: logParams(settings.log) }),
+    AppModule.of({ configWatch, clock, environment: module, log: logParams(settings.log) }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },

@@ -1,18 +1,18 @@
-// Gives every module the settings in force and the environment they were read with.
+// Gives every module the settings in force, the environment they were read with, and the clock.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { Clock, SystemClock } from '../message/clock.js';
+import { Clock } from '../message/clock.js';
 import { ConfigWatch } from './config-watch.js';
 
 @Global()
 @Module({})
 export class ConfigWatchModule {
-  static holding(configWatch: ConfigWatch, environment: DynamicModule): DynamicModule {
+  static holding(configWatch: ConfigWatch, clock: Clock, environment: DynamicModule): DynamicModule {
     return {
       module: ConfigWatchModule,
       imports: [environment],
       providers: [
         { provide: ConfigWatch, useValue: configWatch },
-        { provide: Clock, useClass: SystemClock },
+        { provide: Clock, useValue: clock },
       ],
       exports: [ConfigWatch, Clock],
     };

@@ -138,6 +138,7 @@ export class OffsetTracker<T> {
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
     const lengths: string[] = [];
     let room = maxBytes - head.length;
+    if (room < 0) return '';
     let position = mark;
     for (const [first, end] of this.settledAboveMark(mark)) {
       const pair = `${(first - position).toString(36)}.${(end - first).toString(36)}`;

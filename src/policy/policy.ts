@@ -75,7 +75,8 @@ export abstract class DispatchPolicy {
 }
 
 /** For gates that have nothing to remember of an attempt. */
-export const freePass: Pass = { settle: () => undefined, cancel: () => undefined };
+export const ignore = (): void => undefined;
+export const freePass: Pass = { settle: ignore, cancel: ignore };
 
 /** The lowest rate that a scope's attempts are under. */
 export function lowestRate({ subscription, destination }: GateSettings): { perSecond: number; burst: number } {

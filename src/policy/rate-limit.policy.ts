@@ -10,6 +10,7 @@ import {
   Gate,
   type GateScope,
   type GateSettings,
+  ignore,
   type Pass,
 } from './policy.js';
 import { TokenBucket } from './token-bucket.js';
@@ -43,7 +44,7 @@ class RateLimitGate extends Gate {
   ) {
     super();
     this.bucket = this.newBucket(rateOf(scope));
-    this.entry = { pass: { settle: () => undefined, cancel: () => this.bucket?.giveBack() } };
+    this.entry = { pass: { settle: ignore, cancel: () => this.bucket?.giveBack() } };
   }
 
   override enter(_candidate: Candidate): Entry {

@@ -6,11 +6,11 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  freePass,
   Gate,
   type GateScope,
   type GateSettings,
   type GateState,
+  ignore,
   lowestRate,
   type Pass,
 } from './policy.js';
@@ -50,7 +50,7 @@ class RetryAfterGate extends Gate {
     super();
     this.settings = scope;
     const settle = (outcome: Outcome) => this.learn(outcome);
-    this.listening = { pass: { settle, cancel: freePass.cancel } };
+    this.listening = { pass: { settle, cancel: ignore } };
     this.ramped = { pass: { settle, cancel: () => this.ramp?.giveBack() } };
   }
 

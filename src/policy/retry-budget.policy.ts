@@ -6,10 +6,10 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  freePass,
   Gate,
   type GateScope,
   type GateSettings,
+  ignore,
 } from './policy.js';
 import { SecondCounts } from './second-counts.js';
 
@@ -42,8 +42,8 @@ class RetryBudgetGate extends Gate {
     super();
     this.counts = new SecondCounts(windowSeconds, clock.elapsedMs());
     this.budget = subscription.retryBudget;
-    this.first = { pass: { settle: freePass.settle, cancel: () => this.count(-1, 0) } };
-    this.retry = { pass: { settle: freePass.settle, cancel: () => this.count(-1, -1) } };
+    this.first = { pass: { settle: ignore, cancel: () => this.count(-1, 0) } };
+    this.retry = { pass: { settle: ignore, cancel: () => this.count(-1, -1) } };
   }
 
   override enter({ isRetry, firstsWait }: Candidate): Entry {

@@ -49,6 +49,7 @@ describe('the request', () => {
       'user-agent': expect.stringMatching(/^bigpipe\//),
       'bigpipe-message-id': id,
       'bigpipe-attempt': '1',
+      'bigpipe-max-attempts': '3',
       'idempotency-key': `"${id}"`,
     });
   });

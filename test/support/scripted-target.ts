@@ -8,6 +8,7 @@ export const failed: Outcome = {
   kind: 'retry',
   reason: 'status',
   detail: 'the receiver answered 500',
+  retryAfterMs: null,
   status: 500,
   durationMs: 1,
   body: 'sorry',

@@ -69,6 +69,7 @@ function faultsOf(config: Json | string): readonly string[] {
 const list = (changes: Json): Json => ({ 'kafka.consumer.list': [consumer(changes)] });
 const at = (key: string) => `kafka.consumer.list[0].${key}`;
 const day = 86_400_000;
+const concurrencyAllowed = 'a whole number from 1 to 10000, "auto", or {"min", "max"} of such numbers, min below max';
 
 describe('a fault', () => {
   const faults: [string, Json, string][] = [
@@ -88,25 +89,21 @@ describe('a fault', () => {
       list({ rateLimit: undefined }),
       `${at('rateLimit')}: found nothing, allowed: a number above 0, at most 1000000`,
     ],
-    [
-      'concurrency 0',
-      list({ concurrency: 0 }),
-      `${at('concurrency')}: found 0, allowed: a whole number from 1 to 10000`,
-    ],
+    ['concurrency 0', list({ concurrency: 0 }), `${at('concurrency')}: found 0, allowed: ${concurrencyAllowed}`],
     [
       'concurrency negative',
       list({ concurrency: -5 }),
-      `${at('concurrency')}: found -5, allowed: a whole number from 1 to 10000`,
+      `${at('concurrency')}: found -5, allowed: ${concurrencyAllowed}`,
     ],
     [
       'concurrency a fraction',
       list({ concurrency: 1.5 }),
-      `${at('concurrency')}: found 1.5, allowed: a whole number from 1 to 10000`,
+      `${at('concurrency')}: found 1.5, allowed: ${concurrencyAllowed}`,
     ],
     [
       'concurrency null',
       list({ concurrency: null }),
-      `${at('concurrency')}: found null, allowed: a whole number from 1 to 10000`,
+      `${at('concurrency')}: found null, allowed: ${concurrencyAllowed}`,
     ],
     ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 1000`],
     [
@@ -438,8 +435,22 @@ describe("the original's sample", () => {
         { name: 'system-2', secret: 'you are bad', topic: 'test' },
       ],
       subscriptions: [
-        { topic: 'test', groupId: 'G1', ratePerSecond: 100, timeoutMs: 3000, retries: 2, concurrency: 5 },
-        { topic: 'test', groupId: 'G2', ratePerSecond: 100, timeoutMs: 3000, retries: 2, concurrency: 5 },
+        {
+          topic: 'test',
+          groupId: 'G1',
+          rate: { perSecond: 100, burst: 100 },
+          timeoutMs: 3000,
+          retries: 2,
+          concurrency: { min: 5, max: 5 },
+        },
+        {
+          topic: 'test',
+          groupId: 'G2',
+          rate: { perSecond: 100, burst: 100 },
+          timeoutMs: 3000,
+          retries: 2,
+          concurrency: { min: 5, max: 5 },
+        },
       ],
       producer: { maxWaiting: 500_000 },
       server: { port: 10_086, readTimeoutMs: 5000, writeTimeoutMs: 5000 },
@@ -466,7 +477,7 @@ describe('settings', () => {
   });
 
   test('a rate below one a second is kept as it is', () => {
-    expect(load(whole(list({ rateLimit: 0.5 }))).settings.subscriptions[0]?.ratePerSecond).toBe(0.5);
+    expect(load(whole(list({ rateLimit: 0.5 }))).settings.subscriptions[0]?.rate).toEqual({ perSecond: 0.5, burst: 1 });
   });
 
   test('are frozen through and through', () => {

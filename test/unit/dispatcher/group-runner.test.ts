@@ -5,29 +5,20 @@ import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
 import { DeadLetter } from '#src/dispatcher/dead-letter.js';
-import { Gates } from '#src/dispatcher/gates.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import { deadLetterTopic } from '#src/message/dead-letter-topic.js';
 import type { Message } from '#src/message/message.js';
-import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
-import { RateLimitPolicy } from '#src/policy/rate-limit.policy.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { newGates } from '../../support/gates.js';
 import { GroupLog } from '../../support/group-log.js';
 import { delivered, failed, rejected, ScriptedTarget } from '../../support/scripted-target.js';
+import { fixed, newSubscription, perSecond } from '../../support/subscription.js';
 import { until } from '../../support/until.js';
 
 const topic = 'orders';
 const group = 'G';
-const base: SubscriptionSettings = {
-  topic,
-  groupId: group,
-  ratePerSecond: 1000,
-  timeoutMs: 1000,
-  retries: 2,
-  concurrency: 10,
-  backoff: { initialMs: 100, maxMs: 1000, factor: 2, jitter: 'none' },
-};
+const base = newSubscription({ topic, groupId: group });
 
 let clock: FakeClock;
 let broker: Broker;
@@ -50,7 +41,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
     { ...base, ...changes },
     {
       clock,
-      gates: new Gates(new ConcurrencyPolicy(), new RateLimitPolicy(clock)),
+      gates: newGates(clock),
       target,
       deadLetter: new DeadLetter(broker, clock),
       maxMetadataBytes: broker.maxMetadataBytes,
@@ -116,7 +107,7 @@ describe('delivering', () => {
     await first.membership.leave();
     const log = new GroupLog();
     const look = await broker.join(group, [topic], log);
-    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '1:1.2' });
+    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c1v:1.2' });
     await look.leave();
     await run();
     await begun(4);
@@ -126,7 +117,7 @@ describe('delivering', () => {
   });
 
   test('no more than `concurrency` are in flight', async () => {
-    await run({ concurrency: 2 });
+    await run({ concurrency: fixed(2) });
     await append(call('a'), call('b'), call('c'));
     await begun(2);
     expect(target.inFlight.length).toBe(2);
@@ -136,7 +127,7 @@ describe('delivering', () => {
   });
 
   test('no more than `rateLimit` a second begin, retries included', async () => {
-    await run({ ratePerSecond: 2, backoff: { ...base.backoff, initialMs: 1, maxMs: 1 } });
+    await run({ rate: perSecond(2), backoff: [1] });
     target.answer = ({ attempt }) => (attempt === 1 ? failed : delivered);
     await append(call('a'), call('b'), call('c'));
     await begun(2);
@@ -163,14 +154,14 @@ describe('order', () => {
       call('no key 2'),
     );
     await begun(5);
-    expect(target.begun).toEqual(['k1/1', 'other key/1', 'other destination/1', 'no key 1/1', 'no key 2/1']);
+    expect(target.begun).toEqual(['k1/1', 'other destination/1', 'other key/1', 'no key 1/1', 'no key 2/1']);
     target.end('k1', delivered);
     await begun(6);
     expect(target.begun[5]).toBe('k2/1');
   });
 
   test('a waiting retry holds its key and nothing else, not even a slot', async () => {
-    await run({ concurrency: 1 });
+    await run({ concurrency: fixed(1) });
     await append(call('k1', 'k'), call('k2', 'k'), call('free'));
     await begun(1);
     target.end('k1', failed);
@@ -269,7 +260,7 @@ describe('giving up', () => {
 
 describe('reading on', () => {
   test('reads no more than its window while nothing is settled, and goes on as it empties', async () => {
-    const { consumer } = await run({ concurrency: 10 });
+    const { consumer } = await run({ concurrency: fixed(10) });
     await append(...Array.from({ length: 5000 }, (_, i) => call(`${i}`)));
     await begun(10);
     await until('the window is full', () => consumer.handleMessage >= 1024);
@@ -287,7 +278,7 @@ describe('reading on', () => {
 
 describe('ending', () => {
   test('drain begins no attempt, waits for those in flight, commits, and leaves the rest for the next start', async () => {
-    const { runner, client } = await run({ concurrency: 2 });
+    const { runner, client } = await run({ concurrency: fixed(2) });
     await append(call('a'), call('b'), call('c'));
     await begun(2);
     const drained = runner.drain();

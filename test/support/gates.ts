@@ -1,0 +1,22 @@
+// All the policies, as the program wires them.
+import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.policy.js';
+import { Gates } from '#src/dispatcher/gates.js';
+import type { Clock } from '#src/message/clock.js';
+import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
+import { RateLimitPolicy } from '#src/policy/rate-limit.policy.js';
+import { RetryAfterPolicy } from '#src/policy/retry-after.policy.js';
+import { RetryBudgetPolicy } from '#src/policy/retry-budget.policy.js';
+import { SharePolicy } from '#src/policy/share.policy.js';
+import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
+
+export function newGates(clock: Clock): Gates {
+  return new Gates(
+    new ConcurrencyPolicy(),
+    new RateLimitPolicy(clock),
+    new RetryBudgetPolicy(clock),
+    new RetryAfterPolicy(clock),
+    new CircuitBreakerPolicy(clock),
+    new WarmUpPolicy(clock),
+    new SharePolicy(clock),
+  );
+}

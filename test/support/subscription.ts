@@ -1,0 +1,28 @@
+// A subscription's settings for tests; each test changes what it is about.
+import type { SubscriptionSettings } from '#src/config-watch/settings.js';
+import { defaultVerdicts } from '#src/message/verdict.js';
+
+export const fixed = (max: number) => ({ min: max, max });
+export const perSecond = (rate: number, burst = Math.max(1, rate)) => ({ perSecond: rate, burst });
+
+export function newSubscription(changes: Partial<SubscriptionSettings> = {}): SubscriptionSettings {
+  return {
+    topic: 'orders',
+    groupId: 'G',
+    ordering: 'key',
+    rate: perSecond(1000),
+    concurrency: fixed(10),
+    timeoutMs: 1000,
+    retries: 2,
+    backoff: { initialMs: 100, maxMs: 1000, factor: 2, jitter: 'none' },
+    retryBudget: { share: 0.2, floorPerSecond: 1 },
+    retryAfterMaxMs: 3_600_000,
+    verdicts: defaultVerdicts,
+    maxAnswerBytes: 65_536,
+    circuit: null,
+    warmupMs: 0,
+    destination: { rate: null, concurrency: null },
+    destinations: [],
+    ...changes,
+  };
+}
