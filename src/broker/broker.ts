@@ -10,12 +10,18 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/**
+ * standard: settled messages go by age and size. side: they go as soon as they are settled, and never before.
+ * keep: nothing goes by itself (dead letters).
+ */
+export const retentions = ['standard', 'side', 'keep'] as const;
+export type Retention = (typeof retentions)[number];
+
 export interface TopicSpec {
   readonly name: string;
   /** 1 to 1,024. Also the modulus that chooses a key's partition. */
   readonly partitions: number;
-  /** standard: settled messages go by age and size. keep: nothing goes by itself (dead letters). */
-  readonly retention: 'standard' | 'keep';
+  readonly retention: Retention;
 }
 
 /** A group's mark in a partition: everything below `offset` is settled; `metadata` says what above it is. */
@@ -100,7 +106,10 @@ export abstract class Broker {
   /** What a success at this level means here and now. */
   abstract durability(acks: Acks): Durability;
 
-  /** Becomes a member of the group. A group that has never committed begins at the oldest message. */
+  /**
+   * Becomes a member of the group. A group that has never committed begins at the oldest message. Topics with as many
+   * partitions as one another that the same members read are shared out alike, and handed over in the order they are named.
+   */
   abstract join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
 
   /** How far the group is behind in each partition of the topic. */

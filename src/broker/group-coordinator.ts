@@ -83,8 +83,12 @@ class Group implements MembersGroup {
     });
   }
 
+  /** All topics of those who read it: what belongs together stays together. */
   topicChanged(topic: string): Promise<void> {
-    return this.change(() => this.rebalance([topic]));
+    return this.change(() => {
+      const readers = [...this.members].filter(({ topics }) => topics.includes(topic));
+      return this.rebalance([...new Set(readers.flatMap(({ topics }) => topics))]);
+    });
   }
 
   close(): Promise<void> {
@@ -104,14 +108,19 @@ class Group implements MembersGroup {
     return done;
   }
 
+  /** Topics with the same readers and as many partitions are shared out alike: equal numbers have one owner. */
   private async rebalance(topics: readonly string[]): Promise<void> {
+    const alike = new Map<string, readonly LocalMembership[]>();
     for (const topic of topics) {
       const members = [...this.members].filter((member) => member.topics.includes(topic));
       if (members.length === 0) continue;
       const held = new Map(
         members.map((member) => [member, member.owned(topic).map(({ partition }) => partition)] as const),
       );
-      const owners = shareOut(this.log.partitionsOf(topic), held);
+      const partitions = this.log.partitionsOf(topic);
+      const kind = `${partitions} of ${members.map(({ topics: read }) => read.join(',')).join(';')}`;
+      const owners = alike.get(kind) ?? shareOut(partitions, held);
+      alike.set(kind, owners);
       await this.handOver(topic, owners);
     }
   }

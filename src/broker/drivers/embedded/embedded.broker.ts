@@ -11,6 +11,7 @@ import {
   type GroupHandlers,
   type Membership,
   type PartitionLag,
+  type Retention,
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
@@ -44,7 +45,7 @@ interface Topic {
   readonly id: number;
   /** The modulus that chooses a key's partition; there may be more partitions on disk. */
   readonly modulus: number;
-  readonly retention: 'standard' | 'keep';
+  readonly retention: Retention;
   readonly partitions: Partition[];
 }
 
@@ -265,7 +266,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   private partitionFor(message: Message): Partition {
     const { modulus, partitions, retention } = this.topic(message.topic);
     // What is left is for dead letters: without them nothing would be settled, and no room made.
-    if (this.isFull && retention === 'standard') {
+    if (this.isFull && retention !== 'keep') {
       throw new BigpipeError('storage-full', 'the log is full until retention, or more disk, makes room');
     }
     const number = message.partition ?? this.partitioner.choose(message.key, modulus);
@@ -317,13 +318,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   }
 
   private async retain(): Promise<void> {
-    const { clock, retentionMs, retentionHardMs, retentionBytes, report } = this.options;
+    const { retentionBytes, report } = this.options;
     try {
       for (let more = true; more && this.state === 'open' && this.stopped === null; ) {
         const result = await this.store.retain({
           floors: this.floors(),
-          settledBeforeMs: clock.now() - retentionMs,
-          anyBeforeMs: retentionHardMs === 0 ? 0 : clock.now() - retentionHardMs,
           maxBytes: retentionBytes,
         });
         for (const { topicId, partition, start } of result.starts) this.startsAt(topicId, partition, start);
@@ -348,17 +347,25 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   /** Below the floor of a partition every group that still counts has settled everything. */
   private floors(): RetentionFloor[] {
     const groupsCountFrom = this.options.clock.now() - this.options.offsetsRetentionMs;
-    const standard = [...this.topics.values()].filter(({ retention }) => retention === 'standard');
-    return standard.flatMap(({ partitions }) =>
+    const passing = [...this.topics.values()].filter(({ retention }) => retention !== 'keep');
+    return passing.flatMap(({ partitions, retention }) =>
       partitions.map(({ topicId, topic, partition, readable, marks }) => {
         let settled = readable;
         for (const [group, { committed, seenMs }] of marks) {
           if (seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic)) continue;
           settled = Math.min(settled, Number(committed.offset));
         }
-        return { topicId, partition, settled };
+        return { topicId, partition, settled, ...this.ages(retention) };
       }),
     );
+  }
+
+  /** From when on chunks are kept, settled or not; what stands in side topics nobody else will read. */
+  private ages(retention: Retention): Pick<RetentionFloor, 'settledBeforeMs' | 'anyBeforeMs'> {
+    const { clock, retentionMs, retentionHardMs } = this.options;
+    const nowMs = clock.now();
+    if (retention === 'side') return { settledBeforeMs: nowMs, anyBeforeMs: 0 };
+    return { settledBeforeMs: nowMs - retentionMs, anyBeforeMs: retentionHardMs === 0 ? 0 : nowMs - retentionHardMs };
   }
 
   private startsAt(topicId: number, number: number, start: number): void {

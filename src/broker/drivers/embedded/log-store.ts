@@ -1,11 +1,11 @@
 // What the embedded driver asks of its storage; the one file to satisfy if another engine should replace SQLite.
-import type { CommittedOffset } from '../../broker.js';
+import type { CommittedOffset, Retention } from '../../broker.js';
 
 export interface StoredTopic {
   readonly id: number;
   readonly name: string;
   readonly partitions: number;
-  readonly retention: 'standard' | 'keep';
+  readonly retention: Retention;
 }
 
 export interface StoredPartition {
@@ -77,14 +77,14 @@ export interface RetentionFloor {
   readonly topicId: number;
   readonly partition: number;
   readonly settled: number;
-}
-
-export interface RetentionRequest {
-  readonly floors: readonly RetentionFloor[];
   /** Settled chunks older than this go. */
   readonly settledBeforeMs: number;
   /** Chunks older than this go even unsettled; 0 for none. */
   readonly anyBeforeMs: number;
+}
+
+export interface RetentionRequest {
+  readonly floors: readonly RetentionFloor[];
   /** Above this size settled chunks go before their age. */
   readonly maxBytes: number;
 }
@@ -102,7 +102,7 @@ export interface RetentionResult {
 export abstract class LogStore {
   /** Takes the directory for this process and recovers what is in it. Rejects with storage-locked or storage-damaged. */
   abstract open(): Promise<StoreState>;
-  abstract ensureTopic(name: string, partitions: number, retention: 'standard' | 'keep'): Promise<StoredTopic>;
+  abstract ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic>;
   /**
    * Writes take effect in the order of the calls. Resolves to the buffer, for the next write. After it has rejected
    * with storage-full there is a small reserve left, for marks and dead letters, until `retain` says otherwise.

@@ -1,4 +1,5 @@
 // What the store and its writer thread say to each other.
+import type { Retention } from '../../broker.js';
 import type {
   DamagedRange,
   RetentionRequest,
@@ -20,7 +21,7 @@ export interface WriterOptions {
 /** The request of each kind, and what its success brings. */
 export interface WriterCalls {
   open: { request: null; result: StoreState };
-  ensureTopic: { request: { name: string; partitions: number; retention: 'standard' | 'keep' }; result: StoredTopic };
+  ensureTopic: { request: { name: string; partitions: number; retention: Retention }; result: StoredTopic };
   write: { request: StoreWrite; result: ArrayBuffer };
   noteDamage: { request: DamagedRange; result: null };
   retain: { request: RetentionRequest; result: RetentionResult };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { BigpipeError, type ErrorCode, errorCodes, textOf } from '../../../message/errors.js';
+import type { Retention } from '../../broker.js';
 import {
   type DamagedRange,
   LogStore,
@@ -61,7 +62,7 @@ export class SqliteStore extends LogStore {
     }
   }
 
-  override ensureTopic(name: string, partitions: number, retention: 'standard' | 'keep'): Promise<StoredTopic> {
+  override ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic> {
     return this.call('ensureTopic', { name, partitions, retention });
   }
 

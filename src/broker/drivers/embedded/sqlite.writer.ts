@@ -165,7 +165,7 @@ export class SqliteWriter {
     return null;
   }
 
-  retain({ floors, settledBeforeMs, anyBeforeMs, maxBytes }: RetentionRequest): RetentionResult {
+  retain({ floors, maxBytes }: RetentionRequest): RetentionResult {
     const starts = new Map<string, { topicId: number; partition: number; start: number }>();
     let unsettled = 0;
     let removed = 0;
@@ -179,7 +179,8 @@ export class SqliteWriter {
           .filter(({ floor, oldest }) => {
             if (oldest === undefined) return false;
             const settled = oldest.o + oldest.c <= floor.settled;
-            return (settled && (this.isFull || oldest.t < settledBeforeMs || excess > 0)) || oldest.t < anyBeforeMs;
+            const mayGo = settled && (this.isFull || oldest.t < floor.settledBeforeMs || excess > 0);
+            return mayGo || oldest.t < floor.anyBeforeMs;
           })
           .sort((a, b) => (a.oldest?.t ?? 0) - (b.oldest?.t ?? 0))[0];
         if (next?.oldest === undefined) break;
