@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { deadLetterTopic } from '../message/dead-letter-topic.js';
+import { deadLetterTopic } from '../message/side-topic.js';
 import { entriesOf, shown } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';

@@ -3,8 +3,14 @@ import type { HoldReason } from '../policy/policy.js';
 import type { Destination } from './destination.js';
 import type { Scheduler } from './scheduler.js';
 
-/** Messages by what they wait for. `unread`: still in the log only; `ready`: nothing known holds them. */
-export type BacklogCounts = Record<'unread' | 'ready' | 'order' | 'retry' | 'inFlight' | HoldReason, number>;
+/**
+ * Messages by what they wait for. `unread`: still in the log only; `overflow`: moved there and not read back yet;
+ * `ready`: nothing known holds them.
+ */
+export type BacklogCounts = Record<
+  'unread' | 'overflow' | 'ready' | 'order' | 'retry' | 'inFlight' | HoldReason,
+  number
+>;
 
 /** A destination that is not simply well: what its gates say, and what waits for it. */
 export interface DestinationRow {
@@ -25,6 +31,7 @@ const maxRows = 20;
 export function emptyCounts(): BacklogCounts {
   return {
     unread: 0,
+    overflow: 0,
     ready: 0,
     order: 0,
     retry: 0,

@@ -1,9 +1,10 @@
 // Where a message goes that no attempt could deliver: a topic of its own, with its history, kept until somebody acts.
 import { Injectable } from '@nestjs/common';
 import { Broker } from '../broker/broker.js';
-import { Clock } from '../message/clock.js';
-import { deadLetterTopic } from '../message/dead-letter-topic.js';
-import type { StoredMessage } from '../message/message.js';
+import { Clock, pause } from '../message/clock.js';
+import type { Position, StoredMessage } from '../message/message.js';
+import { withoutSideNote } from '../message/side-message.js';
+import { deadLetterTopic } from '../message/side-topic.js';
 
 export const deadLetterReasons = ['exhausted', 'rejected', 'invalid'] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
@@ -11,6 +12,8 @@ export type DeadLetterReason = (typeof deadLetterReasons)[number];
 /** What is known about a message that could not be delivered. */
 export interface DeadLetterNote {
   readonly reason: DeadLetterReason;
+  /** Where the message was first stored. */
+  readonly origin: Position;
   readonly detail: string;
   /** 0 when no answer came. */
   readonly status: number;
@@ -42,7 +45,7 @@ export class DeadLetter {
    * `failed` is told of each attempt that the broker refused.
    */
   async keep(
-    group: string,
+    subscription: { readonly topic: string; readonly groupId: string },
     source: StoredMessage,
     note: DeadLetterNote,
     signal: AbortSignal,
@@ -50,7 +53,7 @@ export class DeadLetter {
   ): Promise<boolean> {
     while (!signal.aborted) {
       try {
-        await this.append(group, source, note);
+        await this.append(subscription, source, note);
         return true;
       } catch (error) {
         failed(error);
@@ -60,7 +63,12 @@ export class DeadLetter {
     return false;
   }
 
-  private async append(group: string, source: StoredMessage, note: DeadLetterNote): Promise<void> {
+  private async append(
+    subscription: { readonly topic: string; readonly groupId: string },
+    source: StoredMessage,
+    note: DeadLetterNote,
+  ): Promise<void> {
+    const { origin } = note;
     const history = {
       reason: note.reason,
       detail: note.detail,
@@ -69,31 +77,20 @@ export class DeadLetter {
       attempts: String(note.attempts),
       'first-attempt': timeOf(note.firstAttemptMs),
       'last-attempt': note.attempts === 0 ? '' : timeOf(this.clock.now()),
-      topic: source.topic,
-      partition: String(source.partition),
-      offset: String(source.offset),
+      topic: origin.topic,
+      partition: String(origin.partition),
+      offset: String(origin.offset),
     };
-    const headers = { ...source.headers };
+    const headers = withoutSideNote(source.headers);
     for (const [name, value] of Object.entries(history)) headers[`${prefix}${name}`] = value;
     const { key, body, partition } = source;
-    await this.broker.append([{ topic: deadLetterTopic(source.topic, group), partition, key, body, headers }], -1);
+    await this.broker.append(
+      [{ topic: deadLetterTopic(subscription.topic, subscription.groupId), partition, key, body, headers }],
+      -1,
+    );
   }
 }
 
 function timeOf(unixMs: number): string {
   return unixMs === 0 ? '' : new Date(unixMs).toISOString();
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(delayMs, () => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    });
-    const stop = () => {
-      timer.cancel();
-      resolve();
-    };
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }

@@ -26,16 +26,10 @@ export interface DelivererParts {
   readonly report: (text: string, details: object) => void;
 }
 
-/** A delivery that waits for its next attempt, and where it goes. */
-interface Waiting {
-  readonly work: Work;
-  readonly destination: Destination;
-}
-
 /** A waiting retry holds no slot; a delivery holds one only while its request is in flight. */
 export class Deliverer {
   readonly scheduler: Scheduler;
-  private readonly retries: DueQueue<Waiting>;
+  private readonly retries: DueQueue<Work>;
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
@@ -43,7 +37,9 @@ export class Deliverer {
     this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
     this.retries = new DueQueue(
       clock,
-      ({ work, destination }) => this.scheduler.offer(work, destination),
+      (work) => {
+        if (work.destination !== null) this.scheduler.offer(work, work.destination);
+      },
       () => this.pump(),
     );
   }
@@ -55,7 +51,20 @@ export class Deliverer {
 
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
-    this.scheduler.offer(work, this.scheduler.destinations.take(work.delivery.destination));
+    const destination = this.scheduler.destinations.take(work.delivery.destination);
+    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.wait(work, destination);
+    else this.scheduler.offer(work, destination);
+  }
+
+  /** The works go another way: nothing waits for them here any more. */
+  withdraw(works: ReadonlySet<Work>): void {
+    for (const work of works) {
+      if (work.stage !== 'retry' || work.destination === null) continue;
+      this.retries.remove(work);
+      this.scheduler.destinations.release(work.destination);
+      work.destination = null;
+    }
+    this.scheduler.withdraw(works);
   }
 
   pump(): void {
@@ -106,6 +115,7 @@ export class Deliverer {
   }
 
   private settle({ work, destination }: Attempt): void {
+    destination.deliveryEnded(this.parts.clock.elapsedMs());
     this.scheduler.destinations.release(destination);
     this.parts.settled(work);
   }
@@ -114,21 +124,29 @@ export class Deliverer {
     if (this.stopped) return;
     const { delivery } = work;
     const { clock, subscription } = this.parts;
-    const dueMs = clock.elapsedMs() + backoffMs(delivery.attempt, subscription.backoff, Math.random());
+    delivery.notBeforeMs = clock.now() + Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.attempt += 1;
     delivery.redelivery = reason;
+    this.wait(work, destination);
+  }
+
+  /** Until its time has come it holds its lane and nothing else. */
+  private wait(work: Work, destination: Destination): void {
+    const { clock } = this.parts;
+    work.destination = destination;
     work.stage = 'retry';
-    work.stageMs = dueMs;
-    this.retries.add({ work, destination }, dueMs);
+    work.stageMs = clock.elapsedMs() + work.delivery.notBeforeMs - clock.now();
+    this.retries.add(work, work.stageMs);
   }
 
   /** The message stays unsettled until its dead letter is durable. */
   private giveUp(attempt: Attempt, reason: 'exhausted' | 'rejected', outcome: Failed): void {
     const { work } = attempt;
     const { deadLetter, subscription, counters, report } = this.parts;
-    const { source, firstAttemptMs } = work.delivery;
+    const { source, origin, firstAttemptMs } = work.delivery;
     const note = {
       reason,
+      origin,
       detail: outcome.detail,
       status: outcome.status,
       answer: outcome.body,
@@ -140,7 +158,7 @@ export class Deliverer {
     work.window.begin();
     const failed = (error: unknown) =>
       report('dead letter not written, will try again', { ...nameOf(work), error: textOf(error) });
-    void deadLetter.keep(subscription.groupId, source, note, work.window.abort.signal, failed).then((kept) => {
+    void deadLetter.keep(subscription, source, note, work.window.abort.signal, failed).then((kept) => {
       if (kept) {
         counters.deadLetters += 1;
         this.settle(attempt);

@@ -42,7 +42,10 @@ export class DestinationTable {
   /** The destination of that name, for one more delivery; `release` it as often as it was taken. */
   take(name: string): Destination {
     const destination = this.byName.get(name) ?? this.open(name);
-    if (destination.pending === 0) this.idle.delete(destination);
+    if (destination.pending === 0) {
+      this.idle.delete(destination);
+      destination.becameBusy(this.parts.clock.elapsedMs());
+    }
     destination.pending += 1;
     this.use(destination);
     return destination;
@@ -77,7 +80,7 @@ export class DestinationTable {
       hasPeers: () => this.hasPeers,
       wake: () => wake(destination),
     });
-    const destination = new Destination(name, row);
+    const destination = new Destination(name, row, this.parts.clock.elapsedMs());
     this.byName.set(name, destination);
     this.shrink();
     return destination;

@@ -1,8 +1,15 @@
 // What one subscription knows of one destination: what is ready to go there, what is on its way, and why the rest waits.
 import type { Hold } from '../policy/policy.js';
+import { SecondCounts } from '../policy/second-counts.js';
 import type { GateRow } from './gates.js';
 import type { Work } from './partition-window.js';
 import { WorkQueue } from './work-queue.js';
+
+/** Progress is measured over so many seconds, and not judged before one has passed. */
+const progressSeconds = 5;
+const graceMs = 1000;
+/** Who needs longer than this for what waits is slow. */
+const slowSeconds = 2;
 
 export class Destination {
   /** Ready deliveries; each kind in the order in which it became ready. */
@@ -18,10 +25,39 @@ export class Destination {
   /** The period of the table in which it was used last. */
   usedIn = Number.NEGATIVE_INFINITY;
 
+  private busySinceMs: number;
+  /** Deliveries that ended for good. */
+  private readonly ended: SecondCounts;
+
   constructor(
     readonly name: string,
     readonly row: GateRow,
-  ) {}
+    nowMs: number,
+  ) {
+    this.busySinceMs = nowMs;
+    this.ended = new SecondCounts(progressSeconds, nowMs);
+  }
+
+  /** The first of its deliveries after a pause. */
+  becameBusy(nowMs: number): void {
+    this.busySinceMs = nowMs;
+  }
+
+  deliveryEnded(nowMs: number): void {
+    this.ended.add(1, 0, nowMs);
+  }
+
+  /**
+   * True when its messages wait although the subscription could send (it holds them itself, or none is ready), and at
+   * its present pace that will last.
+   */
+  standsStill(nowMs: number): boolean {
+    if (this.hold === null && this.ready > 0) return false;
+    const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);
+    if (busySeconds * 1000 < graceMs) return false;
+    const [ended] = this.ended.totals(nowMs);
+    return this.pending * busySeconds > slowSeconds * ended;
+  }
 
   get ready(): number {
     return this.firsts.length + this.retries.length;
@@ -29,6 +65,12 @@ export class Destination {
 
   push(work: Work): void {
     (work.delivery.attempt > 1 ? this.retries : this.firsts).push(work);
+  }
+
+  /** Takes out what goes another way. */
+  withdraw(works: ReadonlySet<Work>): void {
+    this.firsts.withdraw(works);
+    this.retries.withdraw(works);
   }
 
   clear(): void {

@@ -43,18 +43,18 @@ export class Dispatcher {
   ) {
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => this.consumers);
-    stats.register('subscriptionStats', () => [...this.runners.values()].map((runner) => this.rowOf(runner)));
+    stats.register('subscriptionStats', () => this.allRunners().map((runner) => this.rowOf(runner)));
   }
 
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
     const { subscriptions } = this.configWatch.settings;
     for (const subscription of subscriptions) {
-      const { topic, groupId } = subscription;
-      const partitions = this.broker.lag(groupId, topic).length;
-      await this.deadLetter.prepare(topic, groupId, partitions);
-      this.runners.set(nameOf(topic, groupId), this.newRunner(subscription));
-      await this.transport.join(groupId, [topic]);
+      const { groupId } = subscription;
+      const runner = this.newRunner(subscription);
+      await runner.prepare();
+      for (const topic of runner.topics) this.runners.set(nameOf(topic, groupId), runner);
+      await this.transport.join(groupId, runner.topics);
     }
     this.running = true;
   }
@@ -63,7 +63,7 @@ export class Dispatcher {
   async drain(): Promise<void> {
     if (!this.running) return;
     this.running = false;
-    await Promise.all([...this.runners.values()].map((runner) => runner.drain()));
+    await Promise.all(this.allRunners().map((runner) => runner.drain()));
     await this.transport.close();
     await this.target.close();
   }
@@ -87,17 +87,22 @@ export class Dispatcher {
 
   /** The same by message id, of messages that are read and not settled. */
   explainId(id: string): Explanation[] {
-    return [...this.runners.values()].flatMap((runner) => runner.explainId(id));
+    return this.allRunners().flatMap((runner) => runner.explainId(id));
+  }
+
+  /** A runner stands there once for each of its topics. */
+  private allRunners(): GroupRunner[] {
+    return [...new Set(this.runners.values())];
   }
 
   private runnersOf(topic: string): GroupRunner[] {
-    return [...this.runners.values()].filter(({ subscription }) => subscription.topic === topic);
+    return this.allRunners().filter(({ subscription }) => subscription.topic === topic);
   }
 
   /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
   private clientStats(): object {
     for (const counters of this.clients.values()) counters.circuitIsBreak = 0;
-    for (const runner of this.runners.values()) {
+    for (const runner of this.allRunners()) {
       const counters = this.clients.get(runner.subscription.topic);
       const isOpen = runner.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
       if (counters !== undefined && isOpen) counters.circuitIsBreak = 1;
@@ -107,9 +112,7 @@ export class Dispatcher {
 
   private rowOf(runner: GroupRunner): object {
     const { topic, groupId } = runner.subscription;
-    const ends = new Map(this.broker.lag(groupId, topic).map((row) => [row.partition, row.highWatermark]));
-    const backlog = runner.backlog(({ partition }) => ends.get(partition) ?? 0n);
-    return { topic, groupId, backlog, destinations: runner.troubled() };
+    return { topic, groupId, backlog: runner.backlog(), destinations: runner.troubled() };
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {
@@ -125,15 +128,14 @@ export class Dispatcher {
     }
     const consumer = { groupId, topic, ...newConsumerCounters() };
     this.consumers.push(consumer);
-    const { clock, gates, target, deadLetter } = this;
-    const { maxMetadataBytes } = this.broker;
+    const { broker, clock, gates, target, deadLetter } = this;
     const report = new FailureLog(groupId, clock).warn;
     return new GroupRunner(subscription, {
+      broker,
       clock,
       gates,
       target,
       deadLetter,
-      maxMetadataBytes,
       client,
       consumer,
       report,

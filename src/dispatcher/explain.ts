@@ -8,13 +8,20 @@ import type { Scheduler } from './scheduler.js';
 
 /** One thing that a message waits for. */
 export interface Wait {
-  readonly reason: 'order' | 'retry' | 'turn' | 'backlog' | 'window' | HoldReason;
+  readonly reason: 'order' | 'retry' | 'turn' | 'backlog' | 'window' | 'overflow' | HoldReason;
   readonly detail: string;
   /** When this one ends, as far as time decides; null when something else does. */
   readonly until: string | null;
 }
 
-export type DeliveryState = 'settled' | 'in flight' | 'waiting' | 'unread' | 'to dead letter';
+export type DeliveryState =
+  | 'settled'
+  | 'settled or in the overflow'
+  | 'in flight'
+  | 'waiting'
+  | 'unread'
+  | 'to dead letter'
+  | 'to overflow';
 
 /** The state of one message in one subscription. */
 export interface Explanation {
@@ -53,28 +60,29 @@ export class WallTime {
 /** A message that has been read and is not settled. */
 export function explainWork(
   work: Work,
+  ahead: Work | undefined,
   subscription: SubscriptionSettings,
   scheduler: Scheduler,
   clock: Clock,
 ): Explanation {
   const time = new WallTime(clock);
   const { delivery, stage } = work;
-  const { id, source, destination, attempt, settings } = delivery;
+  const { id, origin, destination, attempt, settings } = delivery;
   const place = {
     groupId: subscription.groupId,
-    topic: source.topic,
-    partition: source.partition,
-    offset: `${source.offset}`,
+    topic: origin.topic,
+    partition: origin.partition,
+    offset: `${origin.offset}`,
     id,
     destination,
     attempt,
     maxAttempts: settings.maxAttempts,
   };
-  if (stage === 'in flight' || stage === 'dead letter') {
-    const state: DeliveryState = stage === 'in flight' ? stage : 'to dead letter';
-    return { ...place, state, since: time.text(work.stageMs), waitingFor: [], estimate: null };
+  if (stage === 'in flight' || stage === 'dead letter' || stage === 'moving') {
+    const state = { 'in flight': 'in flight', 'dead letter': 'to dead letter', moving: 'to overflow' } as const;
+    return { ...place, state: state[stage], since: time.text(work.stageMs), waitingFor: [], estimate: null };
   }
-  const waits = [...ownWaits(work, time), ...gateWaits(work, scheduler, time)];
+  const waits = [...ownWaits(work, ahead, time), ...gateWaits(work, scheduler, time)];
   const nowMs = clock.elapsedMs();
   const untilMs = Math.max(nowMs, ...waits.flatMap(({ untilMs: ms }) => ms ?? []));
   const isKnown = waits.every(({ untilMs: ms, reason }) => ms !== null || reason === 'turn');
@@ -101,11 +109,10 @@ interface OpenWait {
 }
 
 /** What the message itself waits for, whatever its destination does. */
-function ownWaits(work: Work, time: WallTime): OpenWait[] {
-  const { delivery, stage, stageMs, window } = work;
+function ownWaits(work: Work, ahead: Work | undefined, time: WallTime): OpenWait[] {
+  const { delivery, stage, stageMs } = work;
   if (stage === 'order') {
-    const ahead = window.aheadOf(work);
-    const detail = ahead === undefined ? 'another message' : `${ahead.delivery.id} at ${ahead.delivery.source.offset}`;
+    const detail = ahead === undefined ? 'another message' : `${ahead.delivery.id} at ${ahead.delivery.origin.offset}`;
     return [{ reason: 'order', detail: `behind ${detail}`, untilMs: null }];
   }
   if (stage !== 'retry') return [];

@@ -1,10 +1,9 @@
-// Runs one subscription: reads with back-pressure, keeps each partition's window, commits, drains.
-import type { Assignment, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
+// Runs one subscription: reads with back-pressure, keeps each partition's windows, commits, drains.
+import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
-import type { StoredMessage } from '../message/message.js';
 import type { Target } from '../target/target.js';
 import {
   type BacklogCounts,
@@ -17,6 +16,10 @@ import type { DeadLetter } from './dead-letter.js';
 import { Deliverer } from './deliverer.js';
 import { type Explanation, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
+import { Inlet, Intake } from './intake.js';
+import { readMetadata } from './offset-tracker.js';
+import { Overflow } from './overflow.js';
+import { OwnedPartition } from './owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 
@@ -28,19 +31,22 @@ const commitIntervalMs = 20;
 const commitRetryMs = 1000;
 /** On top of the receivers' timeout: for the last commit and dead letters. */
 const drainGraceMs = 2000;
+/** While a window is full: how often it is looked for somebody who has come to stand still since. */
+const relieveIntervalMs = 200;
 
 export interface RunnerParts {
+  readonly broker: Broker;
   readonly clock: Clock;
   readonly gates: Gates;
   readonly target: Target;
   readonly deadLetter: DeadLetter;
-  readonly maxMetadataBytes: number;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly report: (text: string, details: object) => void;
 }
 
 interface OwnedWindow {
+  readonly inlet: Inlet;
   readonly window: PartitionWindow;
   readonly membership: Membership;
   /** The commit under way; one at a time, so that an older one never overtakes a newer one. */
@@ -48,50 +54,93 @@ interface OwnedWindow {
 }
 
 export class GroupRunner {
+  /** The topics it reads: the subscription's own first, so that it is handed over before what was moved from it. */
+  readonly topics: readonly string[];
   private readonly windows = new Map<string, OwnedWindow>();
+  private readonly partitions = new Map<number, OwnedPartition>();
+  /** Also of windows that have gone and whose last works still end. */
+  private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
   private readonly deliverer: Deliverer;
+  private readonly overflow: Overflow;
+  private readonly intake: Intake;
   private readonly windowSettings: WindowSettings;
   private commitTimer: Timer | null = null;
+  private relieveTimer: Timer | null = null;
   private draining = false;
 
   constructor(
     readonly subscription: SubscriptionSettings,
     private readonly parts: RunnerParts,
   ) {
-    const { concurrency, ordering } = subscription;
+    const { topic, groupId, concurrency, ordering } = subscription;
     const maxOpen = Math.max(minWindow, 2 * concurrency.max);
     this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
-    const { clock, gates, target, deadLetter, client, report } = parts;
+    const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
     const settled = (work: Work) => this.settled(work);
-    this.deliverer = new Deliverer({
-      subscription,
+    const deliveries = { subscription, clock, gates, target, deadLetter, counters: client, settled, report };
+    this.deliverer = new Deliverer(deliveries);
+    this.overflow = new Overflow({
+      broker,
       clock,
-      gates,
-      target,
-      deadLetter,
-      counters: client,
-      settled,
+      topic,
+      group: groupId,
+      moved: (work) => this.moved(work),
       report,
     });
+    this.intake = new Intake(
+      {
+        subscription,
+        clock,
+        deliverer: this.deliverer,
+        overflow: this.overflow,
+        deadLetter,
+        client,
+        consumer,
+        settled: (window) => this.afterSettling(window),
+        report,
+      },
+      maxOpen,
+    );
+    this.topics = [topic, this.overflow.topic];
+  }
+
+  /** Creates the topics that the subscription keeps for itself. */
+  async prepare(): Promise<void> {
+    const { topic, groupId } = this.subscription;
+    const partitions = this.parts.broker.lag(groupId, topic).length;
+    await this.parts.deadLetter.prepare(topic, groupId, partitions);
+    await this.overflow.prepare(partitions);
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
+      const { topic, partition, start } = assignment;
+      const isOverflow = topic === this.overflow.topic;
+      if (!isOverflow) {
+        this.partitions.set(partition, new OwnedPartition(readMetadata(start.offset, start.metadata).spilled));
+      }
+      const owned = this.partitions.get(partition) ?? new OwnedPartition('');
       const window = new PartitionWindow(assignment, this.windowSettings);
-      this.windows.set(nameOf(assignment), { window, membership, committing: null });
+      owned.add(window);
+      const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment));
+      this.inlets.set(window, inlet);
+      this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
+      this.intake.checkWhatWasLeft(inlet);
     }
   }
 
   messages({ topic, partition, messages, nextOffset }: MessageBatch): void {
     const owned = this.windows.get(nameOf({ topic, partition }));
     if (owned === undefined || this.draining) return;
-    const { window, membership } = owned;
     const nowMs = this.parts.clock.elapsedMs();
-    for (const stored of messages) this.admit(window, stored, nowMs);
-    window.readUpTo(nextOffset);
+    const { inlet, window, membership } = owned;
+    for (const stored of messages) this.intake.take(inlet, stored, nowMs);
+    this.intake.readUpTo(inlet, nextOffset, nowMs);
     if (window.isFull) {
       window.isPaused = true;
       membership.pause(window.partition);
+      this.intake.relieve(inlet, this.endOf(window.partition), nowMs);
+      this.relieveLater();
     }
     this.commitSoon();
     this.deliverer.pump();
@@ -109,17 +158,9 @@ export class GroupRunner {
     this.draining = true;
     this.deliverer.stop();
     this.commitTimer?.cancel();
+    this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
-  }
-
-  private async release(leaving: readonly OwnedWindow[]): Promise<void> {
-    const { clock } = this.parts;
-    for (const { window } of leaving) window.close();
-    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
-    await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
-    for (const { window } of leaving) window.abort.abort();
-    await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
   /** Null when the partition is not ours now. */
@@ -127,8 +168,8 @@ export class GroupRunner {
     const { topic, groupId } = this.subscription;
     const owned = this.windows.get(nameOf({ topic, partition }));
     if (owned === undefined) return null;
-    const { window } = owned;
-    const work = window.workAt(offset);
+    const { window, inlet } = owned;
+    const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
     if (work !== undefined) return this.explainWork(work);
     const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
     if (offset >= window.nextOffset) {
@@ -136,7 +177,14 @@ export class GroupRunner {
       const waitingFor = [{ reason: 'backlog', detail, until: null } as const, ...this.windowWait(window)];
       return { ...place, state: 'unread', waitingFor };
     }
-    return { ...place, state: window.isOpen(offset) ? 'to dead letter' : 'settled', waitingFor: [] };
+    if (window.isOpen(offset)) return { ...place, state: 'to dead letter', waitingFor: [] };
+    if (inlet.owned.spills.size === 0) return { ...place, state: 'settled', waitingFor: [] };
+    const detail = `${this.unreadOverflow(partition)} messages of the partition stand in the overflow and are not read back yet`;
+    return {
+      ...place,
+      state: 'settled or in the overflow',
+      waitingFor: [{ reason: 'overflow', detail, until: null }],
+    };
   }
 
   /** Where a message with this id waits, of those that are read and not settled. */
@@ -148,13 +196,20 @@ export class GroupRunner {
     return found;
   }
 
-  /** `endOf` gives the high watermark of a partition. */
-  backlog(endOf: (partition: TopicPartition) => bigint): BacklogCounts {
+  backlog(): BacklogCounts {
     const counts = emptyCounts();
-    for (const { window } of this.windows.values()) {
-      counts.unread += Number(endOf(window.partition) - window.nextOffset);
-      counts.order += window.waitingInLanes;
+    const { groupId } = this.subscription;
+    const ends = new Map(
+      this.topics.flatMap((topic) =>
+        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
+      ),
+    );
+    for (const { window, inlet } of this.windows.values()) {
+      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
+      if (inlet.rotation === null) counts.unread += unread;
+      else counts.overflow += unread;
     }
+    for (const { lanes } of this.partitions.values()) counts.order += lanes.waiting;
     counts.retry = this.deliverer.waitingRetries;
     countDestinations(counts, this.deliverer.scheduler);
     return counts;
@@ -166,61 +221,65 @@ export class GroupRunner {
   }
 
   private explainWork(work: Work): Explanation {
-    return explainWork(work, this.subscription, this.deliverer.scheduler, this.parts.clock);
+    const ahead = this.partitions.get(work.window.partition.partition)?.lanes.headOf(work);
+    return explainWork(work, ahead, this.subscription, this.deliverer.scheduler, this.parts.clock);
+  }
+
+  /** The message of that place, if it has been moved and read back. */
+  private movedFrom(partition: number, offset: bigint): Work | undefined {
+    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
+    for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    return undefined;
+  }
+
+  private unreadOverflow(partition: number): bigint {
+    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
+    return window === undefined ? 0n : this.endOf(window.partition) - window.nextOffset;
   }
 
   /** A window that is full is why nothing more is read. */
   private windowWait(window: PartitionWindow): Explanation['waitingFor'] {
     if (!window.isPaused) return [];
-    let count = 0;
-    let oldest: Work | undefined;
-    for (const work of window.works()) {
-      oldest ??= work;
-      count += 1;
-    }
-    const behind =
-      oldest === undefined ? '' : `, the oldest is ${oldest.delivery.id} for ${oldest.delivery.destination}`;
-    return [{ reason: 'window', detail: `${count} that were read are not settled${behind}`, until: null }];
+    const works = [...window.works()];
+    const oldest = works[0]?.delivery;
+    const behind = oldest === undefined ? '' : `, the oldest is ${oldest.id} for ${oldest.destination}`;
+    return [{ reason: 'window', detail: `${works.length} that were read are not settled${behind}`, until: null }];
   }
 
-  private admit(window: PartitionWindow, stored: StoredMessage, nowMs: number): void {
-    const { consumer, client } = this.parts;
-    const admission = window.admit(stored, nowMs);
-    if (admission.kind === 'settled') return;
-    consumer.handleMessage += 1;
-    if (admission.kind === 'invalid') {
-      consumer.invalidMessage += 1;
-      this.buryInvalid(window, stored, admission.detail);
-      return;
-    }
-    client.rpcTotal += 1;
-    if (admission.kind === 'ready') this.deliverer.offer(admission.work);
-  }
-
-  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
-    const { deadLetter, client, report } = this.parts;
-    const { topic, partition, offset } = stored;
-    const place = { topic, partition, offset: `${offset}` };
-    report('message is invalid', { ...place, detail });
-    const note = { reason: 'invalid', detail, status: 0, answer: '', attempts: 0, firstAttemptMs: 0 } as const;
-    const failed = (error: unknown) =>
-      report('dead letter not written, will try again', { ...place, error: textOf(error) });
-    window.begin();
-    void deadLetter.keep(this.subscription.groupId, stored, note, window.abort.signal, failed).then((kept) => {
-      if (kept) {
-        client.deadLetters += 1;
-        window.settleOffset(offset);
-        this.afterSettling(window);
-      }
-      window.end();
-    });
+  private async release(leaving: readonly OwnedWindow[]): Promise<void> {
+    const { clock } = this.parts;
+    for (const { window } of leaving) window.close();
+    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
+    await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
+    for (const { window } of leaving) window.abort.abort();
+    await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
   private settled(work: Work): void {
     const { window } = work;
-    const next = window.settle(work);
+    const inlet = this.inlets.get(window) as Inlet;
+    window.settle(work);
+    const next = inlet.owned.lanes.leave(work);
     if (next !== null) this.deliverer.offer(next);
+    inlet.rotation?.delivered();
+    this.leftOverflow(inlet, work);
     this.afterSettling(window);
+  }
+
+  /** A copy in the overflow is durable: the message goes on from there. It left its lane before. */
+  private moved(work: Work): void {
+    const { window } = work;
+    window.settle(work);
+    this.leftOverflow(this.inlets.get(window) as Inlet, work);
+    this.afterSettling(window);
+  }
+
+  private leftOverflow({ owned, rotation }: Inlet, work: Work): void {
+    if (rotation === null) return;
+    if (work.delivery.side?.owner === owned.owner) owned.spills.settled(work);
+    // The next commit says what is left.
+    const main = owned.windowOf(this.subscription.topic);
+    if (main !== undefined) main.isDirty = true;
   }
 
   private afterSettling(window: PartitionWindow): void {
@@ -228,7 +287,21 @@ export class GroupRunner {
       window.isPaused = false;
       this.windows.get(nameOf(window.partition))?.membership.resume(window.partition);
     }
+    this.intake.checkWhatWasLeft(this.inlets.get(window) as Inlet);
     this.commitSoon();
+  }
+
+  private relieveLater(): void {
+    if (this.relieveTimer !== null || this.draining) return;
+    const { clock } = this.parts;
+    this.relieveTimer = clock.setTimer(relieveIntervalMs, () => {
+      this.relieveTimer = null;
+      for (const { inlet, window } of this.windows.values()) {
+        if (!window.isPaused) continue;
+        this.intake.relieve(inlet, this.endOf(window.partition), clock.elapsedMs());
+        this.relieveLater();
+      }
+    });
   }
 
   private commitSoon(delayMs = commitIntervalMs): void {
@@ -242,10 +315,12 @@ export class GroupRunner {
   /** What settles while a commit is under way goes with the next one. */
   private async commit(owned: OwnedWindow): Promise<void> {
     while (owned.committing !== null) await owned.committing;
-    const { window, membership } = owned;
+    const { window, membership, inlet } = owned;
     if (!window.isDirty) return;
-    const { maxMetadataBytes, report } = this.parts;
-    const offset = window.takeCommit(maxMetadataBytes);
+    const { broker, report } = this.parts;
+    const { maxMetadataBytes } = broker;
+    const spilled = inlet.rotation === null ? inlet.owned.spills.note(maxMetadataBytes / 2) : '';
+    const offset = window.takeCommit(maxMetadataBytes, spilled);
     if (window.isDirty) this.commitSoon();
     owned.committing = membership
       .commit(window.partition, offset)
@@ -259,6 +334,10 @@ export class GroupRunner {
         owned.committing = null;
       });
     await owned.committing;
+  }
+
+  private endOf({ topic, partition }: TopicPartition): bigint {
+    return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
 }
 

@@ -47,6 +47,31 @@ export class Lanes<T extends InLane> {
     return next;
   }
 
+  /** Takes out what is at the end of its lanes; nothing of a lane may stay behind what is taken. */
+  withdraw(items: ReadonlySet<T>): void {
+    const names = new Set([...items].map(({ lane }) => lane));
+    for (const name of names) {
+      const lane = name === null ? undefined : this.lanes.get(name);
+      if (name === null || lane === undefined) continue;
+      const kept = lane.filter((item) => !items.has(item));
+      this.waitingCount -= Math.max(0, lane.length - 1) - Math.max(0, kept.length - 1);
+      if (kept.length === 0) this.lanes.delete(name);
+      else this.lanes.set(name, kept);
+    }
+  }
+
+  /** True for one without a lane, and for the last of its lane once `taken` have gone from the end. */
+  isLast(item: T, taken: number): boolean {
+    if (item.lane === null) return true;
+    const lane = this.lanes.get(item.lane);
+    return lane !== undefined && lane[lane.length - 1 - taken] === item;
+  }
+
+  /** How many are in the item's lane. */
+  lengthOf({ lane }: T): number {
+    return lane === null ? 0 : (this.lanes.get(lane)?.length ?? 0);
+  }
+
   /** The one under way in the item's lane. */
   headOf(item: T): T | undefined {
     return item.lane === null ? undefined : this.lanes.get(item.lane)?.[0];

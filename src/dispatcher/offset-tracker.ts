@@ -1,12 +1,13 @@
 // Which messages of a partition are settled, and what a commit must say so that a restart repeats only the others.
 
 /*
- * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark.
+ * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark,
+ * then ";" and whose messages stand in the overflow (SpillTable), if any do.
  * Handed out: a letter for why they may come again (c crash, r rebalance) and the distance from the committed offset in base 36.
  * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
  * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
  */
-const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)$/;
+const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z.,*]+))?$/;
 const letters = { crash: 'c', rebalance: 'r' } as const;
 
 /** Why messages below a hand-out mark may come again. */
@@ -24,20 +25,25 @@ export type SettledRanges = readonly (readonly [first: bigint, end: bigint])[];
 export interface CommitNote {
   readonly handOut: HandOut | null;
   readonly settled: SettledRanges;
+  /** Empty when nothing stands in the overflow. */
+  readonly spilled: string;
 }
 
-const nothing: CommitNote = { handOut: null, settled: [] };
+/** `spilled` is not taken for empty: who cannot read what was spilled must take everything for it. */
+const unreadable: CommitNote = { handOut: null, settled: [], spilled: '*' };
+const nothing: CommitNote = { handOut: null, settled: [], spilled: '' };
 
 /** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
+  if (metadata === '') return nothing;
   const parts = pattern.exec(metadata);
-  if (parts === null) return nothing;
-  const [, letter, distance, lengths] = parts;
+  if (parts === null) return unreadable;
+  const [, letter, distance, lengths, spilled = ''] = parts;
   const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
-  if (settled === null) return nothing;
-  if (distance === undefined) return { handOut: null, settled };
+  if (settled === null) return unreadable;
+  if (distance === undefined) return { handOut: null, settled, spilled };
   const end = mark + BigInt(Number.parseInt(distance, 36));
-  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled };
+  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled, spilled };
 }
 
 function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
@@ -59,6 +65,8 @@ export class OffsetTracker<T> {
   /** What an earlier owner had settled above its mark, not yet passed. */
   private restored: (readonly [bigint, bigint])[];
   private readonly earlier: HandOut | null;
+  /** How it was when this tracker began. */
+  private readonly start: { readonly mark: bigint; readonly settled: SettledRanges };
 
   constructor(
     private nextOffset: bigint,
@@ -67,6 +75,13 @@ export class OffsetTracker<T> {
     const { settled, handOut } = readMetadata(nextOffset, metadata);
     this.restored = [...settled];
     this.earlier = handOut;
+    this.start = { mark: nextOffset, settled };
+  }
+
+  /** True for what was settled before this tracker began. */
+  wasSettledBefore(offset: bigint): boolean {
+    const { mark, settled } = this.start;
+    return offset < mark || settled.some(([first, end]) => offset >= first && offset < end);
   }
 
   /** The next offset to be taken. */
@@ -131,13 +146,14 @@ export class OffsetTracker<T> {
 
   /**
    * What to commit when messages below `handOut.end` have been, or may be, handed out.
-   * Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
+   * `spilled` is what SpillTable.note says. Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
    */
-  metadata(maxBytes: number, handOut: HandOut | null): string {
+  metadata(maxBytes: number, handOut: HandOut | null, spilled = ''): string {
     const { mark } = this;
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
+    const tail = spilled === '' ? '' : `;${spilled}`;
     const lengths: string[] = [];
-    let room = maxBytes - head.length;
+    let room = maxBytes - head.length - tail.length;
     if (room < 0) return '';
     let position = mark;
     for (const [first, end] of this.settledAboveMark(mark)) {
@@ -147,7 +163,7 @@ export class OffsetTracker<T> {
       lengths.push(pair);
       position = end;
     }
-    return head === '2::' && lengths.length === 0 ? '' : head + lengths.join('.');
+    return head === '2::' && lengths.length === 0 && tail === '' ? '' : head + lengths.join('.') + tail;
   }
 
   /** What an earlier owner had handed out and we have not read yet is still to be told. */

@@ -1,14 +1,15 @@
-// What one subscription has read of one partition and not yet settled: bounded, in lanes, with its commit point.
+// What one subscription has read of one partition and not yet settled: bounded, with its commit point.
 import type { Assignment, CommittedOffset, TopicPartition } from '../broker/broker.js';
 import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
-import { Lanes } from './lanes.js';
+import type { Destination } from './destination.js';
 import { type HandOut, OffsetTracker } from './offset-tracker.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
-
+/** Reading goes on once no more than this part is taken: what cannot go may hold half of it for long. */
+const resumeShare = 3 / 4;
 /** A commit speaks for messages that are handed out before the next one: as many as in the time before, and never fewer. */
 const fewestAhead = 64;
 
@@ -19,27 +20,40 @@ export interface WindowSettings {
   readonly delivery: DeliverySettings;
 }
 
-/** Where a delivery is on its way: behind another of its lane, before the gates, sent, waiting for its retry, being buried. */
-export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter';
+/**
+ * Where a delivery is on its way: behind another of its lane, before the gates, sent, waiting for its time, being
+ * buried, or being moved to the overflow.
+ */
+export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
 
 /** A delivery in its window. */
 export interface Work {
   readonly delivery: Delivery;
   readonly lane: string | null;
+  /** Lanes that spill together. */
+  readonly spillGroup: string;
   readonly weight: number;
   readonly window: PartitionWindow;
+  /** Set while it is ready, on its way, or waiting for its next attempt. */
+  destination: Destination | null;
   stage: Stage;
-  /** Clock.elapsedMs() at which it came into its stage. */
+  /** Clock.elapsedMs() at which it came into its stage; for a retry, at which it is due. */
   stageMs: number;
 }
 
-/** How a message that was read goes on. */
-export type Admission =
+/** What a message that was read is. */
+export type Reading =
   | { readonly kind: 'settled' }
   | { readonly kind: 'invalid'; readonly detail: string }
-  | { readonly kind: 'ready' | 'queued'; readonly work: Work };
+  | { readonly kind: 'work'; readonly work: Work };
 
-const settledBefore: Admission = { kind: 'settled' };
+const settledBefore: Reading = { kind: 'settled' };
+
+/** How much of a window belongs to one destination. */
+interface Held {
+  count: number;
+  weight: number;
+}
 
 export class PartitionWindow {
   readonly partition: TopicPartition;
@@ -53,8 +67,8 @@ export class PartitionWindow {
   private underWay = 0;
   private quiet: (() => void)[] = [];
   private readSinceCommit = 0;
+  private readonly held = new Map<string, Held>();
   private readonly tracker: OffsetTracker<Work>;
-  private readonly lanes = new Lanes<Work>();
 
   constructor(
     { topic, partition, start }: Assignment,
@@ -72,9 +86,9 @@ export class PartitionWindow {
     return this.tracker.open >= this.settings.maxOpen || this.weight >= maxWeight;
   }
 
-  /** Half empty: reading on is worth it. */
+  /** Reading on is worth it. */
   get hasRoom(): boolean {
-    return this.tracker.open * 2 <= this.settings.maxOpen && this.weight * 2 <= maxWeight;
+    return this.tracker.open <= this.settings.maxOpen * resumeShare && this.weight <= maxWeight * resumeShare;
   }
 
   /** The next offset that is not read yet. */
@@ -82,12 +96,12 @@ export class PartitionWindow {
     return this.tracker.next;
   }
 
-  /** How many wait behind another one of their lane. */
-  get waitingInLanes(): number {
-    return this.lanes.waiting;
+  /** Everything below it is settled. */
+  get mark(): bigint {
+    return this.tracker.mark;
   }
 
-  /** Unsettled ones, those that are no valid call left out. */
+  /** Unsettled ones, those that are no valid call left out, in the order of their offsets. */
   *works(): Generator<Work> {
     for (const work of this.tracker.items()) if (work !== undefined) yield work;
   }
@@ -101,12 +115,23 @@ export class PartitionWindow {
     return this.tracker.isOpen(offset);
   }
 
-  /** The one that `work` waits for in its lane. */
-  aheadOf(work: Work): Work | undefined {
-    return this.lanes.headOf(work);
+  /** True for what was settled before the partition became ours. */
+  wasSettledBefore(offset: bigint): boolean {
+    return this.tracker.wasSettledBefore(offset);
   }
 
-  admit(stored: StoredMessage, nowMs: number): Admission {
+  /** The part of the window that a destination's messages take, from 0 to 1. */
+  shareOf(destination: string): number {
+    const held = this.held.get(destination);
+    return held === undefined ? 0 : Math.max(held.count / this.settings.maxOpen, held.weight / maxWeight);
+  }
+
+  /** What a work adds to its destination's share. */
+  shareOfOne({ weight }: Work): number {
+    return Math.max(1 / this.settings.maxOpen, weight / maxWeight);
+  }
+
+  read(stored: StoredMessage, nowMs: number): Reading {
     this.readSinceCommit += 1;
     if (!this.tracker.take(stored.offset)) {
       this.isDirty = true;
@@ -114,17 +139,20 @@ export class PartitionWindow {
     }
     const delivery = deliveryOf(stored, this.settings.delivery, this.tracker.handedOutBefore(stored.offset));
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
+    const { ordering } = this.settings;
     const work: Work = {
       delivery,
-      lane: laneOf(delivery, this.settings.ordering),
+      lane: laneOf(delivery, ordering),
+      spillGroup: ordering === 'partition' ? ordering : delivery.destination,
       weight: weightOf(stored),
       window: this,
+      destination: null,
       stage: 'order',
       stageMs: nowMs,
     };
     this.tracker.keep(stored.offset, work);
-    this.weight += work.weight;
-    return { kind: this.lanes.enter(work) ? 'ready' : 'queued', work };
+    this.hold(work, 1);
+    return { kind: 'work', work };
   }
 
   /** All below was read, or is not there any more. */
@@ -133,11 +161,10 @@ export class PartitionWindow {
     this.isDirty = true;
   }
 
-  /** The message needs no more attempt; returns the one that waited behind it. */
-  settle(work: Work): Work | null {
-    this.weight -= work.weight;
+  /** The message needs no more attempt from here. */
+  settle(work: Work): void {
+    this.hold(work, -1);
     this.settleOffset(work.delivery.source.offset);
-    return this.lanes.leave(work);
   }
 
   settleOffset(offset: bigint): void {
@@ -145,26 +172,13 @@ export class PartitionWindow {
     this.isDirty = true;
   }
 
-  /** What to commit now. */
-  takeCommit(maxMetadataBytes: number): CommittedOffset {
+  /** What to commit now; `spilled` is SpillTable.note. */
+  takeCommit(maxMetadataBytes: number, spilled: string): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     // Once nothing is read any more the next commit takes back what this one says ahead of time.
     this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
     this.readSinceCommit = 0;
-    return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut) };
-  }
-
-  /** If the process dies now, it has sent these, or will have until the next commit. */
-  private handOutSoFar(): HandOut {
-    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
-    return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
-  }
-
-  /** What has been tried and is not settled: the next owner sends it again. */
-  private handOutAtEnd(): HandOut | null {
-    let end: bigint | null = null;
-    for (const { delivery } of this.works()) if (delivery.firstAttemptMs > 0) end = delivery.source.offset + 1n;
-    return end === null ? null : { end, cause: 'rebalance' };
+    return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut, spilled) };
   }
 
   /** No attempt begins any more; those under way may still end and settle. */
@@ -175,7 +189,7 @@ export class PartitionWindow {
     this.checkQuiet();
   }
 
-  /** An attempt, or the writing of a dead letter, begins and ends. */
+  /** An attempt, or the writing of a message elsewhere, begins and ends. */
   begin(): void {
     this.underWay += 1;
   }
@@ -191,6 +205,28 @@ export class PartitionWindow {
       this.quiet.push(resolve);
       this.checkQuiet();
     });
+  }
+
+  private hold({ weight, delivery: { destination } }: Work, sign: 1 | -1): void {
+    this.weight += sign * weight;
+    const held = this.held.get(destination) ?? { count: 0, weight: 0 };
+    held.count += sign;
+    held.weight += sign * weight;
+    if (held.count === 0) this.held.delete(destination);
+    else this.held.set(destination, held);
+  }
+
+  /** If the process dies now, it has sent these, or will have until the next commit. */
+  private handOutSoFar(): HandOut {
+    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
+    return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
+  }
+
+  /** What has been tried and is not settled: the next owner sends it again. */
+  private handOutAtEnd(): HandOut | null {
+    let end: bigint | null = null;
+    for (const { delivery } of this.works()) if (delivery.firstAttemptMs > 0) end = delivery.source.offset + 1n;
+    return end === null ? null : { end, cause: 'rebalance' };
   }
 
   private checkQuiet(): void {

@@ -32,6 +32,21 @@ export class SystemClock extends Clock {
   }
 }
 
+/** Resolves after `delayMs`, or once `signal` aborts. */
+export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(delayMs, () => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    });
+    const stop = () => {
+      timer.cancel();
+      resolve();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
 /** Resolves when `work` has ended, however it ended, or after `boundMs`; says which: true for ended. */
 export function within(clock: Clock, boundMs: number, work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,12 +1,14 @@
 // One message on its way to one subscription's receiver.
 
 import { type CallUrl, parseCallUrl } from './call-url.js';
-import { type MessageHeaders, messageHeader, type StoredMessage } from './message.js';
-import type { RetryReason } from './outcome.js';
+import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
+import { retryReasons } from './outcome.js';
+import { type SideNote, sideNoteOf } from './side-message.js';
 import type { Verdicts } from './verdict.js';
 
 /** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
-export type Redelivery = RetryReason | 'rebalance' | 'crash';
+export const redeliveries = [...retryReasons, 'rebalance', 'crash'] as const;
+export type Redelivery = (typeof redeliveries)[number];
 
 /** What a subscription says about every one of its deliveries. */
 export interface DeliverySettings {
@@ -24,7 +26,12 @@ export interface DeliverySettings {
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {
   readonly id: string;
+  /** The message as it stands where it was read. */
   readonly source: StoredMessage;
+  /** Where it was first stored. */
+  readonly origin: Position;
+  /** Set for one that was moved to a topic of the subscription's own. */
+  readonly side: SideNote | null;
   readonly url: CallUrl;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
@@ -37,6 +44,8 @@ export interface Delivery {
   readonly settings: DeliverySettings;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
+  /** Unix milliseconds before which it is not sent, 0 for at once. */
+  notBeforeMs: number;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -54,17 +63,26 @@ export function deliveryOf(
   if (target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   const url = parseCallUrl(target);
   if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
+  const side = sideNoteOf(source.headers);
+  if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   return {
+    side: side ?? null,
+    origin: side?.origin ?? source,
     id: source.headers[messageHeader.id] ?? `${source.topic}-${source.partition}-${source.offset}`,
     source,
     url,
     destination: settings.destinationOf(url.origin),
     forwarded: forwardedOf(source.headers),
-    attempt: 1,
-    redelivery,
+    attempt: (side?.attempts ?? 0) + 1,
+    redelivery: redelivery ?? redeliveryOf(side),
     settings,
-    firstAttemptMs: 0,
+    firstAttemptMs: side?.firstAttemptMs ?? 0,
+    notBeforeMs: side?.notBeforeMs ?? 0,
   };
+}
+
+function redeliveryOf(side: SideNote | undefined): Redelivery | null {
+  return redeliveries.find((reason) => reason === side?.redelivery) ?? null;
 }
 
 const nothing: readonly string[] = [];

@@ -7,8 +7,8 @@ import type { SubscriptionSettings } from '#src/config-watch/settings.js';
 import { DeadLetter } from '#src/dispatcher/dead-letter.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
-import { deadLetterTopic } from '#src/message/dead-letter-topic.js';
 import type { Message } from '#src/message/message.js';
+import { deadLetterTopic } from '#src/message/side-topic.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { newGates } from '../../support/gates.js';
 import { GroupLog } from '../../support/group-log.js';
@@ -40,11 +40,11 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
   const runner = new GroupRunner(
     { ...base, ...changes },
     {
+      broker,
       clock,
       gates: newGates(clock),
       target,
       deadLetter: new DeadLetter(broker, clock),
-      maxMetadataBytes: broker.maxMetadataBytes,
       client,
       consumer,
       report: () => undefined,
@@ -55,7 +55,8 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
     messages: (_membership, batch) => runner.messages(batch),
     revoked: (_membership, partitions) => runner.revoked(partitions),
   };
-  const membership: Membership = await broker.join(group, [topic], handlers);
+  await runner.prepare();
+  const membership: Membership = await broker.join(group, runner.topics, handlers);
   return { runner, client, consumer, membership };
 }
 

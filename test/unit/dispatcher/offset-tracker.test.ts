@@ -46,6 +46,7 @@ describe('OffsetTracker', () => {
         [101n, 103n],
         [105n, 106n],
       ],
+      spilled: '',
     });
   });
 

@@ -1,0 +1,150 @@
+// Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
+import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { Clock } from '../message/clock.js';
+import { textOf } from '../message/errors.js';
+import type { StoredMessage } from '../message/message.js';
+import { crowdOf } from './crowding.js';
+import type { DeadLetter } from './dead-letter.js';
+import type { Deliverer } from './deliverer.js';
+import type { Overflow } from './overflow.js';
+import type { OwnedPartition } from './owned-partition.js';
+import type { PartitionWindow, Work } from './partition-window.js';
+import { Rotation } from './rotation.js';
+import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+
+export interface IntakeParts {
+  readonly subscription: SubscriptionSettings;
+  readonly clock: Clock;
+  readonly deliverer: Deliverer;
+  readonly overflow: Overflow;
+  readonly deadLetter: DeadLetter;
+  readonly client: ClientCounters;
+  readonly consumer: ConsumerCounters;
+  /** Something of the window was settled here. */
+  readonly settled: (window: PartitionWindow) => void;
+  readonly report: (text: string, details: object) => void;
+}
+
+/** A window with what it shares with the others of its partition number. */
+export class Inlet {
+  /** What a destination that stands still may keep of the window; known once it was full. */
+  share = Number.POSITIVE_INFINITY;
+  /** Null for the subscription's own topic: only the overflow turns round. */
+  readonly rotation: Rotation | null;
+
+  constructor(
+    readonly window: PartitionWindow,
+    readonly owned: OwnedPartition,
+    isOverflow: boolean,
+    /** The overflow's end when the partition was taken over. */
+    readonly leftEnd: bigint,
+  ) {
+    this.rotation = isOverflow ? new Rotation() : null;
+  }
+}
+
+export class Intake {
+  constructor(
+    private readonly parts: IntakeParts,
+    private readonly maxOpen: number,
+  ) {}
+
+  take(inlet: Inlet, stored: StoredMessage, nowMs: number): void {
+    const { window, owned, rotation } = inlet;
+    const { client, consumer } = this.parts;
+    const reading = window.read(stored, nowMs);
+    if (reading.kind === 'settled') return;
+    if (rotation === null) consumer.handleMessage += 1;
+    if (reading.kind === 'invalid') {
+      consumer.invalidMessage += 1;
+      this.buryInvalid(window, stored, reading.detail);
+      return;
+    }
+    const { work } = reading;
+    if (rotation === null) client.rpcTotal += 1;
+    else this.cameBack(work, owned);
+    if (owned.isAbandonedCopy(work)) {
+      window.settle(work);
+      this.parts.settled(window);
+      return;
+    }
+    if (this.mustLeave(inlet, work)) this.parts.overflow.move(work, owned);
+    else if (owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+  }
+
+  /** The batch is through. */
+  readUpTo(inlet: Inlet, nextOffset: bigint, nowMs: number): void {
+    inlet.window.readUpTo(nextOffset);
+    inlet.rotation?.readUpTo(nextOffset, nowMs);
+    this.checkWhatWasLeft(inlet);
+  }
+
+  /** How far what an earlier owner left in the overflow has been read, and settled. */
+  checkWhatWasLeft({ window, owned, rotation, leftEnd }: Inlet): void {
+    if (rotation === null) return;
+    if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
+    if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
+  }
+
+  /** Moves what stands still out of a full window. `endOffset` is the end of what can be read of its partition. */
+  relieve(inlet: Inlet, endOffset: bigint, nowMs: number): void {
+    const { window, owned, rotation } = inlet;
+    if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
+    const { deliverer, overflow } = this.parts;
+    const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
+    inlet.share = crowd.share;
+    const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.follows(work)));
+    if (leaving.size === 0) return;
+    deliverer.withdraw(leaving);
+    owned.lanes.withdraw(leaving);
+    for (const work of leaving) overflow.move(work, owned);
+  }
+
+  /** With one destination in the overflow nobody stands behind it. */
+  private mayRotate({ window, owned }: Inlet, rotation: Rotation, endOffset: bigint, nowMs: number): boolean {
+    if (rotation.covers(window.nextOffset)) return true;
+    return owned.spills.size > 1 && rotation.begin(endOffset, nowMs);
+  }
+
+  /** Earlier ones of its lane are in the overflow, or its destination stands still and has its share of the window. */
+  private mustLeave({ window, owned, rotation, share }: Inlet, work: Work): boolean {
+    const { destination, side } = work.delivery;
+    const unread = owned.spills.highestUnread(work);
+    // Within the overflow a higher hop is older: what has a lower one goes behind it.
+    if (unread > (rotation === null ? 0 : (side?.hop ?? 0))) return true;
+    if (rotation !== null && !rotation.covers(work.delivery.source.offset)) return false;
+    return window.shareOf(destination) > share && this.parts.deliverer.scheduler.standsStill(destination);
+  }
+
+  private cameBack(work: Work, { spills, owner }: OwnedPartition): void {
+    const { side } = work.delivery;
+    if (side?.owner === owner) spills.read(work, side.hop);
+  }
+
+  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
+    const { deadLetter, subscription, client, settled, report } = this.parts;
+    const { topic, partition, offset } = stored;
+    const place = { topic, partition, offset: `${offset}` };
+    report('message is invalid', { ...place, detail });
+    const note = {
+      reason: 'invalid',
+      origin: stored,
+      detail,
+      status: 0,
+      answer: '',
+      attempts: 0,
+      firstAttemptMs: 0,
+    } as const;
+    const failed = (error: unknown) =>
+      report('dead letter not written, will try again', { ...place, error: textOf(error) });
+    window.begin();
+    void deadLetter.keep(subscription, stored, note, window.abort.signal, failed).then((kept) => {
+      if (kept) {
+        client.deadLetters += 1;
+        window.settleOffset(offset);
+        settled(window);
+      }
+      window.end();
+    });
+  }
+}

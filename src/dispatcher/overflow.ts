@@ -1,0 +1,118 @@
+// Moves messages to the subscription's overflow, in order: appended first, settled where they were after that.
+import type { Broker } from '../broker/broker.js';
+import { type Clock, pause } from '../message/clock.js';
+import { textOf } from '../message/errors.js';
+import { type Message, weightOf } from '../message/message.js';
+import { withSideNote } from '../message/side-message.js';
+import { overflowTopic } from '../message/side-topic.js';
+import type { OwnedPartition } from './owned-partition.js';
+import type { Work } from './partition-window.js';
+
+/** One append takes at most so many, or one larger message. */
+const maxBatchMessages = 256;
+const maxBatchBytes = 1_048_576;
+/** Between attempts while the broker refuses. */
+const retryMs = 1000;
+
+export interface OverflowParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly topic: string;
+  readonly group: string;
+  /** The copy is durable: the original is settled. */
+  readonly moved: (work: Work, owned: OwnedPartition) => void;
+  readonly report: (text: string, details: object) => void;
+}
+
+interface Move {
+  readonly work: Work;
+  readonly owned: OwnedPartition;
+  readonly message: Message;
+}
+
+export class Overflow {
+  readonly topic: string;
+  private queue: Move[] = [];
+  private running = false;
+
+  constructor(private readonly parts: OverflowParts) {
+    this.topic = overflowTopic(parts.topic, parts.group);
+  }
+
+  /** Creates the topic, with as many partitions as its origin has. */
+  prepare(partitions: number): Promise<void> {
+    return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'side' });
+  }
+
+  /** The work is in no lane and no queue. Those of one lane are moved in the order of the calls. */
+  move(work: Work, owned: OwnedPartition): void {
+    const { delivery, window } = work;
+    const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
+    const { topic, partition, offset } = source;
+    const hop = (side?.hop ?? 0) + 1;
+    const headers = withSideNote(
+      source,
+      {
+        from: { topic, partition, offset },
+        origin,
+        owner: owned.owner,
+        hop,
+        attempts: attempt - 1,
+        redelivery: redelivery ?? '',
+        firstAttemptMs,
+        notBeforeMs: work.delivery.notBeforeMs,
+      },
+      id,
+    );
+    work.stage = 'moving';
+    work.stageMs = this.parts.clock.elapsedMs();
+    window.begin();
+    owned.spills.appending(work, hop);
+    this.queue.push({
+      work,
+      owned,
+      message: { topic: this.topic, partition, key: source.key, body: source.body, headers },
+    });
+    if (!this.running) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    // What is moved in one turn of the event loop goes together.
+    await Promise.resolve();
+    while (this.queue.length > 0) await this.append(this.takeBatch());
+    this.running = false;
+  }
+
+  private takeBatch(): Move[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { message } of this.queue) {
+      bytes += weightOf(message);
+      if (count > 0 && (count >= maxBatchMessages || bytes > maxBatchBytes)) break;
+      count += 1;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  /** What belongs to a partition that has gone is not appended any more: it is still where it was. */
+  private async append(batch: readonly Move[]): Promise<void> {
+    const { broker, clock, report } = this.parts;
+    for (;;) {
+      const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
+      try {
+        if (open.length > 0)
+          await broker.append(
+            open.map(({ message }) => message),
+            -1,
+          );
+        for (const { work, owned } of open) this.parts.moved(work, owned);
+        for (const { work } of batch) work.window.end();
+        return;
+      } catch (error) {
+        report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
+        await pause(clock, retryMs);
+      }
+    }
+  }
+}

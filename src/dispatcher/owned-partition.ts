@@ -1,0 +1,35 @@
+// One partition number that this process owns for a subscription: what its topic's window and those of its side topics share.
+import { randomUUID } from 'node:crypto';
+import { Lanes } from './lanes.js';
+import type { PartitionWindow, Work } from './partition-window.js';
+import { SpillTable } from './spill-table.js';
+
+export class OwnedPartition {
+  /** Names this ownership; what an earlier one has moved bears another name. */
+  readonly owner = randomUUID();
+  readonly lanes = new Lanes<Work>();
+  readonly spills: SpillTable;
+  private readonly windows = new Map<string, PartitionWindow>();
+
+  constructor(spillNote: string) {
+    this.spills = new SpillTable(spillNote);
+  }
+
+  add(window: PartitionWindow): void {
+    this.windows.set(window.partition.topic, window);
+  }
+
+  windowOf(topic: string): PartitionWindow | undefined {
+    return this.windows.get(topic);
+  }
+
+  /**
+   * True for a copy that an earlier owner made and did not come to settle the original of: the original is read again,
+   * and the copy must not be delivered beside it.
+   */
+  isAbandonedCopy({ delivery: { side } }: Work): boolean {
+    if (side === null || side.owner === this.owner) return false;
+    const original = this.windows.get(side.from.topic);
+    return original !== undefined && !original.wasSettledBefore(side.from.offset);
+  }
+}

@@ -1,0 +1,165 @@
+// Whose messages stand in a partition's overflow, so that later ones of the same lane follow them and none overtakes.
+
+/** What the table needs to know of a delivery. */
+export interface Spillable {
+  /** Lanes that spill together: a destination's, or the whole partition's. */
+  readonly spillGroup: string;
+  readonly lane: string | null;
+}
+
+/** More lanes of a group than these are not told apart: then all of them follow. */
+const maxLanes = 256;
+/** Said instead of names that would not fit: after a restart everything follows until the overflow is read. */
+const everything = '*';
+
+/** How many messages of each hop. */
+class HopCounts {
+  private readonly counts: number[] = [];
+  total = 0;
+
+  add(hop: number): void {
+    this.counts[hop] = (this.counts[hop] ?? 0) + 1;
+    this.total += 1;
+  }
+
+  remove(hop: number): void {
+    const count = this.counts[hop] ?? 0;
+    if (count === 0) return;
+    this.counts[hop] = count - 1;
+    this.total -= 1;
+  }
+
+  /** 0 when there are none. */
+  get highest(): number {
+    for (let hop = this.counts.length - 1; hop > 0; hop -= 1) if ((this.counts[hop] ?? 0) > 0) return hop;
+    return 0;
+  }
+}
+
+interface Group {
+  /** Appended and not read yet. */
+  readonly unread: HopCounts;
+  /** The same for each lane; null once there are too many. */
+  lanes: Map<string, HopCounts> | null;
+  /** Appended and not settled. */
+  unsettled: number;
+}
+
+/**
+ * What an earlier owner left is known by hashes from its commit, with the highest hop of each: it counts as unread until
+ * the overflow has been read as far as it went then. A false match only spills too much.
+ */
+export class SpillTable {
+  private readonly groups = new Map<string, Group>();
+  /** Hash of a group → its highest hop; 'everything' when they were too many; null when nothing is left of it. */
+  private left: ReadonlyMap<number, number> | 'everything' | null;
+  private leftIsRead = false;
+
+  constructor(note: string) {
+    this.left = note === everything ? 'everything' : note === '' ? null : readHashes(note);
+    this.leftIsRead = this.left === null;
+  }
+
+  /** Groups with something in the overflow. */
+  get size(): number {
+    return this.groups.size + (this.left === null ? 0 : 1);
+  }
+
+  /** A message of this lane must go to the overflow, because earlier ones are there and not read yet. */
+  follows(work: Spillable): boolean {
+    return this.highestUnread(work) > 0;
+  }
+
+  /** The highest hop among the lane's unread messages in the overflow, 0 for none. Nothing waits for who has no lane. */
+  highestUnread({ spillGroup, lane }: Spillable): number {
+    if (lane === null) return 0;
+    const group = this.groups.get(spillGroup);
+    const counts = group === undefined ? undefined : group.lanes === null ? group.unread : group.lanes.get(lane);
+    return Math.max(counts?.highest ?? 0, this.highestLeft(spillGroup));
+  }
+
+  /** Called before the message is appended to the overflow with that hop. */
+  appending({ spillGroup, lane }: Spillable, hop: number): void {
+    const group = this.groupOf(spillGroup);
+    group.unread.add(hop);
+    group.unsettled += 1;
+    if (lane === null || group.lanes === null) return;
+    const counts = group.lanes.get(lane) ?? new HopCounts();
+    counts.add(hop);
+    group.lanes.set(lane, counts);
+    if (group.lanes.size > maxLanes) group.lanes = null;
+  }
+
+  /** A message of ours has been read from the overflow. */
+  read({ spillGroup, lane }: Spillable, hop: number): void {
+    const group = this.groups.get(spillGroup);
+    group?.unread.remove(hop);
+    if (group === undefined || group.lanes === null || lane === null) return;
+    const counts = group.lanes.get(lane);
+    counts?.remove(hop);
+    if (counts?.total === 0) group.lanes.delete(lane);
+  }
+
+  /** A message of ours in the overflow is settled. */
+  settled({ spillGroup }: Spillable): void {
+    const group = this.groups.get(spillGroup);
+    if (group === undefined) return;
+    group.unsettled -= 1;
+    if (group.unsettled <= 0) this.groups.delete(spillGroup);
+  }
+
+  /** The overflow has been read as far as it went when the partition was taken over. */
+  readWhatWasLeft(): void {
+    this.leftIsRead = true;
+  }
+
+  /** And all of that is settled. */
+  settledWhatWasLeft(): void {
+    this.leftIsRead = true;
+    this.left = null;
+  }
+
+  /** What a commit says, in at most `maxBytes`: who comes after us must let these follow. Empty for none. */
+  note(maxBytes: number): string {
+    if (this.left === 'everything') return everything;
+    const hops = new Map(this.left ?? []);
+    for (const [name, { unread }] of this.groups) {
+      const hash = hashOf(name);
+      hops.set(hash, Math.max(1, unread.highest, hops.get(hash) ?? 0));
+    }
+    const note = [...hops].map(([hash, hop]) => `${hash.toString(36)}.${hop.toString(36)}`).join(',');
+    return note.length > maxBytes ? everything : note;
+  }
+
+  private highestLeft(spillGroup: string): number {
+    if (this.leftIsRead || this.left === null) return 0;
+    return this.left === 'everything' ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
+  }
+
+  private groupOf(name: string): Group {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = { unread: new HopCounts(), lanes: new Map(), unsettled: 0 };
+      this.groups.set(name, group);
+    }
+    return group;
+  }
+}
+
+/** A note that cannot be read names everything: too much is spilled, nothing overtakes. */
+function readHashes(note: string): ReadonlyMap<number, number> | 'everything' {
+  const hops = new Map<number, number>();
+  for (const part of note.split(',')) {
+    const [hash, hop] = part.split('.').map((text) => Number.parseInt(text, 36));
+    if (hash === undefined || hop === undefined || Number.isNaN(hash) || Number.isNaN(hop)) return 'everything';
+    hops.set(hash, hop);
+  }
+  return hops;
+}
+
+/** FNV-1a over the text's code units, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
