@@ -72,8 +72,8 @@ export class Dispatcher {
     this.runnerOf(membership.group, assignments[0])?.assigned(membership, assignments);
   }
 
-  messages({ membership, batch }: MessagesEvent): void {
-    this.runnerOf(membership.group, batch)?.messages(batch);
+  async messages({ membership, batch }: MessagesEvent): Promise<void> {
+    await this.runnerOf(membership.group, batch)?.messages(batch);
   }
 
   async revoked({ membership, partitions }: RevokedEvent): Promise<void> {

@@ -116,10 +116,9 @@ export class GroupRunner {
     for (const assignment of assignments) {
       const { topic, partition, start } = assignment;
       const isOverflow = topic === this.overflow.topic;
-      if (!isOverflow) {
-        this.partitions.set(partition, new OwnedPartition(readMetadata(start.offset, start.metadata).spilled));
-      }
-      const owned = this.partitions.get(partition) ?? new OwnedPartition('');
+      if (!isOverflow) this.partitions.set(partition, new OwnedPartition());
+      const owned = this.partitions.get(partition) ?? new OwnedPartition();
+      owned.spills.addLeft(readMetadata(start.offset, start.metadata).spilled);
       const window = new PartitionWindow(assignment, this.windowSettings);
       owned.add(window);
       const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment));
@@ -129,9 +128,17 @@ export class GroupRunner {
     }
   }
 
-  messages({ topic, partition, messages, nextOffset }: MessageBatch): void {
-    const owned = this.windows.get(nameOf({ topic, partition }));
-    if (owned === undefined || this.draining) return;
+  /** The next batch of the partition comes when the promise has resolved. */
+  async messages(batch: MessageBatch): Promise<void> {
+    const owned = this.windows.get(nameOf(batch));
+    if (owned === undefined) return;
+    const origin = this.intake.lastOriginLeft(owned.inlet, batch.messages);
+    // What an earlier owner had before them in their lanes is not settled and comes from there.
+    if (origin !== null) await owned.inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
+    if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+  }
+
+  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
     const nowMs = this.parts.clock.elapsedMs();
     const { inlet, window, membership } = owned;
     for (const stored of messages) this.intake.take(inlet, stored, nowMs);
@@ -276,7 +283,8 @@ export class GroupRunner {
 
   private leftOverflow({ owned, rotation }: Inlet, work: Work): void {
     if (rotation === null) return;
-    if (work.delivery.side?.owner === owned.owner) owned.spills.settled(work);
+    const { side } = work.delivery;
+    if (side?.owner === owned.owner) owned.spills.settled(work, side.hop);
     // The next commit says what is left.
     const main = owned.windowOf(this.subscription.topic);
     if (main !== undefined) main.isDirty = true;
@@ -319,8 +327,7 @@ export class GroupRunner {
     if (!window.isDirty) return;
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
-    const spilled = inlet.rotation === null ? inlet.owned.spills.note(maxMetadataBytes / 2) : '';
-    const offset = window.takeCommit(maxMetadataBytes, spilled);
+    const offset = window.takeCommit(maxMetadataBytes, inlet.owned.spills.note(maxMetadataBytes / 2));
     if (window.isDirty) this.commitSoon();
     owned.committing = membership
       .commit(window.partition, offset)

@@ -3,6 +3,7 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
+import { sideNoteOf } from '../message/side-message.js';
 import { crowdOf } from './crowding.js';
 import type { DeadLetter } from './dead-letter.js';
 import type { Deliverer } from './deliverer.js';
@@ -70,6 +71,18 @@ export class Intake {
     }
     if (this.mustLeave(inlet, work)) this.parts.overflow.move(work, owned);
     else if (owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+  }
+
+  /** The highest original offset among those that an earlier owner left in the overflow; null for none. */
+  lastOriginLeft({ rotation, leftEnd }: Inlet, messages: readonly StoredMessage[]): bigint | null {
+    const [first] = messages;
+    if (rotation === null || first === undefined || first.offset >= leftEnd) return null;
+    let last: bigint | null = null;
+    for (const { headers } of messages) {
+      const offset = sideNoteOf(headers)?.origin.offset;
+      if (offset !== undefined && (last === null || offset > last)) last = offset;
+    }
+    return last;
   }
 
   /** The batch is through. */

@@ -8,12 +8,8 @@ export class OwnedPartition {
   /** Names this ownership; what an earlier one has moved bears another name. */
   readonly owner = randomUUID();
   readonly lanes = new Lanes<Work>();
-  readonly spills: SpillTable;
+  readonly spills = new SpillTable();
   private readonly windows = new Map<string, PartitionWindow>();
-
-  constructor(spillNote: string) {
-    this.spills = new SpillTable(spillNote);
-  }
 
   add(window: PartitionWindow): void {
     this.windows.set(window.partition.topic, window);

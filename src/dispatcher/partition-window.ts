@@ -66,6 +66,7 @@ export class PartitionWindow {
   private weight = 0;
   private underWay = 0;
   private quiet: (() => void)[] = [];
+  private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
   private readSinceCommit = 0;
   private readonly held = new Map<string, Held>();
   private readonly tracker: OffsetTracker<Work>;
@@ -159,6 +160,15 @@ export class PartitionWindow {
   readUpTo(nextOffset: bigint): void {
     this.tracker.skipTo(nextOffset);
     this.isDirty = true;
+    this.checkReaders();
+  }
+
+  /** Resolves once the message at `offset` has been read, or the window is closed. */
+  whenRead(offset: bigint): Promise<void> {
+    return new Promise((resolve) => {
+      this.readers.push({ offset, resolve });
+      this.checkReaders();
+    });
   }
 
   /** The message needs no more attempt from here. */
@@ -187,6 +197,7 @@ export class PartitionWindow {
     // What was said ahead of time is taken back, and what was tried and is not settled is named.
     this.isDirty = true;
     this.checkQuiet();
+    this.checkReaders();
   }
 
   /** An attempt, or the writing of a message elsewhere, begins and ends. */
@@ -232,6 +243,13 @@ export class PartitionWindow {
       if (delivery.firstAttemptMs === 0 && delivery.redelivery === 'crash') cause = 'crash';
     }
     return end === null ? null : { end, cause };
+  }
+
+  private checkReaders(): void {
+    if (this.readers.length === 0) return;
+    const isRead = ({ offset }: { readonly offset: bigint }) => this.isClosed || offset < this.nextOffset;
+    for (const { resolve } of this.readers.filter(isRead)) resolve();
+    this.readers = this.readers.filter((reader) => !isRead(reader));
   }
 
   private checkQuiet(): void {

@@ -12,27 +12,33 @@ const maxLanes = 256;
 /** Said instead of names that would not fit: after a restart everything follows until the overflow is read. */
 const everything = '*';
 
-/** How many messages of each hop. */
+/** How many messages of each hop; there are few hops at a time. */
 class HopCounts {
-  private readonly counts: number[] = [];
-  total = 0;
+  private readonly counts = new Map<number, number>();
+  private highestHop = 0;
 
   add(hop: number): void {
-    this.counts[hop] = (this.counts[hop] ?? 0) + 1;
-    this.total += 1;
+    this.counts.set(hop, (this.counts.get(hop) ?? 0) + 1);
+    this.highestHop = Math.max(this.highestHop, hop);
   }
 
   remove(hop: number): void {
-    const count = this.counts[hop] ?? 0;
-    if (count === 0) return;
-    this.counts[hop] = count - 1;
-    this.total -= 1;
+    const count = this.counts.get(hop) ?? 0;
+    if (count > 1) {
+      this.counts.set(hop, count - 1);
+      return;
+    }
+    this.counts.delete(hop);
+    if (hop === this.highestHop) this.highestHop = Math.max(0, ...this.counts.keys());
+  }
+
+  get isEmpty(): boolean {
+    return this.counts.size === 0;
   }
 
   /** 0 when there are none. */
   get highest(): number {
-    for (let hop = this.counts.length - 1; hop > 0; hop -= 1) if ((this.counts[hop] ?? 0) > 0) return hop;
-    return 0;
+    return this.highestHop;
   }
 }
 
@@ -41,8 +47,8 @@ interface Group {
   readonly unread: HopCounts;
   /** The same for each lane; null once there are too many. */
   lanes: Map<string, HopCounts> | null;
-  /** Appended and not settled. */
-  unsettled: number;
+  /** Appended and not settled: unread again for who comes after us. */
+  readonly unsettled: HopCounts;
 }
 
 /**
@@ -51,13 +57,22 @@ interface Group {
  */
 export class SpillTable {
   private readonly groups = new Map<string, Group>();
-  /** Hash of a group → its highest hop; 'everything' when they were too many; null when nothing is left of it. */
-  private left: ReadonlyMap<number, number> | 'everything' | null;
-  private leftIsRead = false;
+  /** Hash of a group → its highest hop; everything when they were too many; null when nothing is left of it. */
+  private left: ReadonlyMap<number, number> | typeof everything | null = null;
+  private leftIsRead = true;
 
-  constructor(note: string) {
-    this.left = note === everything ? 'everything' : note === '' ? null : readHashes(note);
-    this.leftIsRead = this.left === null;
+  /** What a commit of an earlier owner said. All of them together tell the whole. */
+  addLeft(note: string): void {
+    if (note === '') return;
+    this.leftIsRead = false;
+    const hops = note === everything ? everything : readHashes(note);
+    if (hops === everything || this.left === everything) {
+      this.left = everything;
+      return;
+    }
+    const known = new Map(this.left ?? []);
+    for (const [hash, hop] of hops) known.set(hash, Math.max(hop, known.get(hash) ?? 0));
+    this.left = known;
   }
 
   /** Groups with something in the overflow. */
@@ -82,7 +97,7 @@ export class SpillTable {
   appending({ spillGroup, lane }: Spillable, hop: number): void {
     const group = this.groupOf(spillGroup);
     group.unread.add(hop);
-    group.unsettled += 1;
+    group.unsettled.add(hop);
     if (lane === null || group.lanes === null) return;
     const counts = group.lanes.get(lane) ?? new HopCounts();
     counts.add(hop);
@@ -97,15 +112,15 @@ export class SpillTable {
     if (group === undefined || group.lanes === null || lane === null) return;
     const counts = group.lanes.get(lane);
     counts?.remove(hop);
-    if (counts?.total === 0) group.lanes.delete(lane);
+    if (counts?.isEmpty === true) group.lanes.delete(lane);
   }
 
   /** A message of ours in the overflow is settled. */
-  settled({ spillGroup }: Spillable): void {
+  settled({ spillGroup }: Spillable, hop: number): void {
     const group = this.groups.get(spillGroup);
     if (group === undefined) return;
-    group.unsettled -= 1;
-    if (group.unsettled <= 0) this.groups.delete(spillGroup);
+    group.unsettled.remove(hop);
+    if (group.unsettled.isEmpty) this.groups.delete(spillGroup);
   }
 
   /** The overflow has been read as far as it went when the partition was taken over. */
@@ -121,11 +136,11 @@ export class SpillTable {
 
   /** What a commit says, in at most `maxBytes`: who comes after us must let these follow. Empty for none. */
   note(maxBytes: number): string {
-    if (this.left === 'everything') return everything;
+    if (this.left === everything) return everything;
     const hops = new Map(this.left ?? []);
-    for (const [name, { unread }] of this.groups) {
+    for (const [name, { unsettled }] of this.groups) {
       const hash = hashOf(name);
-      hops.set(hash, Math.max(1, unread.highest, hops.get(hash) ?? 0));
+      hops.set(hash, Math.max(unsettled.highest, hops.get(hash) ?? 0));
     }
     const note = [...hops].map(([hash, hop]) => `${hash.toString(36)}.${hop.toString(36)}`).join(',');
     return note.length > maxBytes ? everything : note;
@@ -133,13 +148,13 @@ export class SpillTable {
 
   private highestLeft(spillGroup: string): number {
     if (this.leftIsRead || this.left === null) return 0;
-    return this.left === 'everything' ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
+    return this.left === everything ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
   }
 
   private groupOf(name: string): Group {
     let group = this.groups.get(name);
     if (group === undefined) {
-      group = { unread: new HopCounts(), lanes: new Map(), unsettled: 0 };
+      group = { unread: new HopCounts(), lanes: new Map(), unsettled: new HopCounts() };
       this.groups.set(name, group);
     }
     return group;
@@ -147,11 +162,11 @@ export class SpillTable {
 }
 
 /** A note that cannot be read names everything: too much is spilled, nothing overtakes. */
-function readHashes(note: string): ReadonlyMap<number, number> | 'everything' {
+function readHashes(note: string): ReadonlyMap<number, number> | typeof everything {
   const hops = new Map<number, number>();
   for (const part of note.split(',')) {
     const [hash, hop] = part.split('.').map((text) => Number.parseInt(text, 36));
-    if (hash === undefined || hop === undefined || Number.isNaN(hash) || Number.isNaN(hop)) return 'everything';
+    if (hash === undefined || hop === undefined || Number.isNaN(hash) || Number.isNaN(hop)) return everything;
     hops.set(hash, hop);
   }
   return hops;
