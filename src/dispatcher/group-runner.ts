@@ -118,10 +118,11 @@ export class GroupRunner {
       const isOverflow = topic === this.overflow.topic;
       if (!isOverflow) this.partitions.set(partition, new OwnedPartition());
       const owned = this.partitions.get(partition) ?? new OwnedPartition();
-      owned.spills.addLeft(readMetadata(start.offset, start.metadata).spilled);
+      const { spilled, followFrom } = readMetadata(start.offset, start.metadata);
+      owned.spills.addLeft(spilled);
       const window = new PartitionWindow(assignment, this.windowSettings);
       owned.add(window);
-      const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment));
+      const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment), followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);

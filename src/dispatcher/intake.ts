@@ -39,6 +39,8 @@ export class Inlet {
     isOverflow: boolean,
     /** The overflow's end when the partition was taken over. */
     readonly leftEnd: bigint,
+    /** What the earlier owner had not settled below it was held before what it left in the overflow. */
+    readonly followFrom: bigint,
   ) {
     this.rotation = isOverflow ? new Rotation() : null;
   }
@@ -69,7 +71,10 @@ export class Intake {
       this.parts.settled(window);
       return;
     }
-    if (this.mustLeave(inlet, work)) this.parts.overflow.move(work, owned);
+    if (this.follows(inlet, work)) {
+      window.follow(work);
+      this.parts.overflow.move(work, owned);
+    } else if (this.isCrowded(inlet, work)) this.parts.overflow.move(work, owned);
     else if (owned.lanes.enter(work)) this.parts.deliverer.offer(work);
   }
 
@@ -106,7 +111,7 @@ export class Intake {
     const { deliverer, overflow } = this.parts;
     const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
-    const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.follows(work)));
+    const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
     if (leaving.size === 0) return;
     deliverer.withdraw(leaving);
     owned.lanes.withdraw(leaving);
@@ -119,14 +124,23 @@ export class Intake {
     return owned.spills.size > 1 && rotation.begin(endOffset, nowMs);
   }
 
-  /** Earlier ones of its lane are in the overflow, or its destination stands still and has its share of the window. */
-  private mustLeave({ window, owned, rotation, share }: Inlet, work: Work): boolean {
-    const { destination, side } = work.delivery;
-    const unread = owned.spills.highestUnread(work);
+  /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
+  private follows({ owned, rotation, followFrom }: Inlet, work: Work): boolean {
+    const { side, source } = work.delivery;
+    const left = source.offset >= followFrom ? owned.spills.highestLeft(work) : 0;
+    const unread = Math.max(left, owned.spills.highestUnread(work));
     // Within the overflow a higher hop is older: what has a lower one goes behind it.
-    if (unread > (rotation === null ? 0 : (side?.hop ?? 0))) return true;
-    if (rotation !== null && !rotation.covers(work.delivery.source.offset)) return false;
-    return window.shareOf(destination) > share && this.parts.deliverer.scheduler.standsStill(destination);
+    if (rotation !== null) return unread > (side?.hop ?? 0);
+    // Who comes after us must find all of a lane that is not in the overflow before what is.
+    return unread > 0 || (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
+  }
+
+  /** Its destination stands still and has its share of the window. */
+  private isCrowded({ window, owned, rotation, share }: Inlet, work: Work): boolean {
+    const { destination, source } = work.delivery;
+    if (rotation !== null && !rotation.covers(source.offset)) return false;
+    if (window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work)) return false;
+    return this.parts.deliverer.scheduler.standsStill(destination);
   }
 
   private cameBack(work: Work, { spills, owner }: OwnedPartition): void {

@@ -2,12 +2,13 @@
 
 /*
  * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark,
- * then ";" and whose messages stand in the overflow (SpillTable), if any do.
+ * then, if something stands in the overflow, ";", the distance to the first offset that follows it there, ":", and whose
+ * messages those are (SpillTable).
  * Handed out: a letter for why they may come again (c crash, r rebalance) and the distance from the committed offset in base 36.
  * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
  * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
  */
-const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z.,*]+))?$/;
+const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z]{1,10}):([0-9a-z.,*]+))?$/;
 const letters = { crash: 'c', rebalance: 'r' } as const;
 
 /** Why messages below a hand-out mark may come again. */
@@ -27,23 +28,26 @@ export interface CommitNote {
   readonly settled: SettledRanges;
   /** Empty when nothing stands in the overflow. */
   readonly spilled: string;
+  /** Unsettled messages from here on come after those in the overflow; the ones below it were held before them. */
+  readonly followFrom: bigint;
 }
 
 /** `spilled` is not taken for empty: who cannot read what was spilled must take everything for it. */
-const unreadable: CommitNote = { handOut: null, settled: [], spilled: '*' };
-const nothing: CommitNote = { handOut: null, settled: [], spilled: '' };
+const unreadable = { handOut: null, settled: [], spilled: '*' };
+const nothing = { handOut: null, settled: [], spilled: '' };
 
 /** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
-  if (metadata === '') return nothing;
+  if (metadata === '') return { ...nothing, followFrom: mark };
   const parts = pattern.exec(metadata);
-  if (parts === null) return unreadable;
-  const [, letter, distance, lengths, spilled = ''] = parts;
+  if (parts === null) return { ...unreadable, followFrom: mark };
+  const [, letter, distance, lengths, follow = '0', spilled = ''] = parts;
+  const followFrom = mark + BigInt(Number.parseInt(follow, 36));
   const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
-  if (settled === null) return unreadable;
-  if (distance === undefined) return { handOut: null, settled, spilled };
+  if (settled === null) return { ...unreadable, followFrom: mark };
+  if (distance === undefined) return { handOut: null, settled, spilled, followFrom };
   const end = mark + BigInt(Number.parseInt(distance, 36));
-  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled, spilled };
+  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled, spilled, followFrom };
 }
 
 function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
@@ -146,12 +150,12 @@ export class OffsetTracker<T> {
 
   /**
    * What to commit when messages below `handOut.end` have been, or may be, handed out.
-   * `spilled` is what SpillTable.note says. Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
+   * `spilled` is what SpillTable.note says, and `followFrom` null when all that was read was held before it. Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
    */
-  metadata(maxBytes: number, handOut: HandOut | null, spilled = ''): string {
+  metadata(maxBytes: number, handOut: HandOut | null, spilled = '', followFrom: bigint | null = null): string {
     const { mark } = this;
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
-    const tail = spilled === '' ? '' : `;${spilled}`;
+    const tail = spilled === '' ? '' : `;${((followFrom ?? this.nextOffset) - mark).toString(36)}:${spilled}`;
     const lengths: string[] = [];
     let room = maxBytes - head.length - tail.length;
     if (room < 0) return '';

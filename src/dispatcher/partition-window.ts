@@ -69,6 +69,8 @@ export class PartitionWindow {
   private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
   private readSinceCommit = 0;
   private readonly held = new Map<string, Held>();
+  /** Offsets of those that are being moved behind others of their lane; in the order of their offsets. */
+  private readonly following = new Set<bigint>();
   private readonly tracker: OffsetTracker<Work>;
 
   constructor(
@@ -177,7 +179,13 @@ export class PartitionWindow {
     this.settleOffset(work.delivery.source.offset);
   }
 
+  /** It is moved behind others of its lane, which are in the overflow. */
+  follow({ delivery: { source } }: Work): void {
+    this.following.add(source.offset);
+  }
+
   settleOffset(offset: bigint): void {
+    this.following.delete(offset);
     this.tracker.settle(offset);
     this.isDirty = true;
   }
@@ -188,7 +196,9 @@ export class PartitionWindow {
     // Once nothing is read any more the next commit takes back what this one says ahead of time.
     this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
     this.readSinceCommit = 0;
-    return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut, spilled) };
+    const [followFrom = null] = this.following;
+    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, spilled, followFrom);
+    return { offset: this.tracker.mark, metadata };
   }
 
   /** No attempt begins any more; those under way may still end and settle. */

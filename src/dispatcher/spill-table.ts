@@ -80,17 +80,23 @@ export class SpillTable {
     return this.groups.size + (this.left === null ? 0 : 1);
   }
 
-  /** A message of this lane must go to the overflow, because earlier ones are there and not read yet. */
-  follows(work: Spillable): boolean {
-    return this.highestUnread(work) > 0;
+  /** Messages of this lane are, or may be, in the overflow and not read yet. */
+  mayHaveUnread(work: Spillable): boolean {
+    return this.highestUnread(work) > 0 || this.highestLeft(work) > 0;
   }
 
-  /** The highest hop among the lane's unread messages in the overflow, 0 for none. Nothing waits for who has no lane. */
+  /** The highest hop among the lane's unread messages that we moved, 0 for none. Nothing waits for who has no lane. */
   highestUnread({ spillGroup, lane }: Spillable): number {
     if (lane === null) return 0;
     const group = this.groups.get(spillGroup);
     const counts = group === undefined ? undefined : group.lanes === null ? group.unread : group.lanes.get(lane);
-    return Math.max(counts?.highest ?? 0, this.highestLeft(spillGroup));
+    return counts?.highest ?? 0;
+  }
+
+  /** The same of what an earlier owner left. */
+  highestLeft({ spillGroup, lane }: Spillable): number {
+    if (lane === null || this.leftIsRead || this.left === null) return 0;
+    return this.left === everything ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
   }
 
   /** Called before the message is appended to the overflow with that hop. */
@@ -144,11 +150,6 @@ export class SpillTable {
     }
     const note = [...hops].map(([hash, hop]) => `${hash.toString(36)}.${hop.toString(36)}`).join(',');
     return note.length > maxBytes ? everything : note;
-  }
-
-  private highestLeft(spillGroup: string): number {
-    if (this.leftIsRead || this.left === null) return 0;
-    return this.left === everything ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
   }
 
   private groupOf(name: string): Group {
