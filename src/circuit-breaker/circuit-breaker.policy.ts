@@ -85,6 +85,10 @@ class CircuitGate extends Gate {
     return { state, reason, sinceMs, nextChangeMs };
   }
 
+  override isAtRest(): boolean {
+    return this.circuit?.isAtRest(this.clock.elapsedMs()) ?? true;
+  }
+
   override close(): void {
     this.closed = true;
     this.timer?.cancel();
@@ -131,7 +135,7 @@ class CircuitGate extends Gate {
 
   private endAt(circuit: CircuitBreaker): Timer {
     const nowMs = this.clock.elapsedMs();
-    return this.clock.setTimer(Math.ceil((circuit.nextChangeMs ?? nowMs) - nowMs), () => {
+    return this.clock.setTimer((circuit.nextChangeMs ?? nowMs) - nowMs, () => {
       circuit.advance(this.clock.elapsedMs());
       this.tell(circuit);
     });

@@ -87,6 +87,11 @@ export class CircuitBreaker {
     return waitMs === 0 ? { kind: 'go', stage: this.stage } : { kind: 'wait', untilMs: nowMs + waitMs };
   }
 
+  /** True when a new circuit would let through the same. */
+  isAtRest(nowMs: number): boolean {
+    return this.mode === 'closed' && (this.ramp?.isOver(nowMs) ?? true);
+  }
+
   /** An attempt that was let through does not take place. */
   cancel(stage: number): void {
     if (stage !== this.stage) return;

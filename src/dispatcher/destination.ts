@@ -31,6 +31,12 @@ export class Destination {
     (work.delivery.attempt > 1 ? this.retries : this.firsts).push(work);
   }
 
+  /** Takes out what goes another way. */
+  withdraw(works: ReadonlySet<Work>): void {
+    this.firsts.withdraw(works);
+    this.retries.withdraw(works);
+  }
+
   clear(): void {
     this.firsts.clear();
     this.retries.clear();

@@ -116,6 +116,7 @@ export class GroupRunner {
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
     for (const { window } of leaving) window.close();
+    for (const { window } of leaving) this.deliverer.withdraw(window.waiting());
     const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const { window } of leaving) window.abort.abort();

@@ -3,6 +3,7 @@ import type { Assignment, CommittedOffset, TopicPartition } from '../broker/brok
 import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
+import type { Destination } from './destination.js';
 import { Lanes } from './lanes.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
@@ -28,6 +29,8 @@ export interface Work {
   readonly lane: string | null;
   readonly weight: number;
   readonly window: PartitionWindow;
+  /** Set while it is ready, on its way, or waiting for its next attempt. */
+  destination: Destination | null;
   stage: Stage;
   /** Clock.elapsedMs() at which it came into its stage. */
   stageMs: number;
@@ -92,6 +95,11 @@ export class PartitionWindow {
     for (const work of this.tracker.items()) if (work !== undefined) yield work;
   }
 
+  /** Those that are ready or wait for their next attempt. */
+  waiting(): ReadonlySet<Work> {
+    return new Set([...this.works()].filter(({ stage }) => stage === 'ready' || stage === 'retry'));
+  }
+
   /** The unsettled one at an offset. */
   workAt(offset: bigint): Work | undefined {
     return this.tracker.at(offset);
@@ -119,6 +127,7 @@ export class PartitionWindow {
       lane: laneOf(delivery, this.settings.ordering),
       weight: weightOf(stored),
       window: this,
+      destination: null,
       stage: 'order',
       stageMs: nowMs,
     };

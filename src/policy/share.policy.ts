@@ -79,6 +79,10 @@ class ShareGate extends Gate {
     return this.entry;
   }
 
+  override isAtRest(): boolean {
+    return this.inFlight === 0 && this.shrunk === Number.POSITIVE_INFINITY;
+  }
+
   override adjust(settings: GateSettings): void {
     this.settings = settings;
   }
