@@ -106,8 +106,8 @@ class CircuitGate extends Gate {
         if (outcome.kind === 'aborted') circuit.cancel(stage);
         else circuit.settle(stage, isHealthy(outcome), this.clock.elapsedMs());
         this.tell(circuit);
-        // A probe has ended: the time of the next one is known now.
-        if (circuit.state === 'open') this.scope.wake();
+        // Who waits for an answer, a probe's or one of those that are missing, may ask again.
+        if (circuit.state !== 'closed') this.scope.wake();
       },
       cancel: () => circuit.cancel(stage),
     };

@@ -6,7 +6,6 @@ import type { Outcome } from '../message/outcome.js';
 import { backoffMs } from '../policy/backoff.js';
 import type { Target } from '../target/target.js';
 import type { DeadLetter } from './dead-letter.js';
-import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import type { Gates } from './gates.js';
 import type { Work } from './partition-window.js';

@@ -83,14 +83,15 @@ export class DestinationTable {
 
   private open(name: string): Destination {
     const { subscription, gates, wake } = this.parts;
+    const settings = subscription.destinations.find((named) => named.name === name) ?? subscription.destination;
     const row = gates.openDestination({
       subscription,
-      destination: subscription.destinations.find((named) => named.name === name) ?? subscription.destination,
+      destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
       wake: () => wake(destination),
     });
-    const destination = new Destination(name, row);
+    const destination = new Destination(name, settings, row);
     this.byName.set(name, destination);
     this.shrink();
     return destination;
