@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
-import { accepted, type DestinationState, explain, stateOf } from '../support/why-waiting.js';
+import { accepted, type DestinationState, explain, stateOf, troubleOf } from '../support/why-waiting.js';
 
 const circuitBreaker = { breakPeriod: 1, recoverPeriod: 2, winSize: 5, minStats: 5, healthRate: 0.5 };
 /** Two processes' timers are compared. */
@@ -90,9 +90,9 @@ class Lab {
 
   /** Resolves once the circuit is open and what was sent before it opened has ended. */
   async untilOpen(): Promise<void> {
-    await until('the circuit is open and no probe under way', async () => {
-      const now = await this.state();
-      return this.open === 0 && now?.state === 'open' && now.nextChange !== null;
+    await until('the circuit is open and nothing under way', async () => {
+      const row = await troubleOf(bigpipe, this.sick.url(), this.topic);
+      return row?.states[0]?.state === 'open' && row.inFlight === 0;
     });
   }
 }

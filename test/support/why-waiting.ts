@@ -89,11 +89,24 @@ export async function untilBacklog(
 const sorted = (counts: Readonly<Record<string, number>>) =>
   Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** The one state of a destination that is not simply well; undefined while there is none. */
-export async function stateOf(bigpipe: BigpipeProcess, url: string, topic = 'test'): Promise<DestinationState | undefined> {
+/** The row of a destination that is not simply well; undefined while it is. */
+export async function troubleOf(
+  bigpipe: BigpipeProcess,
+  url: string,
+  topic = 'test',
+): Promise<DestinationStats | undefined> {
   const { origin } = new URL(url);
   const { destinations } = await subscriptionStats(bigpipe, topic);
-  return destinations.find(({ destination }) => destination === origin)?.states[0];
+  return destinations.find(({ destination }) => destination === origin);
+}
+
+/** Its first state. */
+export async function stateOf(
+  bigpipe: BigpipeProcess,
+  url: string,
+  topic = 'test',
+): Promise<DestinationState | undefined> {
+  return (await troubleOf(bigpipe, url, topic))?.states[0];
 }
 
 /** Fails with what the answer says unless the call was stored. */
@@ -101,4 +114,9 @@ export async function accepted(answer: Promise<RpcAnswer>): Promise<RpcAnswer> {
   const { body } = await answer;
   if (body.errno !== 0) throw new Error(`refused: ${JSON.stringify(body)}`);
   return answer;
+}
+
+/** Two times that were worked out from two clocks, each of which rounds. */
+export function isSameMoment(a: string | null | undefined, b: string | null | undefined): boolean {
+  return Math.abs(Date.parse(a ?? '') - Date.parse(b ?? '')) <= 5;
 }
