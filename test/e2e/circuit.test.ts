@@ -152,13 +152,15 @@ describe.concurrent('circuit', () => {
     lab.behave('be well');
     await until('it recovers', async () => (await lab.state())?.state === 'recovering');
     expect((await lab.client())['circuitIsBreak']).toBe(0);
-    await until('it is closed', () => lab.lines('circuit closed').length === 1);
+    await until('it is closed', async () => (await lab.state()) === undefined);
     await until('all is delivered', () => new Set(lab.delivered).size === count);
     await until('all is settled', async () => (await lab.client())['rpcSuccess'] === count);
-    expect(await lab.state()).toBeUndefined();
     expect(lab.delivered).toHaveLength(count);
     expect(await lab.client()).toMatchObject({ rpcFail: 0, deadLetters: 0 });
-    expect(['open', 'recovering', 'closed'].map((state) => lab.lines(`circuit ${state}`).length)).toEqual([1, 1, 1]);
+    // The log has it with the next call at the latest; test/fault/early-timer.test.ts tells why not always before.
+    await lab.call('after', lab.sick.url());
+    await until('the log has it', () => lab.lines('circuit closed').length === 1);
+    expect(['open', 'recovering'].map((state) => lab.lines(`circuit ${state}`).length)).toEqual([1, 1]);
   });
 
   test('a receiver that fails again while it recovers is left alone at once', async () => {
