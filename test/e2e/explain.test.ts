@@ -255,11 +255,14 @@ test.each([
   [{ topic: 'rate', partition: '1', offset: '0' }, 404, 'partition 1'],
   [{ topic: 'settled', partition: '0', offset: '1' }, 404, 'offset 1'],
   [{ id: 'unknown-id' }, 404, 'unknown-id'],
-] as [Record<string, string>, number, string][])('%j is answered %i and says what is wrong: %s', async (query, status, text) => {
-  const response = await getExplain(bigpipe, query);
-  const { message } = (await response.json()) as { message: string };
-  expect([response.status, message]).toEqual([status, expect.stringContaining(text)]);
-});
+] as [Record<string, string>, number, string][])(
+  '%j is answered %i and says what is wrong: %s',
+  async (query, status, text) => {
+    const response = await getExplain(bigpipe, query);
+    const { message } = (await response.json()) as { message: string };
+    expect([response.status, message]).toEqual([status, expect.stringContaining(text)]);
+  },
+);
 
 test('callers cannot ask: the main listener does not serve it', async () => {
   const response = await fetch(`${bigpipe.origin}/explain?topic=rate&partition=0&offset=0`);

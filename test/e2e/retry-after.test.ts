@@ -54,8 +54,7 @@ const held = async (target: TargetServer, topic = 'test') => {
   return state?.state === 'held' ? state : null;
 };
 
-const untilHeld = (target: TargetServer, topic = 'test') =>
-  until('the destination is held', () => held(target, topic));
+const untilHeld = (target: TargetServer, topic = 'test') => until('the destination is held', () => held(target, topic));
 
 /** The time between the first arrival and the second. */
 const pauseMsOf = ({ arrivals: [first, second] }: TargetServer) => (second?.atMs ?? 0) - (first?.atMs ?? 0);

@@ -54,7 +54,8 @@ export async function explain(bigpipe: BigpipeProcess, query: Record<string, str
   const response = await getExplain(bigpipe, query);
   const text = await response.text();
   const { deliveries = [] } = JSON.parse(text) as { deliveries?: Explained[] };
-  if (response.status !== 200 || deliveries.length !== 1) throw new Error(`explain answered ${response.status} ${text}`);
+  if (response.status !== 200 || deliveries.length !== 1)
+    throw new Error(`explain answered ${response.status} ${text}`);
   return deliveries[0] as Explained;
 }
 
