@@ -140,3 +140,32 @@ test('after SIGTERM what a receiver held beyond the timeout comes again as a reb
   expect(arrivalsOf(target.arrivals, 'outlasts').slice(before).map(told)).toEqual([['1', '101', 'rebalance']]);
   expect(arrivalsOf(target.arrivals, 'behind').map(told)).toEqual([['1', '101', undefined]]);
 });
+
+// A bug: that a message is handed out is only written down with the next commit, up to 20 ms after it was sent, and a
+// partition that has come to rest takes back what it had said ahead. Whoever dies in between sends it again as if it
+// were the first time. Remove `.fails` with the repair, and let one round be enough.
+test.fails('a message that was in flight when the process was killed comes again as a crash, however soon that was', async () => {
+  let kill: (() => void) | null = null;
+  const target = await TargetServer.start((_arrival, response) => {
+    if (kill === null) response.end();
+    else kill();
+  });
+  close = () => target.close();
+  // On a slow machine a round may be too slow to hit the gap.
+  for (let round = 0; round < 3; round += 1) {
+    bigpipe = await BigpipeProcess.start({ config: configOf({ timeout: 60_000 }) });
+    const { directory, child, exited } = bigpipe;
+    await accepted(bigpipe.call({ id: `before-${round}`, url: target.url() }));
+    await untilCommitted(directory, (position, metadata) => position === 1 && metadata === '');
+    kill = () => child.kill('SIGKILL');
+    // Its answer may not come any more.
+    await bigpipe.call({ id: `killed-${round}`, url: target.url() }).catch(() => undefined);
+    expect(await exited).toBe('SIGKILL');
+    kill = null;
+    bigpipe = await BigpipeProcess.start({ directory });
+    const arrivals = () => arrivalsOf(target.arrivals, `killed-${round}`);
+    await until('it comes again', () => arrivals().length === 2);
+    expect(arrivals().map(({ headers }) => headers['bigpipe-redelivery'])).toEqual([undefined, 'crash']);
+    await bigpipe.dispose();
+  }
+});
