@@ -44,9 +44,12 @@ export interface SubscriptionStats {
   readonly destinations: readonly DestinationStats[];
 }
 
-/** GET /explain on the management listener, with these parameters. */
-export async function getExplain(bigpipe: BigpipeProcess, query: Record<string, string>): Promise<Response> {
-  return fetch(`${bigpipe.management}/explain?${new URLSearchParams(query).toString()}`);
+/** GET /explain on the management listener, with these parameters; asked again when bigpipe says that it was asked too often. */
+export function getExplain(bigpipe: BigpipeProcess, query: Record<string, string>): Promise<Response> {
+  return until('explain answers', async () => {
+    const response = await fetch(`${bigpipe.management}/explain?${new URLSearchParams(query).toString()}`);
+    return response.status === 429 ? null : response;
+  });
 }
 
 /** What is said about one message that only one subscription has. */
