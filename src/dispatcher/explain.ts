@@ -46,7 +46,7 @@ export class WallTime {
   }
 
   text(elapsedMs: number): string {
-    return new Date(this.unixMs(elapsedMs)).toISOString();
+    return new Date(Math.round(this.unixMs(elapsedMs))).toISOString();
   }
 }
 

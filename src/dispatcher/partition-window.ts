@@ -62,6 +62,8 @@ export class PartitionWindow {
   constructor(
     { topic, partition, start }: Assignment,
     private readonly settings: WindowSettings,
+    /** Unix milliseconds; what was stored later nobody before us can have sent. */
+    private readonly takenOverMs: number,
   ) {
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata);
@@ -100,6 +102,13 @@ export class PartitionWindow {
     return new Set([...this.works()].filter(({ stage }) => stage === 'ready' || stage === 'retry'));
   }
 
+  /** On their way to the dead letter: given up, or no valid call. */
+  get beingBuried(): number {
+    let count = 0;
+    for (const work of this.tracker.items()) if (work === undefined || work.stage === 'dead letter') count += 1;
+    return count;
+  }
+
   /** The unsettled one at an offset. */
   workAt(offset: bigint): Work | undefined {
     return this.tracker.at(offset);
@@ -120,7 +129,7 @@ export class PartitionWindow {
       this.isDirty = true;
       return settledBefore;
     }
-    const delivery = deliveryOf(stored, this.settings.delivery, this.tracker.handedOutBefore(stored.offset));
+    const delivery = deliveryOf(stored, this.settings.delivery, this.sentBefore(stored));
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
     const work: Work = {
       delivery,
@@ -157,15 +166,18 @@ export class PartitionWindow {
   /** What to commit now. */
   takeCommit(maxMetadataBytes: number): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
-    // Once nothing is read any more the next commit takes back what this one says ahead of time.
-    this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
+    this.isDirty = false;
     this.readSinceCommit = 0;
     return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut) };
   }
 
+  private sentBefore({ offset, timestampMs }: StoredMessage): HandOutCause | null {
+    return timestampMs > this.takenOverMs ? null : this.tracker.handedOutBefore(offset);
+  }
+
   /** If the process dies now, it has sent these, or will have until the next commit. */
   private handOutSoFar(): HandOut {
-    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
+    const ahead = Math.max(fewestAhead, 2 * this.readSinceCommit);
     return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
   }
 
@@ -184,7 +196,7 @@ export class PartitionWindow {
   /** No attempt begins any more; those under way may still end and settle. */
   close(): void {
     this.isClosed = true;
-    // What was said ahead of time is taken back, and what was tried and is not settled is named.
+    // What was said ahead of time is taken back; what was tried and is not settled stays named.
     this.isDirty = true;
     this.checkQuiet();
   }
