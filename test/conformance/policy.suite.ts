@@ -21,7 +21,7 @@ import { delivered } from '../support/scripted-target.js';
 type Breakable = 'cancel' | 'wake' | 'adjust' | 'adjust wakes' | 'close';
 
 export interface PolicyHarness {
-  make(clock: Clock): DispatchPolicy;
+  readonly make: (clock: Clock) => DispatchPolicy;
   /** The destination's name, null for the subscription itself. */
   readonly name: string | null;
   readonly hasPeers: boolean;
@@ -62,7 +62,7 @@ const aStep: fc.Arbitrary<Step> = fc.oneof(
 const long = { maxLength: 80, size: 'max' } as const;
 const aHistory = fc.array(aStep, long);
 /** Always the same histories: a promise with a known fault must not seem kept by chance. */
-const runs = { numRuns: 300, seed: 4 };
+const runs = { numRuns: 500, seed: 4 };
 
 /** One gate at work: what was let through and has not ended, and how often it woke whoever waits. */
 class Visit {
@@ -126,18 +126,27 @@ function expectTwins(harness: PolicyHarness, between: (visit: Visit, candidate: 
       for (const [step, candidate] of steps) {
         if (candidate !== null) between(other, candidate);
         const [expected, found] = [plain.do(step), other.do(step)];
-        expect(holdIn(found)).toEqual(holdIn(expected));
+        expectSameHold(holdIn(found), holdIn(expected));
       }
     }),
     runs,
   );
 }
 
+function expectSameHold(found: Hold | null, expected: Hold | null): void {
+  expect(found?.reason).toBe(expected?.reason);
+  // Adding up in more steps rounds in more steps.
+  expect(found?.untilMs ?? 0).toBeCloseTo(expected?.untilMs ?? 0, 2);
+}
+
 const holdIn = (entry: Entry | null) => (entry !== null && 'hold' in entry ? entry.hold : null);
 
 export function policySuite(title: string, harness: PolicyHarness): void {
   const { off, tighter, looser, knownFaults } = harness;
-  const promise = (breakable: Breakable) => (knownFaults.includes(breakable) ? test.fails : test);
+  const promise = (breakable: Breakable, applies = true) => {
+    if (!applies) return test.skip;
+    return knownFaults.includes(breakable) ? test.fails : test;
+  };
 
   describe(`policy: ${title}`, () => {
     test('a new gate lets the first one pass', () => {
@@ -278,21 +287,18 @@ export function policySuite(title: string, harness: PolicyHarness): void {
       expectTwins(harness, (visit) => visit.gate.adjust(structuredClone(plainOf(harness.settings))));
     });
 
-    promise('adjust').skipIf(tighter === null)(
-      'tighter settings let nobody pass who was held: its counters stay',
-      () => {
-        fc.assert(
-          fc.property(aHistory, aCandidate, (history, candidate) => {
-            const visit = newVisit(harness);
-            for (const step of history) visit.do(step);
-            const before = visit.look(candidate);
-            visit.gate.adjust(tighter as GateSettings);
-            if (before !== null) expect(visit.look(candidate)).not.toBeNull();
-          }),
-          runs,
-        );
-      },
-    );
+    promise('adjust', tighter !== null)('tighter settings let nobody pass who was held: its counters stay', () => {
+      fc.assert(
+        fc.property(aHistory, aCandidate, (history, candidate) => {
+          const visit = newVisit(harness);
+          for (const step of history) visit.do(step);
+          const before = visit.look(candidate);
+          visit.gate.adjust(tighter as GateSettings);
+          if (before !== null) expect(visit.look(candidate)).not.toBeNull();
+        }),
+        runs,
+      );
+    });
 
     test.skipIf(tighter === null)('after new settings every pass from before still ends well', () => {
       fc.assert(
@@ -316,22 +322,19 @@ export function policySuite(title: string, harness: PolicyHarness): void {
       );
     });
 
-    promise('adjust wakes').skipIf(looser === null)(
-      'looser settings wake whoever may pass earlier than he was told',
-      () => {
-        fc.assert(
-          fc.property(aHistory, aCandidate, (history, candidate) => {
-            const visit = newVisit(harness);
-            for (const step of history) visit.do(step);
-            const before = visit.look(candidate);
-            const { wakes } = visit;
-            visit.gate.adjust(looser as GateSettings);
-            if (isSooner(visit.look(candidate), before)) expect(visit.wakes).toBeGreaterThan(wakes);
-          }),
-          runs,
-        );
-      },
-    );
+    promise('adjust wakes', looser !== null)('looser settings wake whoever may pass earlier than he was told', () => {
+      fc.assert(
+        fc.property(aHistory, aCandidate, (history, candidate) => {
+          const visit = newVisit(harness);
+          for (const step of history) visit.do(step);
+          const before = visit.look(candidate);
+          const { wakes } = visit;
+          visit.gate.adjust(looser as GateSettings);
+          if (isSooner(visit.look(candidate), before)) expect(visit.wakes).toBeGreaterThan(wakes);
+        }),
+        runs,
+      );
+    });
 
     promise('close')('after close nothing pends on the clock, also when attempts end later', () => {
       fc.assert(
