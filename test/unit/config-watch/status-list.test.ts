@@ -8,12 +8,18 @@ const range = (first: number, last: number) => Array.from({ length: last - first
 test.each<[unknown[], number[]]>([
   [[], []],
   [[200], [200]],
-  [[200, 599], [200, 599]],
+  [
+    [200, 599],
+    [200, 599],
+  ],
   [['5xx'], range(500, 599)],
   [['2XX'], range(200, 299)],
   [['500-504'], range(500, 504)],
   [['429-429'], [429]],
-  [[404, '400-404', 404], [404, ...range(400, 403)]],
+  [
+    [404, '400-404', 404],
+    [404, ...range(400, 403)],
+  ],
 ])('%j names its statuses, each once', (list, statuses) => {
   expect([...(statusesOf(list) ?? [])]).toEqual(statuses);
 });
