@@ -8,7 +8,7 @@ import { fixed, newSubscription, perSecond } from '../../support/subscription.js
 
 const first = { isRetry: false, firstsWait: true };
 
-function newGate(clock: FakeClock, wake = () => undefined as void): Gate {
+function newGate(clock: FakeClock, wake: () => void = () => undefined): Gate {
   return new WarmUpPolicy(clock).open({
     subscription: newSubscription({ warmupMs: 10_000, rate: perSecond(100), concurrency: fixed(50) }),
     destination: { rate: null, concurrency: null },
