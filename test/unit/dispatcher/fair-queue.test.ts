@@ -6,7 +6,10 @@ import { FairQueue } from '#src/dispatcher/fair-queue.js';
 test('always one with the fewest in flight; among equals whoever came to their number first', () => {
   const anItem = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
   const aStep = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ kind: fc.constant('put' as const), item: anItem, inFlight: fc.nat({ max: 5 }) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({ kind: fc.constant('put' as const), item: anItem, inFlight: fc.nat({ max: 5 }) }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), item: anItem }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
   );
