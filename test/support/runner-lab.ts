@@ -42,7 +42,7 @@ class SeenTarget extends ScriptedTarget {
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     const { source, destination, attempt, redelivery } = delivery;
-    this.sent.push({ body: `${source.body}`, destination, attempt, redelivery, atMs: this.clock.elapsedMs() });
+    this.sent.push({ body: source.body.toString(), destination, attempt, redelivery, atMs: this.clock.elapsedMs() });
     return super.send(delivery, signal);
   }
 }

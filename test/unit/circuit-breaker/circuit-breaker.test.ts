@@ -134,6 +134,21 @@ describe('recovering', () => {
     expect(circuit.state).toBe('open');
     expect(circuit.enter(circuit.sinceMs).kind).toBe('wait');
     expect(circuit.nextChangeMs).toBe(circuit.sinceMs + settings.breakPeriodMs);
+  });
+
+  test('falls back by a few failures on end though they are too few for a share', () => {
+    const patient = new CircuitBreaker({ ...settings, minStats: 100 }, full, 0);
+    for (let i = 0; i < 100; i += 1) patient.settle(0, false, 0);
+    settleProbe(patient, true, 10_000);
+    for (let i = 0; i < 4; i += 1) patient.settle(2, false, 12_000);
+    patient.settle(2, true, 12_000);
+    for (let i = 0; i < 4; i += 1) patient.settle(2, false, 12_000);
+    expect(patient.state).toBe('recovering');
+    patient.settle(2, false, 12_000);
+    expect([patient.state, patient.reason]).toEqual(['open', '5 attempts in a row failed while recovering']);
+  });
+
+  test('falls back at any moment of it', () => {
     const others = recovering(10_000);
     for (let i = 0; i < 4; i += 1) others.settle(2, false, 12_000);
     expect([others.state, others.sinceMs]).toEqual(['open', 12_000]);

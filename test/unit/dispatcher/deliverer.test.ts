@@ -103,3 +103,14 @@ test('a retry that waits when its partition is taken away is not sent by the old
   expect(said()).toEqual(['x/1/null']);
   expect(lab.backlog(first)).toEqual({});
 });
+
+test('a retry that waits when the process drains is forgotten: nothing pends, nothing is sent', async () => {
+  const running = await lab.run({ backoff: [60_000] });
+  await lab.append(call('x'));
+  await lab.end('x', failed);
+  expect(lab.backlog(running)).toEqual({ retry: 1 });
+  await running.runner.drain();
+  expect(lab.clock.pending).toBe(0);
+  await lab.pass(120_000, 10_000);
+  expect(said()).toEqual(['x/1/null']);
+});

@@ -206,7 +206,7 @@ test('budget: retries wait while first attempts go on', async () => {
     concurrency: fixed(1000),
     retryBudget: { share: 0.2, floorPerSecond: 0.1 },
   });
-  lab.target.answer = ({ source }) => (`${source.body}`.startsWith('bad') ? failed : delivered);
+  lab.target.answer = ({ source }) => (source.body.toString().startsWith('bad') ? failed : delivered);
   await lab.append(...calls(10, 'bad'), ...calls(100, 'good'));
   const budget = { reason: 'budget', detail: 'retries have had their 20 % of the attempts', until: null };
   let told = 0;

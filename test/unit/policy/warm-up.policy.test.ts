@@ -80,6 +80,17 @@ test('after a minute of silence it begins anew, after less it does not', () => {
   expect(gate.state()).toMatchObject({ state: 'warming up', nextChangeMs: clock.elapsedMs() + 10_000 });
 });
 
+test('who passes and does not go leaves his token and his place to the next', () => {
+  const clock = new FakeClock(5000);
+  const gate = newGate(clock);
+  for (let i = 0; i < 20; i += 1) {
+    const entry = gate.enter(first);
+    if ('hold' in entry) throw new Error(`held: ${entry.hold.detail}`);
+    entry.pass.cancel();
+  }
+  expect(fill(gate).length).toBe(1);
+});
+
 // Bug: the hold names no time, the limit grows with time, and nothing calls wake before an attempt ends.
 test.fails('whoever was held by the limit of requests in flight is woken once it has grown', () => {
   const clock = new FakeClock(5000);
