@@ -49,7 +49,7 @@ const attempts = (outcome: Outcome, times: number) => {
   for (let i = 0; i < times; i += 1) enter().settle(outcome);
 };
 
-function openWith(outcome = refused): void {
+function openWith(outcome: Outcome = refused): void {
   attempts(outcome, 4);
   expect(gate.state()?.state).toBe('open');
 }

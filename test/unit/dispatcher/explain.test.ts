@@ -221,6 +221,9 @@ test('budget: retries wait while first attempts go on', async () => {
       expect(estimate).toBeNull();
     }
     told += counted;
+    const all = Array.from({ length: 110 }, (_, offset) => lab.explain(running, offset));
+    const open = all.filter(({ state }) => state !== 'settled').length;
+    expect(Object.values(lab.backlog(running)).reduce((sum, count) => sum + count, 0)).toBe(open);
   }
   expect(told).toBeGreaterThan(0);
 });
