@@ -1,6 +1,5 @@
 // The circuit breaker as a gate before each destination.
 import { Injectable, Logger } from '@nestjs/common';
-import type { CircuitSettings } from '../config-watch/settings.js';
 import { Clock, type Timer } from '../message/clock.js';
 import type { Outcome } from '../message/outcome.js';
 import {
@@ -33,7 +32,6 @@ const free: Entry = { pass: freePass };
 
 class CircuitGate extends Gate {
   private readonly log = new Logger('Circuit');
-  private settings: CircuitSettings | null;
   private circuit: CircuitBreaker | null;
   private told: CircuitState = 'closed';
   /** Ends recovering, also when nothing is sent. */
@@ -48,7 +46,6 @@ class CircuitGate extends Gate {
     private readonly scope: GateScope,
   ) {
     super();
-    this.settings = scope.subscription.circuit;
     this.circuit = this.newCircuit(scope);
   }
 
@@ -65,14 +62,15 @@ class CircuitGate extends Gate {
     return { pass: this.pass };
   }
 
-  /** Other figures begin a new circuit; the same ones leave it as it is. */
   override adjust(settings: GateSettings): void {
     const { circuit } = settings.subscription;
-    if (JSON.stringify(circuit) === JSON.stringify(this.settings)) return;
-    this.settings = circuit;
-    this.circuit = this.newCircuit(settings);
-    this.stage = -1;
-    this.told = 'closed';
+    if (circuit !== null && this.circuit !== null) {
+      this.circuit.adjust(circuit, lowestRate(settings), this.clock.elapsedMs());
+    } else {
+      this.circuit = this.newCircuit(settings);
+      this.stage = -1;
+      this.told = 'closed';
+    }
     this.scope.wake();
   }
 
@@ -103,7 +101,7 @@ class CircuitGate extends Gate {
   private passOf(circuit: CircuitBreaker, stage: number): Pass {
     return {
       settle: (outcome) => {
-        if (outcome.kind === 'aborted') circuit.cancel(stage);
+        if (outcome.kind === 'aborted') circuit.abandon(stage);
         else circuit.settle(stage, isHealthy(outcome), this.clock.elapsedMs());
         this.tell(circuit);
         // Who waits for an answer, a probe's or one of those that are missing, may ask again.

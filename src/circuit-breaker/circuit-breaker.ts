@@ -50,8 +50,8 @@ export class CircuitBreaker {
   private ramp: Ramp | null = null;
 
   constructor(
-    private readonly settings: CircuitSettings,
-    private readonly full: FullRate,
+    private settings: CircuitSettings,
+    private full: FullRate,
     nowMs: number,
   ) {
     this.enteredMs = nowMs;
@@ -99,9 +99,29 @@ export class CircuitBreaker {
     return { kind: 'go', stage: this.stage };
   }
 
+  /** It stays in its state; what was counted under other bounds of health is counted anew, and a ramp goes on to its end as it began. */
+  adjust(settings: CircuitSettings, full: FullRate, nowMs: number): void {
+    const { windowSeconds, minStats, healthRate } = settings;
+    const [before, fullBefore] = [this.settings, this.full];
+    this.settings = settings;
+    this.full = full;
+    const isSameHealth =
+      windowSeconds === before.windowSeconds && minStats === before.minStats && healthRate === before.healthRate;
+    if (!isSameHealth) this.health = new HealthWindow(settings, nowMs);
+    // A later full rate must not be held down by what lingers of an earlier one.
+    if (this.mode === 'closed' && full.perSecond !== fullBefore.perSecond) this.ramp = null;
+  }
+
   /** True when a new circuit would let through the same. */
   isAtRest(nowMs: number): boolean {
     return this.mode === 'closed' && (this.ramp?.isOver(nowMs) ?? true);
+  }
+
+  /** An attempt that was sent ended without telling anything. */
+  abandon(stage: number): void {
+    if (stage !== this.stage) return;
+    if (this.mode === 'open') this.probing = false;
+    else this.ended += 1;
   }
 
   /** An attempt that was let through does not take place. */

@@ -37,7 +37,7 @@ class ConcurrencyGate extends Gate {
   private adaptive: AdaptiveLimit | null = null;
   private readonly entry: { readonly pass: Pass };
 
-  constructor(scope: GateScope) {
+  constructor(private readonly scope: GateScope) {
     super();
     this.limits = limitsOf(scope);
     this.follow();
@@ -74,6 +74,7 @@ class ConcurrencyGate extends Gate {
   override adjust(settings: GateSettings): void {
     this.limits = limitsOf(settings);
     this.follow();
+    this.scope.wake();
   }
 
   private follow(): void {

@@ -40,7 +40,7 @@ class RateLimitGate extends Gate {
 
   constructor(
     private readonly clock: Clock,
-    scope: GateScope,
+    private readonly scope: GateScope,
   ) {
     super();
     this.bucket = this.newBucket(rateOf(scope));
@@ -63,10 +63,11 @@ class RateLimitGate extends Gate {
     const rate = rateOf(settings);
     if (rate === null || this.bucket === null) {
       this.bucket = this.newBucket(rate);
-      return;
+    } else {
+      this.perSecond = rate.perSecond;
+      this.bucket.adjust(rate.perSecond, rate.burst, this.clock.elapsedMs());
     }
-    this.perSecond = rate.perSecond;
-    this.bucket.adjust(rate.perSecond, rate.burst, this.clock.elapsedMs());
+    this.scope.wake();
   }
 
   private newBucket(rate: RateSettings | null): TokenBucket | null {

@@ -90,6 +90,7 @@ class ShareGate extends Gate {
 
   override adjust(settings: GateSettings): void {
     this.settings = settings;
+    this.scope.wake();
   }
 
   private learn(outcome: Outcome): void {
@@ -113,6 +114,7 @@ class ShareGate extends Gate {
     this.shrunk = Math.max(1, Math.floor(Math.min(this.shrunk, this.inFlight) / 2));
     const pauseMs = Math.min(durationMs * this.pauses, Math.max(durationMs, longestPauseMs));
     this.probeFromMs = this.clock.elapsedMs() + pauseMs;
-    if (this.shrunk === 1) this.pauses = Math.min(mostPauses, this.pauses * 2);
+    // Not for each of those that were sent before it shrank.
+    if (this.shrunk === 1 && this.inFlight === 1) this.pauses = Math.min(mostPauses, this.pauses * 2);
   }
 }

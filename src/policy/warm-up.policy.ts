@@ -35,7 +35,9 @@ const free: Entry = { pass: freePass };
 
 class WarmUpGate extends Gate {
   private settings: GateSettings;
+  /** Clock.elapsedMs(); an attempt that did not take place after all is not one. */
   private lastSentMs = Number.NEGATIVE_INFINITY;
+  private sentBeforeMs = Number.NEGATIVE_INFINITY;
   private startMs = 0;
   private inFlight = 0;
   private ramp: Ramp | null = null;
@@ -53,6 +55,7 @@ class WarmUpGate extends Gate {
     };
     const cancel = () => {
       this.inFlight -= 1;
+      this.lastSentMs = this.sentBeforeMs;
       this.ramp?.giveBack();
     };
     this.entry = { pass: { settle: end, cancel } };
@@ -66,6 +69,7 @@ class WarmUpGate extends Gate {
     if (this.ramp?.isOver(nowMs) === true) this.ramp = null;
     const entry = this.ramp === null ? this.entry : this.enterRamp(this.ramp, nowMs);
     if ('pass' in entry) {
+      this.sentBeforeMs = this.lastSentMs;
       this.lastSentMs = nowMs;
       this.inFlight += 1;
     }

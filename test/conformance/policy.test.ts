@@ -35,8 +35,6 @@ policySuite('rate of a subscription', {
   off: null,
   tighter: ofSubscription({ rate: perSecond(1, 3) }),
   looser: ofSubscription({ rate: perSecond(3000) }),
-  // A higher rate does not call wake: whoever waits goes on waiting for the time of the lower one.
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('rate of a destination', {
@@ -46,8 +44,6 @@ policySuite('rate of a destination', {
   off: ofDestination({}),
   tighter: ofDestination({ rate: perSecond(0.1) }),
   looser: ofDestination({}),
-  // As above; switched off neither.
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('concurrency of a subscription', {
@@ -57,8 +53,6 @@ policySuite('concurrency of a subscription', {
   off: null,
   tighter: ofSubscription({ concurrency: fixed(2) }),
   looser: ofSubscription({ concurrency: fixed(30) }),
-  // A higher limit does not call wake.
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('fixed concurrency of a destination', {
@@ -68,7 +62,6 @@ policySuite('fixed concurrency of a destination', {
   off: ofDestination({}),
   tighter: ofDestination({ concurrency: fixed(1) }),
   looser: ofDestination({ concurrency: fixed(20) }),
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('adaptive concurrency of a destination', {
@@ -78,7 +71,6 @@ policySuite('adaptive concurrency of a destination', {
   off: ofDestination({}),
   tighter: null,
   looser: ofDestination({ concurrency: { min: 100, max: 200 } }),
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('share beside others', {
@@ -88,7 +80,6 @@ policySuite('share beside others', {
   off: null,
   tighter: ofDestination({}, { concurrency: fixed(4) }),
   looser: ofDestination({}, { concurrency: fixed(80) }),
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('share of a destination alone', {
@@ -99,7 +90,6 @@ policySuite('share of a destination alone', {
   off: null,
   tighter: ofDestination({}, { concurrency: fixed(3) }),
   looser: ofDestination({}, { concurrency: fixed(50) }),
-  knownFaults: ['adjust wakes'],
 });
 
 policySuite('retry-after', {
@@ -109,8 +99,6 @@ policySuite('retry-after', {
   off: ofDestination({}, { retryAfterMaxMs: 0 }),
   tighter: ofDestination({}, { rate: perSecond(2) }),
   looser: null,
-  // A ramp that nobody asks near its end has saved up all of its area by then; who asks, and goes not, changes that.
-  knownFaults: ['cancel'],
 });
 
 policySuite('retry budget', {
@@ -120,8 +108,6 @@ policySuite('retry budget', {
   off: ofDestination({}, { retryBudget: { share: 1, floorPerSecond: 1000 } }),
   tighter: ofDestination({}, { retryBudget: { share: 0.1, floorPerSecond: 0.1 } }),
   looser: ofDestination({}, { retryBudget: { share: 1, floorPerSecond: 1000 } }),
-  // Its hold names no time and it never calls wake, though the window slides and first attempts make room.
-  knownFaults: ['wake', 'adjust wakes'],
 });
 
 policySuite('warm-up', {
@@ -131,8 +117,6 @@ policySuite('warm-up', {
   off: ofDestination({}, { warmupMs: 0 }),
   tighter: ofDestination({}, { warmupMs: 30_000, concurrency: fixed(2), rate: perSecond(20) }),
   looser: ofDestination({}, { warmupMs: 0 }),
-  // The limit of requests in flight grows with time, and nobody is woken; and who only asks begins the warm-up.
-  knownFaults: ['wake', 'cancel'],
 });
 
 const circuit = { breakPeriodMs: 2000, recoverPeriodMs: 5000, windowSeconds: 5, minStats: 3, healthRate: 0.9 };
@@ -144,7 +128,4 @@ policySuite('circuit breaker', {
   off: ofDestination({}, { circuit: null }),
   tighter: ofDestination({}, { rate: perSecond(20), circuit: { ...circuit, breakPeriodMs: 20_000 } }),
   looser: ofDestination({}, { circuit: null }),
-  // Other figures begin a new circuit, closed, though this one is open; and a probe that ends well after close sets a timer.
-  // An attempt that we stopped while recovering gives its token back though it was sent, and wakes nobody.
-  knownFaults: ['adjust', 'close', 'wake'],
 });

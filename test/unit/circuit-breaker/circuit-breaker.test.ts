@@ -85,7 +85,7 @@ describe('open', () => {
 
 describe('recovering', () => {
   test.each([0, 1234.5])(
-    'under endless demand never more than one above the curve, and almost all of it is used (from %d)',
+    'under endless demand, all answered, never more than one above the curve, and almost all of it is used (from %d)',
     (at) => {
       const circuit = recovering(10_000 + at);
       let taken = 0;
@@ -93,7 +93,10 @@ describe('recovering', () => {
       for (let ms = 0; ms <= settings.recoverPeriodMs; ms += 1) {
         const nowMs = 10_000 + at + ms;
         const rate = circuit.rateAt(nowMs);
-        for (let answer = circuit.enter(nowMs); answer.kind !== 'wait'; answer = circuit.enter(nowMs)) taken += 1;
+        for (let answer = circuit.enter(nowMs); answer.kind !== 'wait'; answer = circuit.enter(nowMs)) {
+          taken += 1;
+          circuit.settle(answer.stage, true, nowMs);
+        }
         expect(taken).toBeLessThanOrEqual(area + 1);
         expect(taken).toBeGreaterThan(area * 0.9 - 2);
         area += (rate ?? full.perSecond) / 1000;

@@ -673,7 +673,7 @@ describe('settings', () => {
     });
     expect(settings).toMatchObject({
       ordering: 'none',
-      rate: { perSecond: 7.5, burst: 3 },
+      rate: { perSecond: 7.5, burst: 3.075 },
       concurrency: { min: 2, max: 9 },
       backoff: [100, 5000, 60_000],
       retryBudget: { share: 0.5, floorPerSecond: 0.5 },
@@ -686,7 +686,7 @@ describe('settings', () => {
         {
           name: 'shop',
           origins: ['http://a.example', 'https://b.example:8443'],
-          rate: { perSecond: 20, burst: 1 },
+          rate: { perSecond: 20, burst: 1.2 },
           concurrency: { min: 1, max: 200 },
         },
         { name: 'other', origins: ['http://c.example'], rate: null, concurrency: null },

@@ -99,29 +99,39 @@ describe('settings', () => {
 });
 
 describe('peers', () => {
+  const hasPeers = (name: string) => {
+    const destination = table.find(name);
+    if (destination === undefined) throw new Error(`${name} is not known`);
+    return table.hasPeers(destination);
+  };
+
   test('nobody has any alone, however often it is used', () => {
-    expect(table.hasPeers).toBe(false);
     for (let i = 0; i < 50; i += 1) {
       use('a');
-      expect(table.hasPeers).toBe(false);
+      expect(hasPeers('a')).toBe(false);
       clock.advance(1000);
     }
   });
 
-  test('are those used in this period of 10 s or the one before', () => {
+  test('are others that were used in this period of 10 s or the one before', () => {
     use('a');
     use('b');
-    expect(table.hasPeers).toBe(true);
+    expect(hasPeers('a')).toBe(true);
     clock.advance(10_000);
     use('a');
-    expect(table.hasPeers).toBe(true);
+    expect(hasPeers('a')).toBe(true);
     clock.advance(10_000);
     use('a');
-    expect(table.hasPeers).toBe(false);
-    use('b');
-    expect(table.hasPeers).toBe(true);
-    clock.advance(20_000);
-    expect(table.hasPeers).toBe(false);
+    expect(hasPeers('a')).toBe(false);
+    expect(hasPeers('b')).toBe(true);
+  });
+
+  test('are also others with a delivery under way, however long that takes', () => {
+    table.take('slow');
+    use('a');
+    clock.advance(100_000);
+    use('a');
+    expect(hasPeers('a')).toBe(true);
   });
 
   test('as a plain list of all uses says', () => {
@@ -133,10 +143,10 @@ describe('peers', () => {
         for (const [name, waitMs] of steps) {
           clock.advance(waitMs);
           const period = Math.floor(clock.elapsedMs() / 10_000);
-          const ofLate = new Set(uses.filter((one) => one.period >= period - 1).map((one) => one.name));
-          expect(table.hasPeers).toBe(ofLate.size > 1);
           use(name);
           uses.push({ name, period });
+          const ofLate = new Set(uses.filter((one) => one.period >= period - 1).map((one) => one.name));
+          expect(hasPeers(name)).toBe(ofLate.size > 1);
         }
       }),
     );

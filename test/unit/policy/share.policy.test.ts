@@ -69,30 +69,48 @@ describe('beside others', () => {
 });
 
 describe('one that only times out', () => {
-  test('is halved with each timeout past the second, down to a probe', () => {
-    const bounds: number[] = [];
+  test('may time out twice in a row if it has answered before; then what it holds is halved with each one, down to a probe', () => {
     fill();
-    for (let i = 0; i < 7; i += 1) {
+    end(delivered);
+    fill();
+    const bounds: number[] = [];
+    for (let i = 0; i < 5; i += 1) {
       end(timedOut);
-      clock.advance(1000);
+      clock.advance(100_000);
       bounds.push(fill());
     }
-    // The other half is still in flight while the bound shrinks below it.
-    expect(bounds).toEqual([10, 10, 10, 9, 8, 7, 6]);
+    // What is in flight beyond the bound stays.
+    expect(bounds).toEqual([10, 10, 9, 8, 7]);
+    while (open.length > 0) end(timedOut);
+    clock.advance(100_000);
+    expect(fill()).toBe(1);
+  });
+
+  test('that has never answered is a probe as soon as what it holds has timed out', () => {
+    fill();
     while (open.length > 0) end(timedOut);
     clock.advance(1000);
     expect(fill()).toBe(1);
   });
 
-  test('its probes have pauses as long as they took, beside others', () => {
-    shrinkToProbe();
-    expect(gate.enter(candidate)).toMatchObject({ hold: { reason: 'concurrency', untilMs: 6000 } });
-    clock.advance(999);
-    expect(fill()).toBe(0);
-    clock.advance(1);
-    expect(fill()).toBe(1);
-    end({ ...timedOut, durationMs: 3000 } as Outcome);
-    expect(gate.enter(candidate)).toMatchObject({ hold: { untilMs: clock.elapsedMs() + 3000 } });
+  test('its probes have pauses beside others: as long as they took, then twice as long each time, up to 16 times or a minute', () => {
+    fill();
+    end(timedOut);
+    while (open.length > 0) end(timedOut);
+    const pauses: number[] = [];
+    for (let i = 0; i < 7; i += 1) {
+      const entry = gate.enter(candidate);
+      const untilMs = 'hold' in entry ? (entry.hold.untilMs as number) : 0;
+      pauses.push(untilMs - clock.elapsedMs());
+      clock.advance(untilMs - clock.elapsedMs() - 1);
+      expect(fill()).toBe(0);
+      clock.advance(1);
+      expect(fill()).toBe(1);
+      end({ ...timedOut, durationMs: 5000 } as Outcome);
+    }
+    expect(pauses.slice(1)).toEqual(pauses.slice(1).map((pause) => Math.min(pause, 60_000)));
+    expect(pauses.at(-1)).toBe(60_000);
+    expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
   });
 
   test('alone its probes have no pauses', () => {
@@ -119,6 +137,8 @@ describe('one that only times out', () => {
   });
 
   test('an answer between timeouts begins the count anew', () => {
+    fill();
+    end(delivered);
     fill();
     for (let i = 0; i < 10; i += 1) {
       end(timedOut, 2);
