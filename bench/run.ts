@@ -48,7 +48,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'end-to-end': (lab) => endToEnd(lab, goals.endToEnd),
   'embedded-append': (lab) => embeddedAppend(lab, goals.append),
   memory: (lab) => memory(lab, goals.resident),
-  'memory-keys': (lab) => memoryKeys(lab, goals.flat),
+  'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
   ramp: (lab) => ramp(lab, goals.ramp),

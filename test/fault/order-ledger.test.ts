@@ -59,7 +59,11 @@ function beforeOf(id: string): string | null {
 function check(id: string): void {
   const lane = laneOf(id);
   const before = beforeOf(id);
-  if (!seen.has(id) && before !== null && !(performance.now() >= (settledFrom.get(before) ?? Number.POSITIVE_INFINITY))) {
+  if (
+    !seen.has(id) &&
+    before !== null &&
+    !(performance.now() >= (settledFrom.get(before) ?? Number.POSITIVE_INFINITY))
+  ) {
     faults.push(`${id} came before ${before} was settled`);
   }
   const open = openIn.get(lane);

@@ -155,36 +155,43 @@ function seconds(probe: number): number[] {
 }
 
 function expectUnderCurve(what: string, { percent, requests }: Excess): void {
-  console.log(`${what}: ${percent.toFixed(1)} % above the curve at most, ${requests.toFixed(2)} requests while it is low`);
+  console.log(
+    `${what}: ${percent.toFixed(1)} % above the curve at most, ${requests.toFixed(2)} requests while it is low`,
+  );
   expect(percent).toBeLessThanOrEqual(10);
   expect(requests).toBeLessThanOrEqual(1);
 }
 
-test.each(kinds)('nothing but a probe while $name; then the curve, the full rate in time, and no herd', async (kind) => {
-  await start(kind);
-  const startMs = nowMs();
-  await bigpipe.run(60_000, undefined, stepMs);
-  const probes = arrivals.filter(({ atMs }) => atMs > startMs + openWithinMs).map(({ atMs }) => atMs);
-  console.log(`dead for 60 s: ${arrivals.length - probes.length} attempts until the circuit was open, ${probes.length} probes`);
-  expect(probes.length).toBeLessThanOrEqual(60 / breakPeriod);
-  for (const [i, atMs] of probes.entries()) {
-    if (i > 0) expect(atMs - (probes[i - 1] as number)).toBeGreaterThanOrEqual(breakPeriod * 1000);
-  }
-  const probe = await recover();
-  await bigpipe.run(120_000, () => taken() === messages, stepMs);
-  expect(taken()).toBe(messages);
-  expectUnderCurve('after the dead minute', mostAbove(probe));
-  const counts = seconds(probe);
-  const full = counts.findIndex((count) => count >= 0.98 * perSecond);
-  console.log(`the first full second began ${full} s after the probe, recoverPeriod is ${recoverPeriod} s`);
-  console.log(`a second: ${counts.join(' ')}`);
-  expect(full).toBeGreaterThan(0);
-  expect(full).toBeLessThanOrEqual(recoverPeriod * 1.1);
-  const behind = counts.slice(full, -1);
-  console.log(`once recovered: ${Math.min(...behind)} to ${Math.max(...behind)} a second at a limit of ${perSecond}`);
-  expect(Math.max(...behind)).toBeLessThanOrEqual(perSecond * 1.1);
-  expect(Math.min(...behind)).toBeGreaterThanOrEqual(perSecond * 0.9);
-});
+test.each(kinds)(
+  'nothing but a probe while $name; then the curve, the full rate in time, and no herd',
+  async (kind) => {
+    await start(kind);
+    const startMs = nowMs();
+    await bigpipe.run(60_000, undefined, stepMs);
+    const probes = arrivals.filter(({ atMs }) => atMs > startMs + openWithinMs).map(({ atMs }) => atMs);
+    console.log(
+      `dead for 60 s: ${arrivals.length - probes.length} attempts until the circuit was open, ${probes.length} probes`,
+    );
+    expect(probes.length).toBeLessThanOrEqual(60 / breakPeriod);
+    for (const [i, atMs] of probes.entries()) {
+      if (i > 0) expect(atMs - (probes[i - 1] as number)).toBeGreaterThanOrEqual(breakPeriod * 1000);
+    }
+    const probe = await recover();
+    await bigpipe.run(120_000, () => taken() === messages, stepMs);
+    expect(taken()).toBe(messages);
+    expectUnderCurve('after the dead minute', mostAbove(probe));
+    const counts = seconds(probe);
+    const full = counts.findIndex((count) => count >= 0.98 * perSecond);
+    console.log(`the first full second began ${full} s after the probe, recoverPeriod is ${recoverPeriod} s`);
+    console.log(`a second: ${counts.join(' ')}`);
+    expect(full).toBeGreaterThan(0);
+    expect(full).toBeLessThanOrEqual(recoverPeriod * 1.1);
+    const behind = counts.slice(full, -1);
+    console.log(`once recovered: ${Math.min(...behind)} to ${Math.max(...behind)} a second at a limit of ${perSecond}`);
+    expect(Math.max(...behind)).toBeLessThanOrEqual(perSecond * 1.1);
+    expect(Math.min(...behind)).toBeGreaterThanOrEqual(perSecond * 0.9);
+  },
+);
 
 /** The first arrival after which the last `winSize` seconds were unhealthy, by the words of the settings. */
 function firstUnhealthy(probe: number): number {
