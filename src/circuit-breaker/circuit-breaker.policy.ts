@@ -38,6 +38,7 @@ class CircuitGate extends Gate {
   private told: CircuitState = 'closed';
   /** Ends recovering, also when nothing is sent. */
   private timer: Timer | null = null;
+  private closed = false;
   private stage = -1;
   /** Of the present stage. */
   private pass: Pass = freePass;
@@ -85,6 +86,7 @@ class CircuitGate extends Gate {
   }
 
   override close(): void {
+    this.closed = true;
     this.timer?.cancel();
     this.timer = null;
   }
@@ -123,7 +125,7 @@ class CircuitGate extends Gate {
     if (circuit.state === 'open') this.log.warn(line);
     else this.log.log(line);
     this.timer?.cancel();
-    this.timer = circuit.state === 'recovering' ? this.endAt(circuit) : null;
+    this.timer = circuit.state === 'recovering' && !this.closed ? this.endAt(circuit) : null;
     this.scope.wake();
   }
 

@@ -12,7 +12,7 @@ import {
   type Pass,
 } from './policy.js';
 
-/** So many timeouts in a row, without an answer between them, are no accident any more. */
+/** For one that has answered before, more timeouts in a row than these are no accident any more. */
 const tolerated = 2;
 
 @Injectable()
@@ -28,12 +28,13 @@ export class SharePolicy extends DispatchPolicy {
 
 /**
  * Alone, a destination may use all; beside others, half. One that only times out is halved with each timeout down to
- * a probe, and grows by one with each answer. While others are there, a probe that timed out is followed by
+ * a probe (from the third in a row on, or the first if it has never answered), and grows by one with each answer. While others are there, a probe that timed out is followed by
  * a pause as long as it took, so that silence costs half a slot at most.
  */
 class ShareGate extends Gate {
   private inFlight = 0;
   private timeoutsInARow = 0;
+  private hasAnswered = false;
   /** The bound that timeouts have left; infinite while there is none. */
   private shrunk = Number.POSITIVE_INFINITY;
   private probeFromMs = 0;
@@ -88,6 +89,7 @@ class ShareGate extends Gate {
       if (outcome.reason === 'timeout') this.shrink(outcome.durationMs);
       return;
     }
+    this.hasAnswered = true;
     this.timeoutsInARow = 0;
     this.probeFromMs = 0;
     this.shrunk += 1;
@@ -96,9 +98,9 @@ class ShareGate extends Gate {
 
   private shrink(durationMs: number): void {
     this.timeoutsInARow += 1;
-    if (this.timeoutsInARow <= tolerated) return;
-    const { max } = this.settings.subscription.concurrency;
-    this.shrunk = Math.max(1, Math.floor(Math.min(this.shrunk, max) / 2));
+    if (this.hasAnswered && this.timeoutsInARow <= tolerated) return;
+    // What it holds, the one that has just ended included: a bound above that would bind nobody.
+    this.shrunk = Math.max(1, Math.floor(Math.min(this.shrunk, this.inFlight) / 2));
     this.probeFromMs = this.clock.elapsedMs() + durationMs;
   }
 }

@@ -7,8 +7,26 @@ const keepAliveMs = 30_000;
 /** An attempt's own deadline cuts its connection while it is being made; this bounds deadlines that are longer. */
 const connectTimeoutMs = 30_000;
 const maxHeaderBytes = 16_384;
+/** Of all origins together; who delivers to thousands of them must not run out of file descriptors. */
+const maxIdle = 1024;
 
 const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+
+/** Connections without a request, of all origins, the one unused for longest first. */
+export class IdleConnections {
+  private readonly pools = new Map<Client, ConnectionPool>();
+
+  add(client: Client, pool: ConnectionPool): void {
+    this.pools.set(client, pool);
+    if (this.pools.size <= maxIdle) return;
+    const [oldest] = this.pools;
+    if (oldest !== undefined) oldest[1].cut(oldest[0]);
+  }
+
+  delete(client: Client): void {
+    this.pools.delete(client);
+  }
+}
 
 /**
  * Not bounded itself: the dispatcher bounds what is in flight, and what would wait in here could not be aborted.
@@ -21,17 +39,23 @@ export class ConnectionPool {
 
   constructor(
     private readonly origin: string,
+    private readonly idleOfAll: IdleConnections,
     /** The last connection is gone. */
     private readonly emptied: () => void,
   ) {}
 
   /** A connection for one request; give it back with `release` or end it with `cut`. */
   take(): Client {
-    return this.idle.pop() ?? this.open();
+    const client = this.idle.pop();
+    if (client === undefined) return this.open();
+    this.idleOfAll.delete(client);
+    return client;
   }
 
   release(client: Client): void {
-    if (this.live.has(client)) this.idle.push(client);
+    if (!this.live.has(client)) return;
+    this.idle.push(client);
+    this.idleOfAll.add(client, this);
   }
 
   /** Ends the connection with whatever is on it, also while it is still being made. */
@@ -39,6 +63,7 @@ export class ConnectionPool {
     const socket = this.live.get(client);
     if (socket === undefined) return;
     this.live.delete(client);
+    this.forgetIdle(client);
     const reason = new Error('the attempt has ended');
     void client.destroy(reason);
     // While it is being made the client does not know its socket yet.
@@ -47,8 +72,14 @@ export class ConnectionPool {
   }
 
   close(): void {
-    this.idle.length = 0;
     for (const client of this.live.keys()) this.cut(client);
+  }
+
+  private forgetIdle(client: Client): void {
+    const at = this.idle.indexOf(client);
+    if (at === -1) return;
+    this.idle.splice(at, 1);
+    this.idleOfAll.delete(client);
   }
 
   private open(): Client {
@@ -68,10 +99,7 @@ export class ConnectionPool {
     this.live.set(client, null);
     // An idle one whose connection has ended is not kept: it would hold its place for ever.
     client.on('disconnect', () => {
-      const at = this.idle.indexOf(client);
-      if (at === -1) return;
-      this.idle.splice(at, 1);
-      this.cut(client);
+      if (this.idle.includes(client)) this.cut(client);
     });
     return client;
   }

@@ -5,7 +5,7 @@ import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { Target } from '../target.js';
-import { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, IdleConnections } from './connection-pool.js';
 import { headersOf } from './http-request.js';
 import { retryAfterMs } from './retry-after.js';
 
@@ -19,6 +19,7 @@ type AnswerHeaders = Record<string, string | string[] | undefined>;
 export class HttpTarget extends Target {
   private readonly running = new WeakMap<AbortSignal, Running>();
   private readonly pools = new Map<string, ConnectionPool>();
+  private readonly idle = new IdleConnections();
 
   constructor(private readonly clock: Clock) {
     super();
@@ -45,7 +46,7 @@ export class HttpTarget extends Target {
   private poolOf(origin: string): ConnectionPool {
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      pool = new ConnectionPool(origin, () => this.pools.delete(origin));
+      pool = new ConnectionPool(origin, this.idle, () => this.pools.delete(origin));
       this.pools.set(origin, pool);
     }
     return pool;
