@@ -26,11 +26,17 @@ interface Setting {
   readonly goal: Goal;
 }
 
-/** Once with requests in flight as the limit, once with the rate. */
+/** With requests in flight as the limit, more of them than destinations and fewer; and with the rate. */
 export async function isolation(lab: Lab, goal: Goal): Promise<Figure[]> {
-  const slots = { name: 'slots', delayMs: 50, concurrency: 64, rateLimit: 1_000_000, perSecond: 1280, goal };
-  const rate = { name: 'rate', delayMs: 20, concurrency: 200, rateLimit: 1000, perSecond: 1000, goal };
-  return [await besideSilence(lab, slots), await besideSilence(lab, rate)];
+  const unlimited = 1_000_000;
+  const settings: readonly Setting[] = [
+    { name: '64 slots', delayMs: 50, concurrency: 64, rateLimit: unlimited, perSecond: 1280, goal },
+    { name: '32 slots', delayMs: 25, concurrency: 32, rateLimit: unlimited, perSecond: 1280, goal },
+    { name: 'the rate', delayMs: 20, concurrency: 200, rateLimit: 1000, perSecond: 1000, goal },
+  ];
+  const figures: Figure[] = [];
+  for (const setting of settings) figures.push(await besideSilence(lab, setting));
+  return figures;
 }
 
 /** Two programs at the same moment, each with its receiver: one has the silent destinations as well. */
@@ -48,6 +54,7 @@ async function besideSilence(lab: Lab, setting: Setting): Promise<Figure> {
   const [limit, ours] = [deliveredOf(await without.noted(), runMs), deliveredOf(await beside.noted(), runMs)];
   for (const stop of stops) stop();
   const of = ours.map((count, i) => count / (limit[i] as number));
+  lab.say(`${setting.name}: ${of.map((part) => part.toFixed(3)).join(' ')}`);
   const perSecond = (counts: readonly number[]) => (sum(counts) * 1000) / runMs;
   const { name, goal } = setting;
   return {
