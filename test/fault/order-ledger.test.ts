@@ -165,5 +165,6 @@ test(`${messages} messages in ${keys * destinations} lanes: none is first delive
       `${counts.exhausted} were a message's last; at most ${counts.most} at once; killed after ${settledAtKill}; ${faults.length} out of order`,
   );
   expect(faults).toEqual([]);
-  expect(counts.most).toBeGreaterThan(48);
+  // Otherwise there was little to be out of order.
+  expect(counts.most).toBeGreaterThan(32);
 }, 180_000);

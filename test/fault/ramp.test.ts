@@ -13,6 +13,7 @@ const winSize = 5;
 const minStats = 20;
 const healthRate = 0.8;
 const messages = 20_000;
+const concurrency = 64;
 /** Time moves in steps of this; what falls due within one may arrive at its end. */
 const stepMs = 5;
 
@@ -25,7 +26,8 @@ interface Arrival {
   readonly isGood: boolean;
 }
 
-type Deed = 'answer' | 'reset' | 'silence';
+/** `stall`: answers when `stalled` says so. */
+type Deed = 'answer' | 'stall' | 'reset' | 'silence';
 
 /** How a receiver is dead, and how long one that lives takes for an answer. */
 interface Kind {
@@ -45,18 +47,20 @@ let bigpipe: SimulatedBigpipe;
 let arrivals: Arrival[];
 /** Requests that the receiver has and has not answered. */
 let held: number;
+let stalled: (() => void)[];
 /** What it does with its nth request. */
 let deedOf: (number: number) => Deed;
 
 async function start({ dead, answerMs }: Kind): Promise<void> {
   arrivals = [];
   held = 0;
+  stalled = [];
   deedOf = () => dead;
   target = await TargetServer.start((_arrival, response, socket) => serve(response, socket, answerMs));
   bigpipe = await SimulatedBigpipe.start({
     consumer: {
       rateLimit: perSecond,
-      concurrency: 64,
+      concurrency,
       retries: 1000,
       circuitBreaker: { breakPeriod, recoverPeriod, winSize, minStats, healthRate },
     },
@@ -77,7 +81,7 @@ afterEach(async () => {
 
 function serve(response: ServerResponse, socket: Socket, answerMs: number): void {
   const deed = deedOf(arrivals.length);
-  arrivals.push({ atMs: nowMs(), isGood: deed === 'answer' });
+  arrivals.push({ atMs: nowMs(), isGood: deed === 'answer' || deed === 'stall' });
   if (deed === 'reset') {
     socket.resetAndDestroy();
     return;
@@ -94,11 +98,13 @@ function serve(response: ServerResponse, socket: Socket, answerMs: number): void
   };
   socket.once('close', letGo);
   if (deed === 'silence') return;
-  clock.setTimer(answerMs, () => {
+  const answer = () => {
     letGo();
     socket.off('close', letGo);
     response.end();
-  });
+  };
+  if (deed === 'stall') stalled.push(answer);
+  else clock.setTimer(answerMs, answer);
 }
 
 const taken = () => arrivals.reduce((count, { isGood: good }) => count + (good ? 1 : 0), 0);
@@ -234,4 +240,19 @@ test('30 % of failures in the middle of the ramp open it at once; the next ramp 
   console.log(`the first full second began ${full} s after the second probe`);
   expect(full).toBeGreaterThan(0);
   expect(full).toBeLessThanOrEqual(recoverPeriod * 1.1);
+});
+
+test('a receiver that stalls in the middle of the ramp gets no herd when it goes on', async () => {
+  await start(kinds[0] as Kind);
+  await bigpipe.run(20_000, undefined, stepMs);
+  const probe = await recover();
+  await bigpipe.run(18_000, undefined, stepMs);
+  deedOf = () => 'stall';
+  // Less than the timeout, and enough to fill every slot.
+  await bigpipe.run(4000, undefined, stepMs);
+  expect(stalled.length).toBe(concurrency);
+  deedOf = () => 'answer';
+  for (const answer of stalled) answer();
+  await bigpipe.run(20_000, undefined, stepMs);
+  expectUnderCurve('with a stall', mostAbove(probe));
 });
