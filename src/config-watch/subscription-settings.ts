@@ -54,12 +54,9 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
   };
 }
 
-/** Timers are as fine as a millisecond: who may save up less than what falls due in a few would never reach its rate. */
-const shortestBurstSeconds = 0.01;
-
 /** As in the original, a second's worth may go at once; a limit below 1 still lets a whole attempt through. */
 function rateOf(perSecond: number, burst = perSecond): RateSettings {
-  return { perSecond, burst: Math.max(1, burst, perSecond * shortestBurstSeconds) };
+  return { perSecond, burst: Math.max(1, burst) };
 }
 
 function concurrencyOf(value: ConcurrencyValue): ConcurrencySettings {

@@ -6,7 +6,7 @@ import type { Gates } from './gates.js';
 
 /** More are kept only while deliveries to them are under way, which the windows bound. About 3 KiB each. */
 const maxKept = 4096;
-/** Who was used in this period or the one before counts as a peer of the others. */
+/** Who was used in this period or the one before counts as a peer of the others, as does everybody with deliveries under way. */
 const periodMs = 10_000;
 
 export interface TableParts {
@@ -56,10 +56,18 @@ export class DestinationTable {
     this.shrink();
   }
 
-  /** True when more than one was used of late. */
-  get hasPeers(): boolean {
+  /** How many share the subscription now: those with deliveries under way, or those used of late if they are more. */
+  get sharing(): number {
     this.turnPeriod();
-    return this.usedNow + this.usedBefore - this.usedInBoth > 1;
+    return Math.max(this.byName.size - this.idle.size, this.usedNow + this.usedBefore - this.usedInBoth);
+  }
+
+  /** True when another one has deliveries under way, or was used of late. */
+  hasPeers(destination: Destination): boolean {
+    this.turnPeriod();
+    const busy = this.byName.size - this.idle.size - (destination.pending > 0 ? 1 : 0);
+    const used = this.usedNow + this.usedBefore - this.usedInBoth - (destination.usedIn >= this.period - 1 ? 1 : 0);
+    return busy > 0 || used > 0;
   }
 
   close(): void {
@@ -74,7 +82,7 @@ export class DestinationTable {
       subscription,
       destination: subscription.destinations.find((named) => named.name === name) ?? subscription.destination,
       name,
-      hasPeers: () => this.hasPeers,
+      hasPeers: () => this.hasPeers(destination),
       wake: () => wake(destination),
     });
     const destination = new Destination(name, row);

@@ -1,4 +1,4 @@
-// Whose turn it is: of all who want one, whoever has the fewest in flight; among equals, in turn.
+// Whose turn it is: of all who want one, whoever stands on the lowest level; on the same level, in turn.
 
 /** Adding, removing and taking cost the same however many wait. */
 export class FairQueue<T> {
@@ -12,12 +12,12 @@ export class FairQueue<T> {
   }
 
   /** An item that is in already moves to its new level's end. */
-  put(item: T, inFlight: number): void {
+  put(item: T, level: number): void {
     this.remove(item);
-    for (let level = this.levels.length; level <= inFlight; level += 1) this.levels.push(new Set());
-    (this.levels[inFlight] as Set<T>).add(item);
-    this.levelOf.set(item, inFlight);
-    if (inFlight < this.lowest) this.lowest = inFlight;
+    for (let next = this.levels.length; next <= level; next += 1) this.levels.push(new Set());
+    (this.levels[level] as Set<T>).add(item);
+    this.levelOf.set(item, level);
+    if (level < this.lowest) this.lowest = level;
   }
 
   has(item: T): boolean {

@@ -4,7 +4,7 @@ import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
 import { Lanes } from './lanes.js';
-import { type HandOut, OffsetTracker } from './offset-tracker.js';
+import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
@@ -160,11 +160,16 @@ export class PartitionWindow {
     return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
   }
 
-  /** What has been tried and is not settled: the next owner sends it again. */
+  /** What has been tried and is not settled, by us or maybe by an owner before: the next one sends it again. */
   private handOutAtEnd(): HandOut | null {
     let end: bigint | null = null;
-    for (const { delivery } of this.works()) if (delivery.firstAttemptMs > 0) end = delivery.source.offset + 1n;
-    return end === null ? null : { end, cause: 'rebalance' };
+    let cause: HandOutCause = 'rebalance';
+    for (const { delivery } of this.works()) {
+      if (delivery.firstAttemptMs === 0 && delivery.redelivery === null) continue;
+      end = delivery.source.offset + 1n;
+      if (delivery.firstAttemptMs === 0 && delivery.redelivery === 'crash') cause = 'crash';
+    }
+    return end === null ? null : { end, cause };
   }
 
   /** No attempt begins any more; those under way may still end and settle. */

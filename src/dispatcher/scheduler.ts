@@ -78,7 +78,7 @@ export class Scheduler {
     work.stageMs = this.parts.clock.elapsedMs();
     destination.push(work);
     if (destination.hold === null && !this.runnable.has(destination)) {
-      this.runnable.put(destination, destination.inFlight);
+      this.enqueue(destination);
     }
   }
 
@@ -96,7 +96,7 @@ export class Scheduler {
   /** The attempt is over: every gate learns how before anything else starts. Pump afterwards. */
   ended({ destination, passes }: Attempt, outcome: Outcome): void {
     destination.inFlight -= 1;
-    if (this.runnable.has(destination)) this.runnable.put(destination, destination.inFlight);
+    if (this.runnable.has(destination)) this.enqueue(destination);
     const wasBusy = this.busy;
     this.busy = true;
     for (const row of passes) for (const pass of row) pass.settle(outcome);
@@ -171,7 +171,7 @@ export class Scheduler {
     queue.shift();
     destination.inFlight += 1;
     if (destination.ready === 0) this.runnable.remove(destination);
-    else this.runnable.put(destination, destination.inFlight);
+    else this.enqueue(destination);
     work.stage = 'in flight';
     work.stageMs = this.parts.clock.elapsedMs();
     this.parts.start({ work, destination, passes: [ofSubscription, passes] });
@@ -188,6 +188,15 @@ export class Scheduler {
     return destination.ready > 0;
   }
 
+  /**
+   * In turn while it has no more than its even share of the slots, however fast it is; beyond that, behind those with
+   * fewer. So tokens are shared evenly where they are scarce, and slots where those are.
+   */
+  private enqueue(destination: Destination): void {
+    const share = Math.floor(this.parts.subscription.concurrency.max / Math.max(1, this.destinations.sharing));
+    this.runnable.put(destination, Math.max(0, destination.inFlight - Math.max(1, share)));
+  }
+
   private holdBack(destination: Destination, hold: Hold): void {
     destination.hold = hold;
     this.runnable.remove(destination);
@@ -198,7 +207,7 @@ export class Scheduler {
     if (destination.hold === null) return;
     destination.hold = null;
     this.held.remove(destination);
-    if (destination.ready > 0) this.runnable.put(destination, destination.inFlight);
+    if (destination.ready > 0) this.enqueue(destination);
   }
 
   private pumpAt(untilMs: number): void {

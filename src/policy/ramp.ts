@@ -71,10 +71,18 @@ export class Ramp {
 
   private refill(nowMs: number): void {
     const until = Math.max(nowMs, this.readAtMs);
-    const { burst } = this.shape;
-    const most = until >= this.endMs ? burst : Math.min(burst, Math.max(1, (this.rateAt(until) * pacingMs) / 1000));
-    this.saved = Math.min(most, this.saved + this.area(until) - this.area(this.readAtMs));
-    this.readAtMs = until;
+    // What nobody took while the rate grew is not saved up for its end.
+    if (this.readAtMs < this.endMs) this.save(Math.min(until, this.endMs), this.mostWhileGrowing(until));
+    if (until > this.endMs) this.save(until, this.shape.burst);
+  }
+
+  private save(untilMs: number, most: number): void {
+    this.saved = Math.min(most, this.saved + this.area(untilMs) - this.area(this.readAtMs));
+    this.readAtMs = untilMs;
+  }
+
+  private mostWhileGrowing(nowMs: number): number {
+    return Math.min(this.shape.burst, Math.max(1, (this.rateAt(nowMs) * pacingMs) / 1000));
   }
 
   /** Tokens from the start up to a moment: the integral of the rate. */
