@@ -1,7 +1,7 @@
 // A receiver that was dead for a minute gets its backlog along a curve: no herd, no dip, and a stop when it fails again.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FakeClock } from '../support/fake-clock.js';
 import { SimulatedBigpipe } from '../support/simulated-bigpipe.js';
 import { TargetServer } from '../support/target-server.js';
@@ -28,6 +28,9 @@ interface Arrival {
 
 /** `stall`: answers when `stalled` says so. */
 type Deed = 'answer' | 'stall' | 'reset' | 'silence';
+
+// Some 10 s each; a busy machine takes several times that.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** How a receiver is dead, and how long one that lives takes for an answer. */
 interface Kind {
