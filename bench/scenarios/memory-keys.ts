@@ -68,7 +68,7 @@ async function deliver(lab: Lab, messages: number, destinations: number): Promis
     samples.push({ delivered: distinct / messages, resident: residentBytes(app.pid) / mib });
   }
   const perSecond = (messages * 1000) / (performance.now() - startedMs);
-  app.kill();
+  await app.stop();
   return { samples, perSecond };
 }
 
