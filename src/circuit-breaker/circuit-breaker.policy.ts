@@ -85,6 +85,10 @@ class CircuitGate extends Gate {
     return { state, reason, sinceMs, nextChangeMs };
   }
 
+  override isAtRest(): boolean {
+    return this.circuit?.isAtRest(this.clock.elapsedMs()) ?? true;
+  }
+
   override close(): void {
     this.closed = true;
     this.timer?.cancel();
@@ -102,8 +106,8 @@ class CircuitGate extends Gate {
         if (outcome.kind === 'aborted') circuit.cancel(stage);
         else circuit.settle(stage, isHealthy(outcome), this.clock.elapsedMs());
         this.tell(circuit);
-        // A probe has ended: the time of the next one is known now.
-        if (circuit.state === 'open') this.scope.wake();
+        // Who waits for an answer, a probe's or one of those that are missing, may ask again.
+        if (circuit.state !== 'closed') this.scope.wake();
       },
       cancel: () => circuit.cancel(stage),
     };
@@ -131,7 +135,7 @@ class CircuitGate extends Gate {
 
   private endAt(circuit: CircuitBreaker): Timer {
     const nowMs = this.clock.elapsedMs();
-    return this.clock.setTimer(Math.ceil((circuit.nextChangeMs ?? nowMs) - nowMs), () => {
+    return this.clock.setTimer((circuit.nextChangeMs ?? nowMs) - nowMs, () => {
       circuit.advance(this.clock.elapsedMs());
       this.tell(circuit);
     });

@@ -4,7 +4,10 @@ import type { Destination } from './destination.js';
 import type { Scheduler } from './scheduler.js';
 
 /** Messages by what they wait for. `unread`: still in the log only; `ready`: nothing known holds them. */
-export type BacklogCounts = Record<'unread' | 'ready' | 'order' | 'retry' | 'inFlight' | HoldReason, number>;
+export type BacklogCounts = Record<
+  'unread' | 'ready' | 'order' | 'retry' | 'inFlight' | 'toDeadLetter' | HoldReason,
+  number
+>;
 
 /** A destination that is not simply well: what its gates say, and what waits for it. */
 export interface DestinationRow {
@@ -29,6 +32,7 @@ export function emptyCounts(): BacklogCounts {
     order: 0,
     retry: 0,
     inFlight: 0,
+    toDeadLetter: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,

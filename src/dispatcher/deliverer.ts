@@ -6,7 +6,6 @@ import type { Outcome } from '../message/outcome.js';
 import { backoffMs } from '../policy/backoff.js';
 import type { Target } from '../target/target.js';
 import type { DeadLetter } from './dead-letter.js';
-import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import type { Gates } from './gates.js';
 import type { Work } from './partition-window.js';
@@ -26,16 +25,10 @@ export interface DelivererParts {
   readonly report: (text: string, details: object) => void;
 }
 
-/** A delivery that waits for its next attempt, and where it goes. */
-interface Waiting {
-  readonly work: Work;
-  readonly destination: Destination;
-}
-
 /** A waiting retry holds no slot; a delivery holds one only while its request is in flight. */
 export class Deliverer {
   readonly scheduler: Scheduler;
-  private readonly retries: DueQueue<Waiting>;
+  private readonly retries: DueQueue<Work>;
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
@@ -43,7 +36,9 @@ export class Deliverer {
     this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
     this.retries = new DueQueue(
       clock,
-      ({ work, destination }) => this.scheduler.offer(work, destination),
+      (work) => {
+        if (work.destination !== null) this.scheduler.offer(work, work.destination);
+      },
       () => this.pump(),
     );
   }
@@ -56,6 +51,17 @@ export class Deliverer {
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
     this.scheduler.offer(work, this.scheduler.destinations.take(work.delivery.destination));
+  }
+
+  /** Nothing is ready or waits here any more of these works; none of them is in flight. */
+  withdraw(works: ReadonlySet<Work>): void {
+    for (const work of works) {
+      if (work.stage !== 'retry' || work.destination === null) continue;
+      this.retries.remove(work);
+      this.scheduler.destinations.release(work.destination);
+      work.destination = null;
+    }
+    this.scheduler.withdraw(works);
   }
 
   pump(): void {
@@ -106,12 +112,16 @@ export class Deliverer {
   }
 
   private settle({ work, destination }: Attempt): void {
-    this.scheduler.destinations.release(destination);
+    // The next one of its lane first: a destination that has more to come is not let go between the two.
     this.parts.settled(work);
+    this.scheduler.destinations.release(destination);
   }
 
   private retryLater({ work, destination }: Attempt, { reason }: Extract<Outcome, { kind: 'retry' }>): void {
-    if (this.stopped) return;
+    if (this.stopped || work.window.closed) {
+      this.scheduler.destinations.release(destination);
+      return;
+    }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
     const dueMs = clock.elapsedMs() + backoffMs(delivery.attempt, subscription.backoff, Math.random());
@@ -119,7 +129,7 @@ export class Deliverer {
     delivery.redelivery = reason;
     work.stage = 'retry';
     work.stageMs = dueMs;
-    this.retries.add({ work, destination }, dueMs);
+    this.retries.add(work, dueMs);
   }
 
   /** The message stays unsettled until its dead letter is durable. */

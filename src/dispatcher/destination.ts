@@ -1,4 +1,5 @@
 // What one subscription knows of one destination: what is ready to go there, what is on its way, and why the rest waits.
+import type { DestinationSettings } from '../config-watch/settings.js';
 import type { Hold } from '../policy/policy.js';
 import type { GateRow } from './gates.js';
 import type { Work } from './partition-window.js';
@@ -20,6 +21,7 @@ export class Destination {
 
   constructor(
     readonly name: string,
+    readonly settings: DestinationSettings,
     readonly row: GateRow,
   ) {}
 
@@ -29,6 +31,12 @@ export class Destination {
 
   push(work: Work): void {
     (work.delivery.attempt > 1 ? this.retries : this.firsts).push(work);
+  }
+
+  /** Takes out what goes another way. */
+  withdraw(works: ReadonlySet<Work>): void {
+    this.firsts.withdraw(works);
+    this.retries.withdraw(works);
   }
 
   clear(): void {

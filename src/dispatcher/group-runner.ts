@@ -77,9 +77,12 @@ export class GroupRunner {
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const window = new PartitionWindow(assignment, this.windowSettings);
+      const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
       this.windows.set(nameOf(assignment), { window, membership, committing: null });
+      // The mark of what may be handed out stands before the first message comes.
+      window.isDirty = true;
     }
+    this.commitSoon();
   }
 
   messages({ topic, partition, messages, nextOffset }: MessageBatch): void {
@@ -116,6 +119,7 @@ export class GroupRunner {
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
     for (const { window } of leaving) window.close();
+    for (const { window } of leaving) this.deliverer.withdraw(window.waiting());
     const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const { window } of leaving) window.abort.abort();
@@ -154,6 +158,7 @@ export class GroupRunner {
     for (const { window } of this.windows.values()) {
       counts.unread += Number(endOf(window.partition) - window.nextOffset);
       counts.order += window.waitingInLanes;
+      counts.toDeadLetter += window.beingBuried;
     }
     counts.retry = this.deliverer.waitingRetries;
     countDestinations(counts, this.deliverer.scheduler);
@@ -246,7 +251,6 @@ export class GroupRunner {
     if (!window.isDirty) return;
     const { maxMetadataBytes, report } = this.parts;
     const offset = window.takeCommit(maxMetadataBytes);
-    if (window.isDirty) this.commitSoon();
     owned.committing = membership
       .commit(window.partition, offset)
       .catch((error: unknown) => {

@@ -3,6 +3,7 @@ import type { Assignment, CommittedOffset, TopicPartition } from '../broker/brok
 import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
+import type { Destination } from './destination.js';
 import { Lanes } from './lanes.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
@@ -28,6 +29,8 @@ export interface Work {
   readonly lane: string | null;
   readonly weight: number;
   readonly window: PartitionWindow;
+  /** Set while it is ready, on its way, or waiting for its next attempt. */
+  destination: Destination | null;
   stage: Stage;
   /** Clock.elapsedMs() at which it came into its stage. */
   stageMs: number;
@@ -59,6 +62,8 @@ export class PartitionWindow {
   constructor(
     { topic, partition, start }: Assignment,
     private readonly settings: WindowSettings,
+    /** Unix milliseconds; what was stored later nobody before us can have sent. */
+    private readonly takenOverMs: number,
   ) {
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata);
@@ -92,6 +97,18 @@ export class PartitionWindow {
     for (const work of this.tracker.items()) if (work !== undefined) yield work;
   }
 
+  /** Those that are ready or wait for their next attempt. */
+  waiting(): ReadonlySet<Work> {
+    return new Set([...this.works()].filter(({ stage }) => stage === 'ready' || stage === 'retry'));
+  }
+
+  /** On their way to the dead letter: given up, or no valid call. */
+  get beingBuried(): number {
+    let count = 0;
+    for (const work of this.tracker.items()) if (work === undefined || work.stage === 'dead letter') count += 1;
+    return count;
+  }
+
   /** The unsettled one at an offset. */
   workAt(offset: bigint): Work | undefined {
     return this.tracker.at(offset);
@@ -112,13 +129,14 @@ export class PartitionWindow {
       this.isDirty = true;
       return settledBefore;
     }
-    const delivery = deliveryOf(stored, this.settings.delivery, this.tracker.handedOutBefore(stored.offset));
+    const delivery = deliveryOf(stored, this.settings.delivery, this.sentBefore(stored));
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
     const work: Work = {
       delivery,
       lane: laneOf(delivery, this.settings.ordering),
       weight: weightOf(stored),
       window: this,
+      destination: null,
       stage: 'order',
       stageMs: nowMs,
     };
@@ -148,15 +166,18 @@ export class PartitionWindow {
   /** What to commit now. */
   takeCommit(maxMetadataBytes: number): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
-    // Once nothing is read any more the next commit takes back what this one says ahead of time.
-    this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
+    this.isDirty = false;
     this.readSinceCommit = 0;
     return { offset: this.tracker.mark, metadata: this.tracker.metadata(maxMetadataBytes, handOut) };
   }
 
+  private sentBefore({ offset, timestampMs }: StoredMessage): HandOutCause | null {
+    return timestampMs > this.takenOverMs ? null : this.tracker.handedOutBefore(offset);
+  }
+
   /** If the process dies now, it has sent these, or will have until the next commit. */
   private handOutSoFar(): HandOut {
-    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
+    const ahead = Math.max(fewestAhead, 2 * this.readSinceCommit);
     return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
   }
 
@@ -175,7 +196,7 @@ export class PartitionWindow {
   /** No attempt begins any more; those under way may still end and settle. */
   close(): void {
     this.isClosed = true;
-    // What was said ahead of time is taken back, and what was tried and is not settled is named.
+    // What was said ahead of time is taken back; what was tried and is not settled stays named.
     this.isDirty = true;
     this.checkQuiet();
   }

@@ -33,6 +33,12 @@ export class WorkQueue<T> {
     return Math.max(0, this.items.indexOf(item, this.head) - this.head);
   }
 
+  /** Takes out some; costs as much as the queue is long. */
+  withdraw(items: ReadonlySet<T>): void {
+    this.items = this.items.slice(this.head).filter((item) => item !== undefined && !items.has(item));
+    this.head = 0;
+  }
+
   clear(): void {
     this.items = [];
     this.head = 0;

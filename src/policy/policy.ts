@@ -62,6 +62,8 @@ export abstract class Gate {
   abstract enter(candidate: Candidate): Entry;
   /** New settings for the same scope, from now on. */
   abstract adjust(settings: GateSettings): void;
+  /** True when a new gate of the same settings would let through the same: it may be forgotten. */
+  abstract isAtRest(): boolean;
   /** null while there is nothing that people should know. */
   state(): GateState | null {
     return null;

@@ -55,6 +55,10 @@ class RateLimitGate extends Gate {
     return { hold: { reason: 'rate', untilMs: nowMs + waitMs, detail: `the limit is ${this.perSecond} a second` } };
   }
 
+  override isAtRest(): boolean {
+    return this.bucket?.isFull(this.clock.elapsedMs()) ?? true;
+  }
+
   override adjust(settings: GateSettings): void {
     const rate = rateOf(settings);
     if (rate === null || this.bucket === null) {

@@ -71,6 +71,10 @@ class RetryAfterGate extends Gate {
     return { hold: { reason: 'retry-after', untilMs: nowMs + waitMs, detail } };
   }
 
+  override isAtRest(): boolean {
+    return this.ramp?.isOver(this.clock.elapsedMs()) ?? true;
+  }
+
   override adjust(settings: GateSettings): void {
     this.settings = settings;
   }

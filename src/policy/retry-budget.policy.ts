@@ -59,6 +59,11 @@ class RetryBudgetGate extends Gate {
     return this.retry;
   }
 
+  /** Whoever begins anew has the floor only. */
+  override isAtRest(): boolean {
+    return true;
+  }
+
   override adjust({ subscription }: GateSettings): void {
     this.budget = subscription.retryBudget;
   }

@@ -34,6 +34,11 @@ export class TokenBucket {
     return ((1 - this.level) / this.rate) * 1000;
   }
 
+  isFull(nowMs: number): boolean {
+    this.refill(nowMs);
+    return this.level >= this.burst;
+  }
+
   /** Puts a token back that was not used. */
   giveBack(): void {
     this.level += 1;

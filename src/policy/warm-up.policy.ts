@@ -72,6 +72,10 @@ class WarmUpGate extends Gate {
     return entry;
   }
 
+  override isAtRest(): boolean {
+    return this.inFlight === 0 && (this.ramp?.isOver(this.clock.elapsedMs()) ?? true);
+  }
+
   override adjust(settings: GateSettings): void {
     this.settings = settings;
     if (settings.subscription.warmupMs > 0) return;
@@ -101,7 +105,9 @@ class WarmUpGate extends Gate {
     const all = Math.min(subscription.concurrency.max, destination?.concurrency?.max ?? Number.POSITIVE_INFINITY);
     const limit = Math.max(1, Math.floor((all * ramp.rateAt(nowMs)) / lowestRate(this.settings).perSecond));
     if (this.inFlight >= limit) {
-      return { hold: { reason: 'warm-up', untilMs: null, detail: `${this.inFlight} of ${limit} in flight for now` } };
+      // Time alone makes room as well.
+      const untilMs = ramp.timeAt(((limit + 1) * lowestRate(this.settings).perSecond) / all);
+      return { hold: { reason: 'warm-up', untilMs, detail: `${this.inFlight} of ${limit} in flight for now` } };
     }
     const waitMs = ramp.take(nowMs);
     if (waitMs === 0) return this.entry;
