@@ -18,7 +18,7 @@ import type {
 } from './settings.js';
 import { statusesOf } from './status-list.js';
 
-/** "auto": from one at a time to what a busy service commonly bears. */
+/** "auto": down to one at a time, up to what a busy service commonly bears. */
 const auto: ConcurrencySettings = { min: 1, max: 200 };
 
 /** The entry is valid. */

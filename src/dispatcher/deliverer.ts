@@ -6,6 +6,7 @@ import type { Outcome } from '../message/outcome.js';
 import { backoffMs } from '../policy/backoff.js';
 import type { Target } from '../target/target.js';
 import type { DeadLetter } from './dead-letter.js';
+import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import type { Gates } from './gates.js';
 import type { Work } from './partition-window.js';
@@ -36,9 +37,7 @@ export class Deliverer {
     this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
     this.retries = new DueQueue(
       clock,
-      (work) => {
-        if (work.destination !== null) this.scheduler.offer(work, work.destination);
-      },
+      (work) => this.scheduler.offer(work, this.destinationOf(work)),
       () => this.pump(),
     );
   }
@@ -56,10 +55,9 @@ export class Deliverer {
   /** Nothing is ready or waits here any more of these works; none of them is in flight. */
   withdraw(works: ReadonlySet<Work>): void {
     for (const work of works) {
-      if (work.stage !== 'retry' || work.destination === null) continue;
+      if (work.stage !== 'retry') continue;
       this.retries.remove(work);
-      this.scheduler.destinations.release(work.destination);
-      work.destination = null;
+      this.scheduler.destinations.release(this.destinationOf(work));
     }
     this.scheduler.withdraw(works);
   }
@@ -73,6 +71,11 @@ export class Deliverer {
     this.stopped = true;
     this.scheduler.stop();
     this.retries.clear();
+  }
+
+  /** Known for as long as something of it is pending. */
+  private destinationOf({ delivery }: Work): Destination {
+    return this.scheduler.destinations.find(delivery.destination) as Destination;
   }
 
   private attempt(attempt: Attempt): void {

@@ -3,7 +3,6 @@ import type { Assignment, CommittedOffset, TopicPartition } from '../broker/brok
 import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
-import type { Destination } from './destination.js';
 import { Lanes } from './lanes.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
@@ -29,8 +28,6 @@ export interface Work {
   readonly lane: string | null;
   readonly weight: number;
   readonly window: PartitionWindow;
-  /** Set while it is ready, on its way, or waiting for its next attempt. */
-  destination: Destination | null;
   stage: Stage;
   /** Clock.elapsedMs() at which it came into its stage. */
   stageMs: number;
@@ -136,7 +133,6 @@ export class PartitionWindow {
       lane: laneOf(delivery, this.settings.ordering),
       weight: weightOf(stored),
       window: this,
-      destination: null,
       stage: 'order',
       stageMs: nowMs,
     };

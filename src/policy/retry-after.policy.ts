@@ -90,7 +90,7 @@ class RetryAfterGate extends Gate {
   }
 
   private learn(outcome: Outcome): void {
-    if (outcome.kind !== 'retry' || outcome.retryAfterMs === null) return;
+    if (outcome.kind === 'delivered' || outcome.kind === 'aborted' || outcome.retryAfterMs === null) return;
     const { subscription } = this.settings;
     const pauseMs = Math.min(outcome.retryAfterMs, subscription.retryAfterMaxMs);
     const nowMs = this.clock.elapsedMs();

@@ -165,7 +165,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (verdict === 'retry') {
       return { kind: 'retry', reason: 'status', detail, retryAfterMs: this.retryAfterMs, ...answer };
     }
-    return { kind: 'rejected', detail, ...answer };
+    return { kind: 'rejected', detail, retryAfterMs: this.retryAfterMs, ...answer };
   }
 
   private failed(reason: 'timeout' | 'connection', detail: string): Outcome {
