@@ -15,6 +15,8 @@ export class FairQueue<T> {
 
   /** An item that is in already moves to its new level's end. */
   put(item: T, level: number): void {
+    // Alone where it stands: it would come to the same place.
+    if (this.levelOf.get(item) === level && this.levels[level]?.size === 1) return;
     this.remove(item);
     for (let next = this.levels.length; next <= level; next += 1) this.levels.push(new LinkedSet());
     (this.levels[level] as LinkedSet<T>).add(item);

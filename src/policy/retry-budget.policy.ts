@@ -71,7 +71,7 @@ class RetryBudgetGate extends Gate {
 
   private allows([attempts, retries] = this.counts.totals(this.clock.elapsedMs())): boolean {
     const { share, floorPerSecond } = this.budget;
-    return retries + 1 <= Math.max(1, floorPerSecond * windowSeconds, share * (attempts + 1));
+    return retries + 1 <= Math.max(floorPerSecond * windowSeconds, share * (attempts + 1));
   }
 
   /** When enough has slid out of the window, if nothing else comes. */
