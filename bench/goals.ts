@@ -20,4 +20,20 @@ export const goals = {
   append: atLeast(0.35, 0.5),
   /** MB. */
   resident: atMost(300, 200),
+  /** Healthy destinations beside silent ones, against the same alone. */
+  isolation: atLeast(0.95, 0.98),
+  /** First attempts a second, of a limit of 100. */
+  firstAttempts: atLeast(80, 80),
+  ramp: {
+    /** Percent. */
+    excess: atMost(10, 5),
+    /** Requests. */
+    few: atMost(1, 1),
+    /** In recoverPeriods. */
+    toFull: atMost(1.1, 1),
+    /** Of the limit. */
+    herd: atMost(1.1, 1.05),
+  },
+  /** Of the start. */
+  flat: atMost(1.1, 1.05),
 } as const;

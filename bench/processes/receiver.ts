@@ -3,11 +3,10 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { readDigits, sequenceAt, sequenceDigits, timeDigits } from '../support/call-body.ts';
 import { Latencies, nowMs, nowUs } from '../support/latency.ts';
 import type { Arrivals, ReceiverCommands } from '../support/protocol.ts';
+import { readRequests } from '../support/read-requests.ts';
 import { serveCommands } from '../support/serve-commands.ts';
 
 const answer = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
-const headEndMark = Buffer.from('\r\n\r\n');
-const lengthMark = Buffer.from('content-length: ');
 const maxCalls = 100_000_000;
 const awaitStepMs = 2;
 
@@ -47,36 +46,14 @@ function note(bytes: Buffer, bodyAt: number): void {
 }
 
 function serve(socket: Socket): void {
-  let rest: Buffer | null = null;
   const reply = () => {
     if (!socket.destroyed) socket.write(answer);
   };
-  socket.setNoDelay(true);
-  socket.on('error', () => undefined);
-  socket.on('data', (chunk: Buffer) => {
-    let bytes: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk]);
-    rest = null;
-    while (bytes.length > 0) {
-      const end = requestEnd(bytes);
-      if (end === null || end.endAt > bytes.length) {
-        rest = bytes;
-        return;
-      }
-      note(bytes, end.bodyAt);
-      if (delayMs === 0) reply();
-      else setTimeout(reply, delayMs);
-      bytes = bytes.subarray(end.endAt);
-    }
+  readRequests(socket, (bytes, bodyAt) => {
+    note(bytes, bodyAt);
+    if (delayMs === 0) reply();
+    else setTimeout(reply, delayMs);
   });
-}
-
-function requestEnd(bytes: Buffer): { bodyAt: number; endAt: number } | null {
-  const headEnd = bytes.indexOf(headEndMark);
-  if (headEnd < 0) return null;
-  const lengthAt = bytes.indexOf(lengthMark) + lengthMark.length;
-  let length = 0;
-  for (let i = lengthAt; (bytes[i] as number) >= 48; i += 1) length = length * 10 + (bytes[i] as number) - 48;
-  return { bodyAt: headEnd + 4, endAt: headEnd + 4 + length };
 }
 
 const count = (): Arrivals => ({ arrived, distinct, repeated, lastMs, latency: latencies.summary() });
@@ -87,12 +64,12 @@ async function awaitDistinct({ distinct: wanted, timeoutMs }: { distinct: number
   return count();
 }
 
-function open(request: { delayMs: number }): Promise<{ port: number }> {
+function open(request: { delayMs: number; host: string }): Promise<{ port: number }> {
   delayMs = request.delayMs;
   const server = createServer(serve);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', 4096, () => resolve({ port: (server.address() as AddressInfo).port }));
+    server.listen(0, request.host, 4096, () => resolve({ port: (server.address() as AddressInfo).port }));
   });
 }
 

@@ -28,7 +28,7 @@ interface Setting {
 export async function backlog(lab: Lab, setting: Setting): Promise<Figure[]> {
   const { receiver, origin } = await lab.receiver(setting.delayMs);
   const directory = await lab.directory();
-  await fill(lab, directory, `${origin}/hook`, setting.messages);
+  await lab.fill(directory, `${origin}/hook`, setting.messages);
   const sender = lab.sender();
   const app = await lab.app({ directory, concurrency });
   await sleep(warmUpMs);
@@ -52,13 +52,6 @@ export async function backlog(lab: Lab, setting: Setting): Promise<Figure[]> {
   app.thaw();
   if (setting.toTheEnd) await checkComplete(receiver, setting.messages);
   return figures;
-}
-
-async function fill(lab: Lab, directory: string, callUrl: string, count: number): Promise<void> {
-  const app = await lab.app({ directory, concurrency: null });
-  const result = await lab.makeCalls(lab.generator(), { port: app.port, connections: 128, callUrl, count });
-  assert.equal(result.accepted, count);
-  await app.stop();
 }
 
 async function oneWindow(app: BigpipeApp, receiver: HelperProcess<ReceiverCommands>, { windowMs, messages }: Setting) {

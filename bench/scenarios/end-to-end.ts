@@ -1,6 +1,7 @@
 // From the caller's send to the receiver's arrival at a steady rate, against a bare POST with one fdatasync.
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
+import { oneDestination } from '../support/call-body.ts';
 import { comparedFigure, type Figure, type Goal } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
 import { inTurns } from '../support/windows.ts';
@@ -18,7 +19,8 @@ export async function endToEnd(lab: Lab, goal: Goal): Promise<Figure[]> {
   const callUrl = `${origin}/hook`;
   let firstSequence = 1;
   const steady = async (port: number) => {
-    const load = await generator.call('steady', { port, connections, callUrl, perSecond, durationMs, firstSequence });
+    const target = { port, connections, callUrl, ...oneDestination, firstSequence };
+    const load = await generator.call('steady', { ...target, perSecond, durationMs });
     firstSequence += load.accepted + load.refused;
     if (load.refused > 0) throw new Error(`${load.refused} calls were not accepted, such as: ${load.sample}`);
     return load;

@@ -21,6 +21,10 @@ export interface AppOptions {
   /** Requests in flight to receivers; null: nobody delivers yet. */
   readonly concurrency: number | null;
   readonly nodeArgs: readonly string[];
+  /** Of the topic. */
+  readonly partitions?: number;
+  /** What the subscription says besides: keys of a kafka.consumer.list entry. */
+  readonly consumer?: Readonly<Record<string, unknown>>;
 }
 
 export class BigpipeApp {
@@ -35,9 +39,10 @@ export class BigpipeApp {
     this.complaints = complaints;
   }
 
-  static async start({ directory, concurrency, nodeArgs }: AppOptions): Promise<BigpipeApp> {
+  static async start(options: AppOptions): Promise<BigpipeApp> {
+    const { directory, nodeArgs } = options;
     const file = join(directory, 'bigpipe.json');
-    await writeFile(file, JSON.stringify(configOf(directory, concurrency)));
+    await writeFile(file, JSON.stringify(configOf(options)));
     const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
       cwd: directory,
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BIGPIPE_'))),
@@ -106,10 +111,11 @@ function portOf(child: ChildProcess, complaints: string[]): Promise<number> {
   });
 }
 
-function configOf(directory: string, concurrency: number | null): object {
-  const consumer = { topic, groupId: 'bench', rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
+function configOf({ directory, concurrency, partitions = 8, consumer: changes = {} }: AppOptions): object {
+  const limits = { rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
+  const consumer = { topic, groupId: 'bench', ...limits, ...changes };
   return {
-    'kafka.topics': [{ name: topic, partitions: 8 }],
+    'kafka.topics': [{ name: topic, partitions }],
     'kafka.producer.acl': [{ ...callAcl, topic }],
     'kafka.consumer.list': concurrency === null ? [] : [consumer],
     'http.server.host': '127.0.0.1',

@@ -9,9 +9,14 @@ export const sequenceDigits = 8;
 export const sequenceAt = timeDigits + 1;
 const timeHole = '0'.repeat(timeDigits);
 const sequenceHole = '0'.repeat(sequenceDigits);
-const userHole = '#####';
-/** Lanes that the calls are spread over. */
-const users = 10_000;
+const userHole = '#######';
+/** Lanes that the calls are spread over, unless a scenario wants another number. */
+export const defaultUsers = 10_000;
+/** Of the three last parts of a destination's address. */
+const partDigits = 3;
+/** The first number of each of these parts: all have three digits, and none begins with a zero, which URLs read as octal. */
+const firstPart = 100;
+const perPart = 100;
 
 export const callAcl = { name: 'bench', secret: 'not a secret' } as const;
 
@@ -19,26 +24,67 @@ export function sampleData(): string {
   return `${timeHole} ${sequenceHole} `.padEnd(dataBytes, 'abcdefghij ');
 }
 
-/** A whole HTTP request whose time, number and user are overwritten in place before each use. */
+/** The loopback address of a destination, 0 to 999,999; all are equally long. */
+export function addressOf(destination: number): string {
+  return `127.${partsOf(destination).join('.')}`;
+}
+
+/** The number of the destination with that address; -1 when it is not of `addressOf`. */
+export function destinationAt(address: string): number {
+  const [first, ...parts] = address.split('.').map((part) => Number(part) - firstPart);
+  if (first === undefined || parts.length !== 3 || parts.some((part) => !(part >= 0 && part < perPart))) return -1;
+  return parts.reduce((sum, part) => sum * perPart + part, 0);
+}
+
+function partsOf(destination: number): number[] {
+  const rest = Math.floor(destination / perPart);
+  return [Math.floor(rest / perPart), rest % perPart, destination % perPart].map((part) => firstPart + part);
+}
+
+/** What the calls are spread over, each in turn. */
+export interface Spread {
+  /** Partition keys. */
+  readonly users: number;
+  /** Addresses in the place of the URL's one, which is `addressOf(0)`; 1 leaves the URL as it is. */
+  readonly destinations: number;
+}
+
+export const oneDestination: Spread = { users: defaultUsers, destinations: 1 };
+
+/** A whole HTTP request whose time, number, user and destination are overwritten in place before each use. */
 export class CallRequest {
   readonly bytes: Buffer;
   private readonly timeAt: number;
   private readonly userAt: number;
+  private readonly addressAt: number;
+  private readonly spread: Spread;
 
-  constructor(host: string, callUrl: string) {
+  constructor(host: string, callUrl: string, spread: Spread) {
     const call = { url: callUrl, partition_key: `user-${userHole}`, acl: callAcl, data: sampleData() };
     const body = JSON.stringify(call);
     const head = `POST /rpc/call HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
     this.bytes = Buffer.from(head + body, 'latin1');
     this.timeAt = this.bytes.indexOf(timeHole);
     this.userAt = this.bytes.indexOf(userHole);
-    assert(this.timeAt > 0 && this.userAt > 0);
+    this.addressAt = this.bytes.indexOf(addressOf(0));
+    this.spread = spread;
+    assert(this.timeAt > 0 && this.userAt > 0 && (spread.destinations === 1 || this.addressAt > 0));
   }
 
   stamp(us: number, sequence: number): void {
     writeDigits(this.bytes, this.timeAt, timeDigits, us);
     writeDigits(this.bytes, this.timeAt + sequenceAt, sequenceDigits, sequence);
+    const { users, destinations } = this.spread;
     writeDigits(this.bytes, this.userAt, userHole.length, sequence % users);
+    if (destinations > 1) this.stampAddress(sequence % destinations);
+  }
+
+  private stampAddress(destination: number): void {
+    let at = this.addressAt + '127.'.length;
+    for (const part of partsOf(destination)) {
+      writeDigits(this.bytes, at, partDigits, part);
+      at += partDigits + 1;
+    }
   }
 }
 

@@ -1,20 +1,25 @@
 // What a scenario works with: processes and directories that all end with it, however it ends.
+import { strict as assert } from 'node:assert';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
+import { addressOf, defaultUsers, type Spread } from './call-body.ts';
 import { HelperProcess } from './helper-process.ts';
 import type {
   AppendCommands,
   BareHttpCommands,
+  Behaviour,
   ClosedLoad,
   Commands,
   LoadCommands,
   LoadResult,
   ReceiverCommands,
+  ScriptedReceiverCommands,
   SenderCommands,
 } from './protocol.ts';
 
 export type LoadGenerator = HelperProcess<LoadCommands>;
+export type ScriptedReceiver = HelperProcess<ScriptedReceiverCommands>;
 
 /** Written out, so that tools that look for unused files see them. */
 const processFiles = {
@@ -24,8 +29,12 @@ const processFiles = {
   'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
   'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
   receiver: new URL('../processes/receiver.ts', import.meta.url),
+  'scripted-receiver': new URL('../processes/scripted-receiver.ts', import.meta.url),
 };
 const noTimeBound = 170_000;
+const callsAtOnce = 200_000;
+
+type Topic = Pick<AppOptions, 'partitions'>;
 
 export interface LabOptions {
   /** A directory on the file system that is measured. */
@@ -59,7 +68,7 @@ export class Lab {
     return directory;
   }
 
-  async app(options: Pick<AppOptions, 'directory' | 'concurrency'>): Promise<BigpipeApp> {
+  async app(options: Omit<AppOptions, 'nodeArgs'>): Promise<BigpipeApp> {
     const { profiles } = this.options;
     const nodeArgs = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
     const app = await BigpipeApp.start({ ...options, nodeArgs });
@@ -73,8 +82,22 @@ export class Lab {
 
   async receiver(delayMs: number): Promise<{ receiver: HelperProcess<ReceiverCommands>; origin: string }> {
     const receiver = this.helper<ReceiverCommands>('receiver');
-    const { port } = await receiver.call('open', { delayMs });
+    const { port } = await receiver.call('open', { delayMs, host: '127.0.0.1' });
     return { receiver, origin: `http://127.0.0.1:${port}` };
+  }
+
+  /** The same under every loopback address; its origin is the first destination's. */
+  async receiverOfMany(delayMs: number): Promise<{ receiver: HelperProcess<ReceiverCommands>; origin: string }> {
+    const receiver = this.helper<ReceiverCommands>('receiver');
+    const { port } = await receiver.call('open', { delayMs, host: '0.0.0.0' });
+    return { receiver, origin: `http://${addressOf(0)}:${port}` };
+  }
+
+  /** Under every loopback address; its origin is the first destination's. */
+  async scriptedReceiver(behaviour: Behaviour): Promise<{ receiver: ScriptedReceiver; origin: string }> {
+    const receiver = this.helper<ScriptedReceiverCommands>('scripted-receiver');
+    const { port } = await receiver.call('open', behaviour);
+    return { receiver, origin: `http://${addressOf(0)}:${port}` };
   }
 
   async bareHttp(syncFile: string | null): Promise<{ server: HelperProcess<BareHttpCommands>; port: number }> {
@@ -94,13 +117,39 @@ export class Lab {
   /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
   async makeCalls(
     generator: LoadGenerator,
-    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & { count?: number; durationMs?: number },
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & {
+      count?: number;
+      durationMs?: number;
+    } & Partial<Spread>,
   ): Promise<LoadResult> {
     const { count = Number.MAX_SAFE_INTEGER, durationMs = noTimeBound, ...target } = load;
-    const result = await generator.call('closed', { ...target, count, durationMs, firstSequence: this.nextSequence });
+    const { users = defaultUsers, destinations = 1 } = load;
+    const request = { ...target, count, durationMs, users, destinations, firstSequence: this.nextSequence };
+    const result = await generator.call('closed', request);
     this.nextSequence += result.accepted + result.refused;
     if (result.refused > 0) throw new Error(`${result.refused} calls were not accepted, such as: ${result.sample}`);
     return result;
+  }
+
+  /** Starts the program without its consumer, makes `count` calls, and stops it: they lie in `directory` now. */
+  async fill(directory: string, callUrl: string, count: number, spread: Partial<Spread> & Topic = {}): Promise<void> {
+    const { partitions, ...over } = spread;
+    const app = await this.app({ directory, concurrency: null, ...(partitions === undefined ? {} : { partitions }) });
+    const generator = this.generator();
+    // In parts, so that a busy machine gets through each of them within a command's time.
+    for (let made = 0; made < count; made += callsAtOnce) {
+      const part = Math.min(callsAtOnce, count - made);
+      const { accepted } = await this.makeCalls(generator, {
+        port: app.port,
+        connections: 128,
+        callUrl,
+        count: part,
+        ...over,
+      });
+      assert.equal(accepted, part);
+    }
+    await generator.stop();
+    await app.stop();
   }
 
   async close(): Promise<void> {

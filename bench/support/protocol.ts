@@ -1,5 +1,7 @@
 // What the bench says to its helper processes, and what they answer.
 
+import type { Spread } from './call-body.ts';
+
 /** A helper's commands: each with its request and its answer, both plain JSON. */
 export type Commands<C> = { readonly [K in keyof C]: { request: unknown; answer: unknown } };
 
@@ -10,7 +12,7 @@ export interface LatencySummary {
   readonly maxMs: number;
 }
 
-export interface LoadTarget {
+export interface LoadTarget extends Spread {
   readonly port: number;
   readonly connections: number;
   /** The URL inside the calls. */
@@ -58,12 +60,41 @@ export interface Arrivals {
 }
 
 export interface ReceiverCommands {
-  open: { request: { delayMs: number }; answer: { port: number } };
+  open: { request: { delayMs: number; host: string }; answer: { port: number } };
   /** Forgets what has arrived so far. */
   reset: { request: null; answer: null };
   count: { request: null; answer: Arrivals };
   /** Answers once that many different calls have arrived, or after the time. */
   await: { request: { distinct: number; timeoutMs: number }; answer: Arrivals };
+}
+
+/** What a scripted receiver does with a request. */
+export interface Behaviour {
+  readonly delayMs: number;
+  /** Destinations from this number on take requests and never answer; null: all answer. */
+  readonly silentFrom: number | null;
+  /** Of all answers so many are 500, evenly: 0.5 is every second one. */
+  readonly failing: number;
+}
+
+/** Each request that came, in columns. */
+export interface Noted {
+  /** Monotonic milliseconds, the same for all processes of a machine. */
+  readonly atMs: readonly number[];
+  /** bigpipe-attempt. */
+  readonly attempt: readonly number[];
+  /** The number in `addressOf`, or -1 for another address. */
+  readonly destination: readonly number[];
+}
+
+export interface ScriptedReceiverCommands {
+  open: { request: Behaviour; answer: { port: number } };
+  behave: { request: Behaviour; answer: null };
+  /** Nobody listens any more, and every connection is gone. */
+  die: { request: null; answer: null };
+  /** Listens again, on the same port. */
+  rise: { request: null; answer: null };
+  noted: { request: null; answer: Noted };
 }
 
 export interface BareHttpCommands {

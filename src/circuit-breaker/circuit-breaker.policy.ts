@@ -1,6 +1,5 @@
 // The circuit breaker as a gate before each destination.
 import { Injectable, Logger } from '@nestjs/common';
-import type { CircuitSettings } from '../config-watch/settings.js';
 import { Clock, type Timer } from '../message/clock.js';
 import type { Outcome } from '../message/outcome.js';
 import {
@@ -33,7 +32,6 @@ const free: Entry = { pass: freePass };
 
 class CircuitGate extends Gate {
   private readonly log = new Logger('Circuit');
-  private settings: CircuitSettings | null;
   private circuit: CircuitBreaker | null;
   private told: CircuitState = 'closed';
   /** Ends recovering, also when nothing is sent. */
@@ -48,7 +46,6 @@ class CircuitGate extends Gate {
     private readonly scope: GateScope,
   ) {
     super();
-    this.settings = scope.subscription.circuit;
     this.circuit = this.newCircuit(scope);
   }
 
@@ -65,14 +62,15 @@ class CircuitGate extends Gate {
     return { pass: this.pass };
   }
 
-  /** Other figures begin a new circuit; the same ones leave it as it is. */
   override adjust(settings: GateSettings): void {
     const { circuit } = settings.subscription;
-    if (JSON.stringify(circuit) === JSON.stringify(this.settings)) return;
-    this.settings = circuit;
-    this.circuit = this.newCircuit(settings);
-    this.stage = -1;
-    this.told = 'closed';
+    if (circuit !== null && this.circuit !== null) {
+      this.circuit.adjust(circuit, lowestRate(settings), this.clock.elapsedMs());
+    } else {
+      this.circuit = this.newCircuit(settings);
+      this.stage = -1;
+      this.told = 'closed';
+    }
     this.scope.wake();
   }
 
@@ -83,6 +81,10 @@ class CircuitGate extends Gate {
     if (circuit.state === 'closed') return null;
     const { state, reason, sinceMs, nextChangeMs } = circuit;
     return { state, reason, sinceMs, nextChangeMs };
+  }
+
+  override isAtRest(): boolean {
+    return this.circuit?.isAtRest(this.clock.elapsedMs()) ?? true;
   }
 
   override close(): void {
@@ -99,11 +101,11 @@ class CircuitGate extends Gate {
   private passOf(circuit: CircuitBreaker, stage: number): Pass {
     return {
       settle: (outcome) => {
-        if (outcome.kind === 'aborted') circuit.cancel(stage);
+        if (outcome.kind === 'aborted') circuit.abandon(stage);
         else circuit.settle(stage, isHealthy(outcome), this.clock.elapsedMs());
         this.tell(circuit);
-        // A probe has ended: the time of the next one is known now.
-        if (circuit.state === 'open') this.scope.wake();
+        // Who waits for an answer, a probe's or one of those that are missing, may ask again.
+        if (circuit.state !== 'closed') this.scope.wake();
       },
       cancel: () => circuit.cancel(stage),
     };
@@ -131,7 +133,7 @@ class CircuitGate extends Gate {
 
   private endAt(circuit: CircuitBreaker): Timer {
     const nowMs = this.clock.elapsedMs();
-    return this.clock.setTimer(Math.ceil((circuit.nextChangeMs ?? nowMs) - nowMs), () => {
+    return this.clock.setTimer((circuit.nextChangeMs ?? nowMs) - nowMs, () => {
       circuit.advance(this.clock.elapsedMs());
       this.tell(circuit);
     });

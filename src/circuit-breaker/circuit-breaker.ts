@@ -5,6 +5,9 @@ import { HealthWindow } from './health-window.js';
 
 /** Attempts a second that recovering begins with: as many as a probe. */
 const probePerSecond = 1;
+/** While recovering no more may be unanswered than these, and so many for each answer since the probe: silence is no health. */
+const unansweredAtFirst = 10;
+const unansweredPerAnswer = 4;
 
 /** What a destination may get when it is well. */
 export interface FullRate {
@@ -18,7 +21,7 @@ export type CircuitState = 'closed' | 'open' | 'recovering';
 export type CircuitAnswer =
   | { readonly kind: 'go'; readonly stage: number }
   | { readonly kind: 'probe'; readonly stage: number }
-  /** null: until the probe that is under way has ended. */
+  /** null: until an attempt that is under way has ended. */
   | { readonly kind: 'wait'; readonly untilMs: number | null };
 
 /**
@@ -26,7 +29,8 @@ export type CircuitAnswer =
  * - closed: all pass. Unhealthy → open.
  * - open: none pass for breakPeriod; then one probe at a time. It went well → recovering; it failed → breakPeriod again.
  * - recovering: the rate grows from a probe's to the full one over recoverPeriod, paced. Unhealthy, by its own
- *   attempts alone → open at once. Over → closed.
+ *   attempts alone → open at once. It waits for answers when too many are missing. Over, and something was answered
+ *   if anything was sent → closed.
  *
  * What was sent in an earlier mode says nothing about this one and is not counted. Each mode begins with an empty window.
  */
@@ -39,12 +43,15 @@ export class CircuitBreaker {
   private health: HealthWindow;
   private probeFromMs = 0;
   private probing = false;
+  /** Of this stage. */
+  private sent = 0;
+  private ended = 0;
   /** Kept for a while after recovering, until a burst has been saved up again. */
   private ramp: Ramp | null = null;
 
   constructor(
-    private readonly settings: CircuitSettings,
-    private readonly full: FullRate,
+    private settings: CircuitSettings,
+    private full: FullRate,
     nowMs: number,
   ) {
     this.enteredMs = nowMs;
@@ -83,15 +90,48 @@ export class CircuitBreaker {
       this.ramp = null;
       return { kind: 'go', stage: this.stage };
     }
+    if (this.mode === 'recovering' && this.sent - this.ended >= unansweredAtFirst + unansweredPerAnswer * this.ended) {
+      return { kind: 'wait', untilMs: null };
+    }
     const waitMs = this.ramp.take(nowMs);
-    return waitMs === 0 ? { kind: 'go', stage: this.stage } : { kind: 'wait', untilMs: nowMs + waitMs };
+    if (waitMs > 0) return { kind: 'wait', untilMs: nowMs + waitMs };
+    this.sent += 1;
+    return { kind: 'go', stage: this.stage };
+  }
+
+  /** It stays in its state; what was counted under other bounds of health is counted anew, and a ramp goes on to its end as it began. */
+  adjust(settings: CircuitSettings, full: FullRate, nowMs: number): void {
+    const { windowSeconds, minStats, healthRate } = settings;
+    const [before, fullBefore] = [this.settings, this.full];
+    this.settings = settings;
+    this.full = full;
+    const isSameHealth =
+      windowSeconds === before.windowSeconds && minStats === before.minStats && healthRate === before.healthRate;
+    if (!isSameHealth) this.health = new HealthWindow(settings, nowMs);
+    // A later full rate must not be held down by what lingers of an earlier one.
+    if (this.mode === 'closed' && full.perSecond !== fullBefore.perSecond) this.ramp = null;
+  }
+
+  /** True when a new circuit would let through the same. */
+  isAtRest(nowMs: number): boolean {
+    return this.mode === 'closed' && (this.ramp?.isOver(nowMs) ?? true);
+  }
+
+  /** An attempt that was sent ended without telling anything. */
+  abandon(stage: number): void {
+    if (stage !== this.stage) return;
+    if (this.mode === 'open') this.probing = false;
+    else this.ended += 1;
   }
 
   /** An attempt that was let through does not take place. */
   cancel(stage: number): void {
     if (stage !== this.stage) return;
     if (this.mode === 'open') this.probing = false;
-    else this.ramp?.giveBack();
+    else if (this.ramp !== null) {
+      this.ramp.giveBack();
+      this.sent -= 1;
+    }
   }
 
   settle(stage: number, healthy: boolean, nowMs: number): void {
@@ -100,6 +140,7 @@ export class CircuitBreaker {
       this.settleProbe(healthy, nowMs);
       return;
     }
+    this.ended += 1;
     this.health.record(healthy, nowMs);
     this.advance(nowMs);
   }
@@ -114,7 +155,8 @@ export class CircuitBreaker {
     }
     const endMs = this.ramp?.endMs ?? 0;
     // The window goes on: what it saw while recovering counts.
-    if (this.mode === 'recovering' && nowMs >= endMs) this.change('closed', 'recovered', endMs);
+    const isAnswered = this.ended > 0 || this.sent === 0;
+    if (this.mode === 'recovering' && nowMs >= endMs && isAnswered) this.change('closed', 'recovered', endMs);
   }
 
   private enterOpen(nowMs: number): CircuitAnswer {
@@ -147,6 +189,8 @@ export class CircuitBreaker {
   private enterStage(mode: CircuitState, why: string, nowMs: number): void {
     this.change(mode, why, nowMs);
     this.stage += 1;
+    this.sent = 0;
+    this.ended = 0;
     this.health = new HealthWindow(this.settings, nowMs);
   }
 

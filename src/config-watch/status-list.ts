@@ -21,7 +21,7 @@ function rangeOf(entry: unknown): readonly [first: number, last: number] | null 
 
 function boundsOf(entry: unknown): readonly [number, number] {
   if (typeof entry === 'number') return [entry, entry];
-  const text = String(entry);
+  const text = typeof entry === 'string' ? entry : '';
   const kind = /^([2-5])xx$/i.exec(text);
   if (kind !== null) return [Number(kind[1]) * 100, Number(kind[1]) * 100 + 99];
   const range = /^(\d{3})-(\d{3})$/.exec(text);

@@ -18,7 +18,7 @@ import type {
 } from './settings.js';
 import { statusesOf } from './status-list.js';
 
-/** "auto": from one at a time to what a busy service commonly bears. */
+/** "auto": down to one at a time, up to what a busy service commonly bears. */
 const auto: ConcurrencySettings = { min: 1, max: 200 };
 
 /** The entry is valid. */
@@ -54,9 +54,12 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
   };
 }
 
+/** Timers are late by about a millisecond: what falls due meanwhile must not be lost, or the rate is never reached. */
+const latenessSeconds = 0.01;
+
 /** As in the original, a second's worth may go at once; a limit below 1 still lets a whole attempt through. */
-function rateOf(perSecond: number, burst = perSecond): RateSettings {
-  return { perSecond, burst: Math.max(1, burst) };
+function rateOf(perSecond: number, burst: number | undefined): RateSettings {
+  return { perSecond, burst: burst === undefined ? Math.max(1, perSecond) : burst + perSecond * latenessSeconds };
 }
 
 function concurrencyOf(value: ConcurrencyValue): ConcurrencySettings {

@@ -8,7 +8,7 @@ import type { Scheduler } from './scheduler.js';
  * `ready`: nothing known holds them.
  */
 export type BacklogCounts = Record<
-  'unread' | 'overflow' | 'ready' | 'order' | 'retry' | 'inFlight' | HoldReason,
+  'unread' | 'overflow' | 'ready' | 'order' | 'retry' | 'inFlight' | 'toDeadLetter' | HoldReason,
   number
 >;
 
@@ -36,6 +36,7 @@ export function emptyCounts(): BacklogCounts {
     order: 0,
     retry: 0,
     inFlight: 0,
+    toDeadLetter: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,

@@ -37,9 +37,7 @@ export class Deliverer {
     this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
     this.retries = new DueQueue(
       clock,
-      (work) => {
-        if (work.destination !== null) this.scheduler.offer(work, work.destination);
-      },
+      (work) => this.scheduler.offer(work, this.destinationOf(work)),
       () => this.pump(),
     );
   }
@@ -52,17 +50,16 @@ export class Deliverer {
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
     const destination = this.scheduler.destinations.take(work.delivery.destination);
-    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.wait(work, destination);
+    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.wait(work);
     else this.scheduler.offer(work, destination);
   }
 
-  /** The works go another way: nothing waits for them here any more. */
+  /** Nothing is ready or waits here any more of these works; none of them is in flight. */
   withdraw(works: ReadonlySet<Work>): void {
     for (const work of works) {
-      if (work.stage !== 'retry' || work.destination === null) continue;
+      if (work.stage !== 'retry') continue;
       this.retries.remove(work);
-      this.scheduler.destinations.release(work.destination);
-      work.destination = null;
+      this.scheduler.destinations.release(this.destinationOf(work));
     }
     this.scheduler.withdraw(works);
   }
@@ -76,6 +73,11 @@ export class Deliverer {
     this.stopped = true;
     this.scheduler.stop();
     this.retries.clear();
+  }
+
+  /** Known for as long as something of it is pending. */
+  private destinationOf({ delivery }: Work): Destination {
+    return this.scheduler.destinations.find(delivery.destination) as Destination;
   }
 
   private attempt(attempt: Attempt): void {
@@ -115,25 +117,28 @@ export class Deliverer {
   }
 
   private settle({ work, destination }: Attempt): void {
+    // The next one of its lane first: a destination that has more to come is not let go between the two.
+    this.parts.settled(work);
     destination.deliveryEnded(this.parts.clock.elapsedMs());
     this.scheduler.destinations.release(destination);
-    this.parts.settled(work);
   }
 
   private retryLater({ work, destination }: Attempt, { reason }: Extract<Outcome, { kind: 'retry' }>): void {
-    if (this.stopped) return;
+    if (this.stopped || work.window.closed) {
+      this.scheduler.destinations.release(destination);
+      return;
+    }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
     delivery.notBeforeMs = clock.now() + Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.attempt += 1;
     delivery.redelivery = reason;
-    this.wait(work, destination);
+    this.wait(work);
   }
 
   /** Until its time has come it holds its lane and nothing else. */
-  private wait(work: Work, destination: Destination): void {
+  private wait(work: Work): void {
     const { clock } = this.parts;
-    work.destination = destination;
     work.stage = 'retry';
     work.stageMs = clock.elapsedMs() + work.delivery.notBeforeMs - clock.now();
     this.retries.add(work, work.stageMs);

@@ -3,9 +3,14 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { Destination } from './destination.js';
 import type { Gates } from './gates.js';
+import { LinkedSet } from './linked-set.js';
 
-/** More are kept only while deliveries to them are under way, which the windows bound. About 3 KiB each. */
+/** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
 const maxKept = 4096;
+/** More than these only while deliveries are under way. About 5 KiB each. */
+const maxRemembered = 16_384;
+/** How many that remember something are passed over at a time. */
+const maxPassed = 8;
 /** Who was used in this period or the one before counts as a peer of the others, as does everybody with deliveries under way. */
 const periodMs = 10_000;
 
@@ -19,7 +24,7 @@ export interface TableParts {
 export class DestinationTable {
   private readonly byName = new Map<string, Destination>();
   /** Those that nothing waits for, the least recently used first. */
-  private readonly idle = new Set<Destination>();
+  private readonly idle = new LinkedSet<Destination>();
   private period = 0;
   private usedNow = 0;
   private usedBefore = 0;
@@ -81,26 +86,36 @@ export class DestinationTable {
 
   private open(name: string): Destination {
     const { subscription, gates, wake } = this.parts;
+    const settings = subscription.destinations.find((named) => named.name === name) ?? subscription.destination;
     const row = gates.openDestination({
       subscription,
-      destination: subscription.destinations.find((named) => named.name === name) ?? subscription.destination,
+      destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
       wake: () => wake(destination),
     });
-    const destination = new Destination(name, row, this.parts.clock.elapsedMs());
+    const destination = new Destination(name, settings, row, this.parts.clock.elapsedMs());
     this.byName.set(name, destination);
     this.shrink();
     return destination;
   }
 
   private shrink(): void {
-    if (this.byName.size <= maxKept) return;
-    const [oldest] = this.idle;
-    if (oldest === undefined) return;
-    this.idle.delete(oldest);
-    this.byName.delete(oldest.name);
-    oldest.row.close();
+    for (let passed = 0; this.byName.size > maxKept && passed < maxPassed; passed += 1) {
+      const oldest = this.idle.first;
+      if (oldest === undefined) return;
+      if (this.byName.size > maxRemembered || oldest.row.isAtRest) {
+        this.forget(oldest);
+        return;
+      }
+      this.idle.add(oldest);
+    }
+  }
+
+  private forget(destination: Destination): void {
+    this.idle.delete(destination);
+    this.byName.delete(destination.name);
+    destination.row.close();
   }
 
   private use(destination: Destination): void {

@@ -1,4 +1,5 @@
 // What one subscription knows of one destination: what is ready to go there, what is on its way, and why the rest waits.
+import type { DestinationSettings } from '../config-watch/settings.js';
 import type { Hold } from '../policy/policy.js';
 import { SecondCounts } from '../policy/second-counts.js';
 import type { GateRow } from './gates.js';
@@ -31,6 +32,7 @@ export class Destination {
 
   constructor(
     readonly name: string,
+    readonly settings: DestinationSettings,
     readonly row: GateRow,
     nowMs: number,
   ) {

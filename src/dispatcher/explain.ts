@@ -53,7 +53,7 @@ export class WallTime {
   }
 
   text(elapsedMs: number): string {
-    return new Date(this.unixMs(elapsedMs)).toISOString();
+    return new Date(Math.round(this.unixMs(elapsedMs))).toISOString();
   }
 }
 
@@ -86,9 +86,9 @@ export function explainWork(
   const nowMs = clock.elapsedMs();
   const untilMs = Math.max(nowMs, ...waits.flatMap(({ untilMs: ms }) => ms ?? []));
   const isKnown = waits.every(({ untilMs: ms, reason }) => ms !== null || reason === 'turn');
-  const aheadMs =
-    (positionOf(work, scheduler.destinations.find(destination)) * 1000) /
-    lowestRate({ subscription, destination: null }).perSecond;
+  const target = scheduler.destinations.find(destination);
+  const { perSecond } = lowestRate({ subscription, destination: target?.settings ?? null });
+  const aheadMs = (positionOf(work, target) * 1000) / perSecond;
   return {
     ...place,
     state: 'waiting',
@@ -143,6 +143,8 @@ function gateWaits(work: Work, scheduler: Scheduler, time: WallTime): OpenWait[]
 /** How many are ready before it for its destination. */
 function positionOf(work: Work, destination: Destination | undefined): number {
   if (destination === undefined || work.stage !== 'ready') return 0;
-  const { firsts, retries } = destination;
-  return work.delivery.attempt > 1 ? retries.indexOf(work) : retries.length + firsts.indexOf(work);
+  const { firsts, retries, retriesHold } = destination;
+  if (work.delivery.attempt > 1) return retries.indexOf(work);
+  // Retries past their budget go behind.
+  return (retriesHold === null ? retries.length : 0) + firsts.indexOf(work);
 }

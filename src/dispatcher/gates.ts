@@ -71,6 +71,11 @@ export class GateRow {
     for (const gate of this.gates) gate.adjust(settings);
   }
 
+  /** True when new gates would let through the same. */
+  get isAtRest(): boolean {
+    return this.gates.every((gate) => gate.isAtRest());
+  }
+
   /** Of those gates that have something to say. */
   states(): GateState[] {
     return this.gates.flatMap((gate) => gate.state() ?? []);

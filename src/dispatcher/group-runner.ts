@@ -120,13 +120,16 @@ export class GroupRunner {
       const owned = this.partitions.get(partition) ?? new OwnedPartition();
       const { spilled, followFrom } = readMetadata(start.offset, start.metadata);
       owned.spills.addLeft(spilled);
-      const window = new PartitionWindow(assignment, this.windowSettings);
+      const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
       owned.add(window);
       const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment), followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);
+      // The mark of what may be handed out stands before the first message comes.
+      window.isDirty = true;
     }
+    this.commitSoon();
   }
 
   /** The next batch of the partition comes when the promise has resolved. */
@@ -169,6 +172,16 @@ export class GroupRunner {
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
+  }
+
+  private async release(leaving: readonly OwnedWindow[]): Promise<void> {
+    const { clock } = this.parts;
+    for (const { window } of leaving) window.close();
+    for (const { window } of leaving) this.deliverer.withdraw(window.waiting());
+    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
+    await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
+    for (const { window } of leaving) window.abort.abort();
+    await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
   /** Null when the partition is not ours now. */
@@ -216,6 +229,7 @@ export class GroupRunner {
       const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
       if (inlet.rotation === null) counts.unread += unread;
       else counts.overflow += unread;
+      counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.partitions.values()) counts.order += lanes.waiting;
     counts.retry = this.deliverer.waitingRetries;
@@ -252,15 +266,6 @@ export class GroupRunner {
     const oldest = works[0]?.delivery;
     const behind = oldest === undefined ? '' : `, the oldest is ${oldest.id} for ${oldest.destination}`;
     return [{ reason: 'window', detail: `${works.length} that were read are not settled${behind}`, until: null }];
-  }
-
-  private async release(leaving: readonly OwnedWindow[]): Promise<void> {
-    const { clock } = this.parts;
-    for (const { window } of leaving) window.close();
-    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
-    await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
-    for (const { window } of leaving) window.abort.abort();
-    await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
   private settled(work: Work): void {
@@ -329,7 +334,6 @@ export class GroupRunner {
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
     const offset = window.takeCommit(maxMetadataBytes, inlet.owned.spills.note(maxMetadataBytes / 2));
-    if (window.isDirty) this.commitSoon();
     owned.committing = membership
       .commit(window.partition, offset)
       .catch((error: unknown) => {

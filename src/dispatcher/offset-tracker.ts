@@ -70,16 +70,16 @@ export class OffsetTracker<T> {
   private restored: (readonly [bigint, bigint])[];
   private readonly earlier: HandOut | null;
   /** How it was when this tracker began. */
-  private readonly start: { readonly mark: bigint; readonly settled: SettledRanges };
+  private readonly start: { readonly mark: bigint; readonly settled: SettledRanges; readonly followFrom: bigint };
 
   constructor(
     private nextOffset: bigint,
     metadata: string,
   ) {
-    const { settled, handOut } = readMetadata(nextOffset, metadata);
+    const { settled, handOut, followFrom } = readMetadata(nextOffset, metadata);
     this.restored = [...settled];
     this.earlier = handOut;
-    this.start = { mark: nextOffset, settled };
+    this.start = { mark: nextOffset, settled, followFrom };
   }
 
   /** True for what was settled before this tracker began. */
@@ -155,7 +155,7 @@ export class OffsetTracker<T> {
   metadata(maxBytes: number, handOut: HandOut | null, spilled = '', followFrom: bigint | null = null): string {
     const { mark } = this;
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
-    const tail = spilled === '' ? '' : `;${((followFrom ?? this.nextOffset) - mark).toString(36)}:${spilled}`;
+    const tail = spilled === '' ? '' : `;${(this.followFrom(followFrom) - mark).toString(36)}:${spilled}`;
     const lengths: string[] = [];
     let room = maxBytes - head.length - tail.length;
     if (room < 0) return '';
@@ -168,6 +168,13 @@ export class OffsetTracker<T> {
       position = end;
     }
     return head === '2::' && lengths.length === 0 && tail === '' ? '' : head + lengths.join('.') + tail;
+  }
+
+  /** What an earlier owner held and we have not read yet is still before what it moved. */
+  private followFrom(first: bigint | null): bigint {
+    if (first !== null) return first;
+    const { followFrom } = this.start;
+    return followFrom > this.nextOffset ? followFrom : this.nextOffset;
   }
 
   /** What an earlier owner had handed out and we have not read yet is still to be told. */

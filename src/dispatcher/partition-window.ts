@@ -3,7 +3,6 @@ import type { Assignment, CommittedOffset, TopicPartition } from '../broker/brok
 import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
-import type { Destination } from './destination.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
@@ -34,8 +33,6 @@ export interface Work {
   readonly spillGroup: string;
   readonly weight: number;
   readonly window: PartitionWindow;
-  /** Set while it is ready, on its way, or waiting for its next attempt. */
-  destination: Destination | null;
   stage: Stage;
   /** Clock.elapsedMs() at which it came into its stage; for a retry, at which it is due. */
   stageMs: number;
@@ -76,6 +73,8 @@ export class PartitionWindow {
   constructor(
     { topic, partition, start }: Assignment,
     private readonly settings: WindowSettings,
+    /** Unix milliseconds; what was stored later nobody before us can have sent. */
+    private readonly takenOverMs: number,
   ) {
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata);
@@ -109,6 +108,18 @@ export class PartitionWindow {
     for (const work of this.tracker.items()) if (work !== undefined) yield work;
   }
 
+  /** Those that are ready or wait for their next attempt. */
+  waiting(): ReadonlySet<Work> {
+    return new Set([...this.works()].filter(({ stage }) => stage === 'ready' || stage === 'retry'));
+  }
+
+  /** On their way to the dead letter: given up, or no valid call. */
+  get beingBuried(): number {
+    let count = 0;
+    for (const work of this.tracker.items()) if (work === undefined || work.stage === 'dead letter') count += 1;
+    return count;
+  }
+
   /** The unsettled one at an offset. */
   workAt(offset: bigint): Work | undefined {
     return this.tracker.at(offset);
@@ -140,7 +151,7 @@ export class PartitionWindow {
       this.isDirty = true;
       return settledBefore;
     }
-    const delivery = deliveryOf(stored, this.settings.delivery, this.tracker.handedOutBefore(stored.offset));
+    const delivery = deliveryOf(stored, this.settings.delivery, this.sentBefore(stored));
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
     const { ordering } = this.settings;
     const work: Work = {
@@ -149,7 +160,6 @@ export class PartitionWindow {
       spillGroup: ordering === 'partition' ? ordering : delivery.destination,
       weight: weightOf(stored),
       window: this,
-      destination: null,
       stage: 'order',
       stageMs: nowMs,
     };
@@ -193,8 +203,7 @@ export class PartitionWindow {
   /** What to commit now; `spilled` is SpillTable.note. */
   takeCommit(maxMetadataBytes: number, spilled: string): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
-    // Once nothing is read any more the next commit takes back what this one says ahead of time.
-    this.isDirty = this.readSinceCommit > 0 && !this.isClosed;
+    this.isDirty = false;
     this.readSinceCommit = 0;
     const [followFrom = null] = this.following;
     const metadata = this.tracker.metadata(maxMetadataBytes, handOut, spilled, followFrom);
@@ -237,9 +246,13 @@ export class PartitionWindow {
     else this.held.set(destination, held);
   }
 
+  private sentBefore({ offset, timestampMs }: StoredMessage): HandOutCause | null {
+    return timestampMs > this.takenOverMs ? null : this.tracker.handedOutBefore(offset);
+  }
+
   /** If the process dies now, it has sent these, or will have until the next commit. */
   private handOutSoFar(): HandOut {
-    const ahead = this.readSinceCommit === 0 ? 0 : Math.max(fewestAhead, 2 * this.readSinceCommit);
+    const ahead = Math.max(fewestAhead, 2 * this.readSinceCommit);
     return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
   }
 

@@ -78,7 +78,6 @@ export class Scheduler {
 
   /** The delivery may go as far as its lane and its backoff are concerned. */
   offer(work: Work, destination: Destination): void {
-    work.destination = destination;
     work.stage = 'ready';
     work.stageMs = this.parts.clock.elapsedMs();
     destination.push(work);
@@ -87,16 +86,12 @@ export class Scheduler {
     }
   }
 
-  /** The works go another way: they are in no queue any more. */
+  /** The works are in no queue any more. */
   withdraw(works: ReadonlySet<Work>): void {
-    const destinations = new Set<Destination>();
-    for (const work of works) {
-      const { destination } = work;
-      if (destination === null) continue;
-      work.destination = null;
-      destinations.add(destination);
-    }
-    for (const destination of destinations) {
+    const names = new Set([...works].map(({ delivery }) => delivery.destination));
+    for (const name of names) {
+      const destination = this.destinations.find(name);
+      if (destination === undefined) continue;
       const before = destination.ready;
       destination.withdraw(works);
       for (let i = destination.ready; i < before; i += 1) this.destinations.release(destination);

@@ -25,8 +25,8 @@ export function parseCallUrl(text: string): CallUrl | null {
   return parsed;
 }
 
-/** The parser below forgives missing slashes, spaces and line breaks; a caller who sends them means something else. */
-const shape = /^https?:\/\/\S+$/i;
+/** The parser below forgives missing hosts and slashes, spaces and line breaks; a caller who sends them means something else. */
+const shape = /^https?:\/\/[^/\\?#\s]\S*$/i;
 
 function parse(text: string): CallUrl | null {
   if (text.length > maxUrlLength || !shape.test(text)) return null;

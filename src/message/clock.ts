@@ -26,8 +26,9 @@ export class SystemClock extends Clock {
   }
 
   override setTimer(delayMs: number, fire: () => void): Timer {
-    // Node takes a longer delay for none at all.
-    const handle = setTimeout(fire, Math.min(delayMs, longestDelayMs));
+    // Node counts whole milliseconds of its loop's time and may be early by one; a longer delay it takes for none at all.
+    const wholeMs = delayMs > 0 ? Math.ceil(delayMs) + 1 : 0;
+    const handle = setTimeout(fire, Math.min(wholeMs, longestDelayMs));
     return { cancel: () => clearTimeout(handle) };
   }
 }

@@ -7,8 +7,13 @@ export type RetryReason = (typeof retryReasons)[number];
 interface Answer {
   readonly status: number;
   readonly durationMs: number;
-  /** The first bytes of the answer's body (at most 1 KiB), empty for a delivered one. */
+  /** The first bytes of the answer's body (at most 1 KiB), empty for a 2xx. */
   readonly body: string;
+}
+
+interface Refusal extends Answer {
+  /** How long the receiver asked to be left alone (Retry-After on 429 and 503), null when it did not. */
+  readonly retryAfterMs: number | null;
 }
 
 export type Outcome =
@@ -18,10 +23,8 @@ export type Outcome =
       readonly kind: 'retry';
       readonly reason: RetryReason;
       readonly detail: string;
-      /** How long the receiver asked to be left alone (Retry-After on 429 and 503), null when it did not. */
-      readonly retryAfterMs: number | null;
-    } & Answer)
+    } & Refusal)
   /** The receiver said no; another try would get the same answer. */
-  | ({ readonly kind: 'rejected'; readonly detail: string } & Answer)
+  | ({ readonly kind: 'rejected'; readonly detail: string } & Refusal)
   /** We ourselves stopped the attempt (drain, revoke): nothing is known about the receiver. */
   | { readonly kind: 'aborted' };

@@ -9,6 +9,7 @@ export interface StatusLists {
   readonly reject: ReadonlySet<number> | null;
 }
 
+const highestStatus = 999;
 /** Conflict, too early, too many, timed out: the same request may succeed later. */
 const retriable: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 
@@ -24,23 +25,27 @@ function byDefault(status: number): Verdict {
  * or rejected where what is retried is listed.
  */
 export class Verdicts {
-  private readonly lists: ReadonlyMap<Verdict, ReadonlySet<number> | null>;
+  /** By status; above the last one it is as with 5xx. */
+  private readonly table: readonly Verdict[];
 
   constructor(lists: StatusLists) {
-    this.lists = new Map<Verdict, ReadonlySet<number> | null>([
-      ['rejected', lists.reject],
-      ['retry', lists.retry],
-      ['delivered', lists.success],
-    ]);
+    this.table = Array.from({ length: highestStatus + 1 }, (_, status) => verdictOf(status, lists));
   }
 
   of(status: number): Verdict {
-    for (const [verdict, list] of this.lists) if (list?.has(status)) return verdict;
-    const usual = byDefault(status);
-    // Its kind is listed, and it is not in that list.
-    if (this.lists.get(usual) === null) return usual;
-    return this.lists.get('retry') === null ? 'retry' : 'rejected';
+    return this.table[status] ?? 'retry';
   }
+}
+
+function verdictOf(status: number, { success, retry, reject }: StatusLists): Verdict {
+  if (reject?.has(status) === true) return 'rejected';
+  if (retry?.has(status) === true) return 'retry';
+  if (success?.has(status) === true) return 'delivered';
+  const usual = byDefault(status);
+  const listed = { delivered: success, retry, rejected: reject }[usual];
+  if (listed === null) return usual;
+  // Its kind is listed, and it is not in that list.
+  return retry === null ? 'retry' : 'rejected';
 }
 
 export const defaultVerdicts = new Verdicts({ success: null, retry: null, reject: null });

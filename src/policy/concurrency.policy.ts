@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ConcurrencySettings } from '../config-watch/settings.js';
 import type { Outcome } from '../message/outcome.js';
-import { AdaptiveLimit } from './adaptive-limit.js';
+import { AdaptiveLimit, type LimitSign } from './adaptive-limit.js';
 import {
   type Candidate,
   DispatchPolicy,
@@ -37,7 +37,7 @@ class ConcurrencyGate extends Gate {
   private adaptive: AdaptiveLimit | null = null;
   private readonly entry: { readonly pass: Pass };
 
-  constructor(scope: GateScope) {
+  constructor(private readonly scope: GateScope) {
     super();
     this.limits = limitsOf(scope);
     this.follow();
@@ -66,9 +66,15 @@ class ConcurrencyGate extends Gate {
     return this.entry;
   }
 
+  /** What it has learned is learned again. */
+  override isAtRest(): boolean {
+    return this.inFlight === 0;
+  }
+
   override adjust(settings: GateSettings): void {
     this.limits = limitsOf(settings);
     this.follow();
+    this.scope.wake();
   }
 
   private follow(): void {
@@ -81,8 +87,14 @@ class ConcurrencyGate extends Gate {
     if (this.adaptive === null || outcome.kind === 'aborted') return;
     // A refused connection says nothing about how much the receiver can bear.
     if (outcome.kind === 'retry' && outcome.reason === 'connection') return;
-    const overloaded =
-      outcome.kind === 'retry' && (outcome.reason === 'timeout' || outcome.status === 429 || outcome.status === 503);
-    this.adaptive.sample(outcome.durationMs, overloaded, this.inFlight);
+    this.adaptive.sample(signOf(outcome), outcome.durationMs, this.inFlight);
   }
+}
+
+/** Only what was done tells how long work takes: a refusal may be as quick as it likes. */
+function signOf(outcome: Exclude<Outcome, { kind: 'aborted' }>): LimitSign {
+  if (outcome.kind === 'delivered') return 'done';
+  const { status } = outcome;
+  const isOverload = outcome.kind === 'retry' && (outcome.reason === 'timeout' || status === 429 || status === 503);
+  return isOverload ? 'overloaded' : 'other';
 }

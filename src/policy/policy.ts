@@ -60,8 +60,10 @@ export interface GateState {
 /** The running instance of a policy. Its counters outlive every change of settings. */
 export abstract class Gate {
   abstract enter(candidate: Candidate): Entry;
-  /** New settings for the same scope, from now on. */
+  /** New settings for the same scope, from now on; wakes whoever may go earlier than he was told. */
   abstract adjust(settings: GateSettings): void;
+  /** True when a new gate of the same settings would let through the same: it may be forgotten. */
+  abstract isAtRest(): boolean;
   /** null while there is nothing that people should know. */
   state(): GateState | null {
     return null;

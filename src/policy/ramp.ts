@@ -47,6 +47,13 @@ export class Ramp {
     return part >= 1 ? to : this.from * Math.exp(this.growth * Math.max(0, part));
   }
 
+  /** When the rate is reached; the end for a higher one. */
+  timeAt(rate: number): number {
+    const { periodMs, to } = this.shape;
+    if (rate >= to || this.growth === 0) return this.endMs;
+    return this.startMs + (periodMs * Math.max(0, Math.log(rate / this.from))) / this.growth;
+  }
+
   /** True once a token bucket of the full rate would allow the same. */
   isOver(nowMs: number): boolean {
     this.refill(nowMs);

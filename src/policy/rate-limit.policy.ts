@@ -40,7 +40,7 @@ class RateLimitGate extends Gate {
 
   constructor(
     private readonly clock: Clock,
-    scope: GateScope,
+    private readonly scope: GateScope,
   ) {
     super();
     this.bucket = this.newBucket(rateOf(scope));
@@ -55,14 +55,19 @@ class RateLimitGate extends Gate {
     return { hold: { reason: 'rate', untilMs: nowMs + waitMs, detail: `the limit is ${this.perSecond} a second` } };
   }
 
+  override isAtRest(): boolean {
+    return this.bucket?.isFull(this.clock.elapsedMs()) ?? true;
+  }
+
   override adjust(settings: GateSettings): void {
     const rate = rateOf(settings);
     if (rate === null || this.bucket === null) {
       this.bucket = this.newBucket(rate);
-      return;
+    } else {
+      this.perSecond = rate.perSecond;
+      this.bucket.adjust(rate.perSecond, rate.burst, this.clock.elapsedMs());
     }
-    this.perSecond = rate.perSecond;
-    this.bucket.adjust(rate.perSecond, rate.burst, this.clock.elapsedMs());
+    this.scope.wake();
   }
 
   private newBucket(rate: RateSettings | null): TokenBucket | null {

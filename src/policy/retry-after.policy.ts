@@ -71,6 +71,10 @@ class RetryAfterGate extends Gate {
     return { hold: { reason: 'retry-after', untilMs: nowMs + waitMs, detail } };
   }
 
+  override isAtRest(): boolean {
+    return this.ramp?.isOver(this.clock.elapsedMs()) ?? true;
+  }
+
   override adjust(settings: GateSettings): void {
     this.settings = settings;
   }
@@ -86,7 +90,7 @@ class RetryAfterGate extends Gate {
   }
 
   private learn(outcome: Outcome): void {
-    if (outcome.kind !== 'retry' || outcome.retryAfterMs === null) return;
+    if (outcome.kind === 'delivered' || outcome.kind === 'aborted' || outcome.retryAfterMs === null) return;
     const { subscription } = this.settings;
     const pauseMs = Math.min(outcome.retryAfterMs, subscription.retryAfterMaxMs);
     const nowMs = this.clock.elapsedMs();

@@ -37,11 +37,11 @@ class RetryBudgetGate extends Gate {
 
   constructor(
     private readonly clock: Clock,
-    { subscription }: GateScope,
+    private readonly scope: GateScope,
   ) {
     super();
     this.counts = new SecondCounts(windowSeconds, clock.elapsedMs());
-    this.budget = subscription.retryBudget;
+    this.budget = scope.subscription.retryBudget;
     this.first = { pass: { settle: ignore, cancel: () => this.count(-1, 0) } };
     this.retry = { pass: { settle: ignore, cancel: () => this.count(-1, -1) } };
   }
@@ -53,20 +53,36 @@ class RetryBudgetGate extends Gate {
     }
     if (firstsWait && !this.allows()) {
       const detail = `retries have had their ${Math.round(this.budget.share * 100)} % of the attempts`;
-      return { hold: { reason: 'budget', untilMs: null, detail } };
+      return { hold: { reason: 'budget', untilMs: this.allowedFromMs(), detail } };
     }
     this.count(1, 1);
     return this.retry;
   }
 
-  override adjust({ subscription }: GateSettings): void {
-    this.budget = subscription.retryBudget;
+  /** Whoever begins anew has the floor only. */
+  override isAtRest(): boolean {
+    return true;
   }
 
-  private allows(): boolean {
-    const [attempts, retries] = this.counts.totals(this.clock.elapsedMs());
+  override adjust({ subscription }: GateSettings): void {
+    this.budget = subscription.retryBudget;
+    this.scope.wake();
+  }
+
+  private allows([attempts, retries] = this.counts.totals(this.clock.elapsedMs())): boolean {
     const { share, floorPerSecond } = this.budget;
     return retries + 1 <= Math.max(floorPerSecond * windowSeconds, share * (attempts + 1));
+  }
+
+  /** When enough has slid out of the window, if nothing else comes. */
+  private allowedFromMs(): number {
+    const nowMs = this.clock.elapsedMs();
+    let second = Math.floor(nowMs / 1000);
+    for (const totals of this.counts.ahead(nowMs)) {
+      second += 1;
+      if (this.allows(totals)) break;
+    }
+    return second * 1000;
   }
 
   private count(attempts: number, retries: number): void {

@@ -30,6 +30,17 @@ export class SecondCounts {
     return [this.firstTotal, this.secondTotal];
   }
 
+  /** What the sums will be at each of the coming seconds if nothing more is counted; the first entry is one second ahead. */
+  *ahead(nowMs: number): Generator<readonly [first: number, second: number]> {
+    let [first, second] = this.totals(nowMs);
+    for (let i = 1; i <= this.windowSeconds; i += 1) {
+      const at = (this.newest + i) % this.windowSeconds;
+      first -= this.firsts[at] as number;
+      second -= this.seconds[at] as number;
+      yield [first, second];
+    }
+  }
+
   /** Returns what was really added: no bucket goes below zero. */
   private addTo(buckets: Uint32Array, count: number): number {
     const at = this.newest % this.windowSeconds;

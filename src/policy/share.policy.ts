@@ -14,6 +14,10 @@ import {
 
 /** For one that has answered before, more timeouts in a row than these are no accident any more. */
 const tolerated = 2;
+/** The pause after a probe that timed out, in times of how long that took; doubled with each one up to the most. */
+const mostPauses = 16;
+/** No pause is longer than this, or than one timeout if that is more. */
+const longestPauseMs = 60_000;
 
 @Injectable()
 export class SharePolicy extends DispatchPolicy {
@@ -29,7 +33,7 @@ export class SharePolicy extends DispatchPolicy {
 /**
  * Alone, a destination may use all; beside others, half. One that only times out is halved with each timeout down to
  * a probe (from the third in a row on, or the first if it has never answered), and grows by one with each answer. While others are there, a probe that timed out is followed by
- * a pause as long as it took, so that silence costs half a slot at most.
+ * a pause: as long as it took, and twice as long with each further one, so that silence costs next to nothing.
  */
 class ShareGate extends Gate {
   private inFlight = 0;
@@ -38,6 +42,7 @@ class ShareGate extends Gate {
   /** The bound that timeouts have left; infinite while there is none. */
   private shrunk = Number.POSITIVE_INFINITY;
   private probeFromMs = 0;
+  private pauses = 1;
   private settings: GateSettings;
   private readonly entry: { readonly pass: Pass };
 
@@ -79,8 +84,13 @@ class ShareGate extends Gate {
     return this.entry;
   }
 
+  override isAtRest(): boolean {
+    return this.inFlight === 0 && this.shrunk === Number.POSITIVE_INFINITY;
+  }
+
   override adjust(settings: GateSettings): void {
     this.settings = settings;
+    this.scope.wake();
   }
 
   private learn(outcome: Outcome): void {
@@ -92,6 +102,7 @@ class ShareGate extends Gate {
     this.hasAnswered = true;
     this.timeoutsInARow = 0;
     this.probeFromMs = 0;
+    this.pauses = 1;
     this.shrunk += 1;
     if (this.shrunk >= this.settings.subscription.concurrency.max) this.shrunk = Number.POSITIVE_INFINITY;
   }
@@ -101,6 +112,9 @@ class ShareGate extends Gate {
     if (this.hasAnswered && this.timeoutsInARow <= tolerated) return;
     // What it holds, the one that has just ended included: a bound above that would bind nobody.
     this.shrunk = Math.max(1, Math.floor(Math.min(this.shrunk, this.inFlight) / 2));
-    this.probeFromMs = this.clock.elapsedMs() + durationMs;
+    const pauseMs = Math.min(durationMs * this.pauses, Math.max(durationMs, longestPauseMs));
+    this.probeFromMs = this.clock.elapsedMs() + pauseMs;
+    // Not for each of those that were sent before it shrank.
+    if (this.shrunk === 1 && this.inFlight === 1) this.pauses = Math.min(mostPauses, this.pauses * 2);
   }
 }

@@ -35,7 +35,9 @@ const free: Entry = { pass: freePass };
 
 class WarmUpGate extends Gate {
   private settings: GateSettings;
+  /** Clock.elapsedMs(); an attempt that did not take place after all is not one. */
   private lastSentMs = Number.NEGATIVE_INFINITY;
+  private sentBeforeMs = Number.NEGATIVE_INFINITY;
   private startMs = 0;
   private inFlight = 0;
   private ramp: Ramp | null = null;
@@ -53,6 +55,7 @@ class WarmUpGate extends Gate {
     };
     const cancel = () => {
       this.inFlight -= 1;
+      this.lastSentMs = this.sentBeforeMs;
       this.ramp?.giveBack();
     };
     this.entry = { pass: { settle: end, cancel } };
@@ -66,10 +69,15 @@ class WarmUpGate extends Gate {
     if (this.ramp?.isOver(nowMs) === true) this.ramp = null;
     const entry = this.ramp === null ? this.entry : this.enterRamp(this.ramp, nowMs);
     if ('pass' in entry) {
+      this.sentBeforeMs = this.lastSentMs;
       this.lastSentMs = nowMs;
       this.inFlight += 1;
     }
     return entry;
+  }
+
+  override isAtRest(): boolean {
+    return this.inFlight === 0 && (this.ramp?.isOver(this.clock.elapsedMs()) ?? true);
   }
 
   override adjust(settings: GateSettings): void {
@@ -101,7 +109,9 @@ class WarmUpGate extends Gate {
     const all = Math.min(subscription.concurrency.max, destination?.concurrency?.max ?? Number.POSITIVE_INFINITY);
     const limit = Math.max(1, Math.floor((all * ramp.rateAt(nowMs)) / lowestRate(this.settings).perSecond));
     if (this.inFlight >= limit) {
-      return { hold: { reason: 'warm-up', untilMs: null, detail: `${this.inFlight} of ${limit} in flight for now` } };
+      // Time alone makes room as well.
+      const untilMs = ramp.timeAt(((limit + 1) * lowestRate(this.settings).perSecond) / all);
+      return { hold: { reason: 'warm-up', untilMs, detail: `${this.inFlight} of ${limit} in flight for now` } };
     }
     const waitMs = ramp.take(nowMs);
     if (waitMs === 0) return this.entry;

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Stats } from '../support/bigpipe-process.js';
-import { socketsTo } from '../support/sockets.js';
+import { handlesBeside, residentBytes, socketsTo } from '../support/sockets.js';
 import { deadLetters } from '../support/stored-log.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
@@ -142,6 +142,45 @@ const lies: readonly Lie[] = [
     end: 'rejected',
   },
   {
+    name: 'answers-twice',
+    tell: (s) => s.write(head(200, 'content-length: 0').repeat(2)),
+    status: 200,
+    end: 'delivered',
+  },
+  {
+    name: 'length-beyond-numbers',
+    tell: (s) => s.write(head(200, 'content-length: 99999999999999999999999')),
+    status: 0,
+    end: 'exhausted',
+  },
+  {
+    name: 'endless-status-line',
+    tell: (s) => {
+      s.write('HTTP/1.1 200 ');
+      forever(s, 'O'.repeat(1000));
+    },
+    status: 0,
+    end: 'exhausted',
+  },
+  {
+    name: 'endless-chunk-extension',
+    tell: (s) => {
+      s.write(`${head(200, 'transfer-encoding: chunked')}5;x=`);
+      forever(s, 'e'.repeat(1000));
+    },
+    status: 200,
+    end: 'delivered',
+  },
+  {
+    name: 'endless-trailers',
+    tell: (s) => {
+      s.write(`${head(200, 'transfer-encoding: chunked')}0\r\n`);
+      forever(s, `x-more: ${'z'.repeat(1000)}\r\n`);
+    },
+    status: 200,
+    end: 'delivered',
+  },
+  {
     name: 'drips-head',
     tell: (s) => drip(s, `HTTP/1.1 200 OK\r\nx: ${'a'.repeat(9999)}`),
     status: 0,
@@ -181,12 +220,19 @@ async function closeLiar(server: Server): Promise<void> {
 let healthy: TargetServer;
 let bigpipe: BigpipeProcess;
 const liars = new Map<string, Server>();
+/** Handles of the process before the first lie. */
+let handlesBefore = 0;
 
 beforeAll(async () => {
   healthy = await TargetServer.start();
   for (const { name, tell } of lies) liars.set(name, await openLiar(tell));
   const consumer = baseConsumer({ timeout: 1000, retries, concurrency: 500 });
   bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'kafka.consumer.list': [consumer] }) });
+  await Promise.all(healthyCalls('before', 2));
+  await until('the healthy one has its calls', () => healthy.arrivals.length === 2);
+  healthy.arrivals.length = 0;
+  await until('they are settled', async () => (await settled()) === 2);
+  handlesBefore = await handles();
 });
 
 afterAll(async () => {
@@ -197,6 +243,9 @@ afterAll(async () => {
 });
 
 const pid = () => bigpipe.child.pid as number;
+
+/** Handles beside the callers' connections and those to the healthy receiver, which are kept. */
+const handles = () => handlesBeside(pid(), bigpipe.port, bigpipe.managementPort, healthy.port);
 
 async function settled(): Promise<number> {
   // Asked too often, /stats says so instead of answering.
@@ -235,7 +284,7 @@ test('every lie ends by the rules, and a healthy receiver gets its calls once ea
     ...healthyCalls('healthy', 200),
   ]);
   expect(answers.filter(({ body }) => body.errno !== 0)).toEqual([]);
-  await until('all of them are settled', async () => (await settled()) === answers.length, 40_000);
+  await until('all of them are settled', async () => (await settled()) === answers.length + 2, 40_000);
 
   const told = lies.filter(({ status }) => status !== -1);
   const ends = told.flatMap(({ name }) => [0, 1].map((i) => `${name}: ${endOf(`${name}-${i}`)}`));
@@ -255,11 +304,11 @@ test('of an endless or packed answer at most a KiB is kept', () => {
   }
 });
 
-test('no socket to a liar is left', async () => {
+test('no socket to a liar is left, on neither side, and no other handle', async () => {
   const ports = [...liars.values()].map(portOf);
-  const held = async () => (await Promise.all(ports.map((port) => socketsTo(pid(), port)))).reduce((a, b) => a + b);
-  await until('all are closed', async () => (await held()) === 0);
-  expect(await held()).toBe(0);
+  await until('all are closed', async () => (await socketsTo(pid(), ...ports)) === 0);
+  await until("the liars' side is closed as well", () => sockets.size === 0);
+  await until('no other handle is left', async () => (await handles()) <= handlesBefore);
 });
 
 test('a refused connection is tried again, then goes to the dead letter', async () => {
@@ -289,6 +338,72 @@ test('a receiver that never reads a large body is given up', async () => {
   await until('its sockets are gone', async () => (await socketsTo(pid(), portOf(deaf))) === 0);
   for (const socket of sockets) socket.destroy();
   await closeLiar(deaf);
+});
+
+test('of an endless body little more is taken than is looked at, and memory does not grow with it', async () => {
+  const mib = 1_048_576;
+  const told: Socket[] = [];
+  // As fast as it can, unlike the endless ones above.
+  const liar = await openLiar((socket) => {
+    const chunk = Buffer.alloc(mib, 'x');
+    const more = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    };
+    told.push(socket);
+    socket.on('drain', more);
+    socket.write(head(200));
+    more();
+  });
+  const before = await settled();
+  const memoryBefore = await residentBytes(pid());
+  const calls = Array.from({ length: 10 }, (_, i) =>
+    bigpipe.call({ id: `torrent-${i}`, url: `http://127.0.0.1:${portOf(liar)}/` }),
+  );
+  await Promise.all(calls);
+  await until('all are settled', async () => (await settled()) === before + calls.length);
+  await until('all sockets are gone', () => told.every(({ destroyed }) => destroyed));
+  await closeLiar(liar);
+  expect(told).toHaveLength(calls.length);
+  // What the kernel takes off a sender's hands is not what bigpipe has read.
+  expect(Math.max(...told.map(({ bytesWritten }) => bytesWritten))).toBeLessThan(24 * mib);
+  expect((await residentBytes(pid())) - memoryBefore).toBeLessThan(64 * mib);
+});
+
+test.each([
+  [200, 'delivered'],
+  [413, 'rejected 413 after 1'],
+  [500, 'exhausted 500 after 2'],
+])('an answer %i before the request was read counts: %s', async (status, end) => {
+  const hasty = createServer({ pauseOnConnect: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    // Nothing of the request is ever read.
+    socket.write(head(status, 'content-length: 0', 'connection: close'));
+  });
+  hasty.listen(0, '127.0.0.1');
+  await once(hasty, 'listening');
+  const before = await settled();
+  const name = `hasty-${status}`;
+  await Promise.all(callsTo(name, portOf(hasty), 'h'.repeat(1_000_000)));
+  await until('both are settled', async () => (await settled()) === before + callsEach);
+  await until('its sockets are gone', async () => (await socketsTo(pid(), portOf(hasty))) === 0);
+  for (const socket of sockets) socket.destroy();
+  await closeLiar(hasty);
+  expect([endOf(`${name}-0`), endOf(`${name}-1`)]).toEqual([end, end]);
+});
+
+test('a redirect to itself is asked once, whatever its kind', async () => {
+  const statuses = [301, 302, 303, 307, 308];
+  const ring = await TargetServer.start(({ path }, response) => {
+    response.writeHead(Number(path.slice(1)), { location: path }).end();
+  });
+  const before = await settled();
+  for (const status of statuses) await bigpipe.call({ id: `ring-${status}`, url: ring.url(`/${status}`) });
+  await until('all are settled', async () => (await settled()) === before + statuses.length);
+  await ring.close();
+  expect(statuses.map((status) => endOf(`ring-${status}`))).toEqual(statuses.map((s) => `rejected ${s} after 1`));
+  expect(ring.arrivals).toHaveLength(statuses.length);
 });
 
 test('a redirect is a no and is not followed', async () => {

@@ -1,100 +1,149 @@
-// One subscription's runner over the memory broker, with a clock and a target that the test moves; it can be killed and started anew.
-import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
+// One subscription at work over the memory broker, with a clock and a target that the test moves.
+import type { GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
+import type { BacklogCounts } from '#src/dispatcher/backlog.js';
 import { DeadLetter } from '#src/dispatcher/dead-letter.js';
+import type { Explanation } from '#src/dispatcher/explain.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import { deadLetterTopic } from '#src/message/dead-letter-topic.js';
+import type { Delivery, Redelivery } from '#src/message/delivery.js';
 import type { Message } from '#src/message/message.js';
+import type { Outcome } from '#src/message/outcome.js';
 import { FakeClock } from './fake-clock.js';
 import { newGates } from './gates.js';
 import { ScriptedTarget } from './scripted-target.js';
 import { newSubscription } from './subscription.js';
 import { until } from './until.js';
 
-export class RunnerLab {
-  readonly clock = new FakeClock();
-  readonly target = new ScriptedTarget();
-  readonly client = newClientCounters();
-  readonly reports: string[] = [];
-  runner!: GroupRunner;
-  private membership!: Membership;
+const topic = 'orders';
+const group = 'G';
 
-  private constructor(
-    readonly broker: Broker,
-    readonly subscription: SubscriptionSettings,
-  ) {}
+export const a = 'http://a.example';
+export const b = 'http://b.example';
 
-  static async start(changes: Partial<SubscriptionSettings> = {}, partitions = 1): Promise<RunnerLab> {
-    const subscription = newSubscription(changes);
-    const clock = new FakeClock();
-    const broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock, report: () => undefined });
-    await broker.ensureTopic({ name: subscription.topic, partitions, retention: 'standard' });
-    const lab = new RunnerLab(broker, subscription);
-    await lab.join();
-    return lab;
+/** An attempt as the receiver sees it. */
+interface Sent {
+  readonly body: string;
+  readonly destination: string;
+  readonly attempt: number;
+  readonly redelivery: Redelivery | null;
+  /** Clock.elapsedMs(). */
+  readonly atMs: number;
+}
+
+class SeenTarget extends ScriptedTarget {
+  readonly sent: Sent[] = [];
+
+  constructor(private readonly clock: FakeClock) {
+    super();
   }
 
-  /** A new owner, as after a start. */
-  async join(): Promise<void> {
-    const { broker, clock, target, client, subscription } = this;
-    const runner = new GroupRunner(subscription, {
+  override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const { source, destination, attempt, redelivery } = delivery;
+    this.sent.push({ body: source.body.toString(), destination, attempt, redelivery, atMs: this.clock.elapsedMs() });
+    return super.send(delivery, signal);
+  }
+}
+
+export interface Running {
+  readonly runner: GroupRunner;
+  readonly membership: Membership;
+}
+
+export class RunnerLab {
+  readonly clock = new FakeClock(1_000_000);
+  readonly target = new SeenTarget(this.clock);
+  readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
+
+  async open(): Promise<void> {
+    await this.broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
+    await this.broker.ensureTopic({ name: deadLetterTopic(topic, group), partitions: 1, retention: 'keep' });
+  }
+
+  close(): Promise<void> {
+    return this.broker.close();
+  }
+
+  async run(changes: Partial<SubscriptionSettings> = {}): Promise<Running> {
+    const { clock, broker, target } = this;
+    const runner = new GroupRunner(newSubscription({ topic, groupId: group, ...changes }), {
       broker,
       clock,
       gates: newGates(clock),
       target,
       deadLetter: new DeadLetter(broker, clock),
-      client,
+      client: newClientCounters(),
       consumer: newConsumerCounters(),
-      report: (text) => this.reports.push(text),
+      report: () => undefined,
     });
     const handlers: GroupHandlers = {
       assigned: (membership, assignments) => runner.assigned(membership, assignments),
       messages: (_membership, batch) => runner.messages(batch),
       revoked: (_membership, partitions) => runner.revoked(partitions),
     };
-    this.runner = runner;
     await runner.prepare();
-    this.membership = await broker.join(subscription.groupId, runner.topics, handlers);
-  }
-
-  /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
-  async kill(): Promise<void> {
-    const { runner } = this;
-    await this.membership.leave();
-    void runner.drain();
+    return { runner, membership: await broker.join(group, runner.topics, handlers) };
   }
 
   async append(...messages: Message[]): Promise<void> {
     await this.broker.append(messages, -1);
+    await this.rest();
   }
 
-  call(body: string, key: string | null, url: string): Message {
-    return {
-      topic: this.subscription.topic,
-      key: key === null ? null : Buffer.from(key),
-      body: Buffer.from(body),
-      headers: { 'bigpipe-url': url, 'bigpipe-message-id': `id-${body}` },
-    };
+  /** All that can happen without time has happened. */
+  async rest(): Promise<void> {
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Lets time go on until the condition holds. */
-  async until(what: string, condition: () => boolean, stepMs = 20): Promise<void> {
-    await until(what, () => {
-      if (condition()) return true;
-      this.clock.advance(stepMs);
-      return condition();
-    });
+  /** Time goes by in steps, and whatever comes of each of them happens before the next. */
+  async pass(ms: number, stepMs = ms): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.clock.advance(Math.min(stepMs, ms - passed));
+      await this.rest();
+    }
   }
 
-  /** Unsettled messages of a topic, as the broker knows them. */
-  lag(topic: string): bigint {
-    return this.broker.lag(this.subscription.groupId, topic).reduce((sum, { lag }) => sum + lag, 0n);
+  async end(body: string, outcome: Outcome): Promise<void> {
+    this.target.end(body, outcome);
+    await this.rest();
   }
 
-  async close(): Promise<void> {
-    await this.runner.drain();
-    await this.membership.leave();
-    await this.broker.close();
+  begun(count: number): Promise<true> {
+    return until(`${count} attempts have begun`, () => this.target.sent.length >= count);
+  }
+
+  /** How many attempts to it are in flight. */
+  bodies(destination?: string): string[] {
+    return this.target.sent
+      .filter((sent) => destination === undefined || sent.destination === destination)
+      .map(({ body }) => body);
+  }
+
+  /** The one explanation of the message at an offset. */
+  explain({ runner }: Running, offset: number): Explanation {
+    const explanation = runner.explain(0, BigInt(offset));
+    if (explanation === null) throw new Error(`${offset} is not ours`);
+    return explanation;
+  }
+
+  backlog({ runner }: Running): Partial<BacklogCounts> {
+    const counts = Object.entries(runner.backlog());
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  }
+
+  time(inMs: number): string {
+    return new Date(this.clock.now() + inMs).toISOString();
   }
 }
+
+export const call = (body: string, url = a, key: string | null = null): Message => ({
+  topic,
+  key: key === null ? null : Buffer.from(key),
+  body: Buffer.from(body),
+  headers: { 'bigpipe-url': `${url}/`, 'bigpipe-message-id': `id-${body}` },
+});
+
+export const calls = (count: number, name: string, url = a): Message[] =>
+  Array.from({ length: count }, (_, i) => call(`${name}${i}`, url));

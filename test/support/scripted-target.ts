@@ -16,6 +16,7 @@ export const failed: Outcome = {
 export const rejected: Outcome = {
   kind: 'rejected',
   detail: 'the receiver answered 400',
+  retryAfterMs: null,
   status: 400,
   durationMs: 1,
   body: 'no',

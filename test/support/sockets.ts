@@ -28,10 +28,24 @@ async function inodesOf(pid: number): Promise<Set<string>> {
   return new Set(links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []));
 }
 
-/** How many sockets to that port the process holds open. */
-export async function socketsTo(pid: number, port: number): Promise<number> {
+/** How many sockets to one of these ports the process holds open. */
+export async function socketsTo(pid: number, ...ports: readonly number[]): Promise<number> {
   const inodes = await inodesOf(pid);
-  return (await tcpRows()).filter(({ remotePort, inode }) => remotePort === port && inodes.has(inode)).length;
+  return (await tcpRows()).filter(({ remotePort, inode }) => ports.includes(remotePort) && inodes.has(inode)).length;
+}
+
+/** How many handles of any kind the process holds open, sockets from or to one of these ports left out. */
+export async function handlesBeside(pid: number, ...ports: readonly number[]): Promise<number> {
+  const inodes = await inodesOf(pid);
+  const rows = (await tcpRows()).filter(({ inode }) => inodes.has(inode));
+  const beside = rows.filter(({ localPort, remotePort }) => ports.includes(localPort) || ports.includes(remotePort));
+  return (await readdir(`/proc/${pid}/fd`)).length - beside.length;
+}
+
+/** Bytes of memory that the process has in use. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
 /** True while any connection of the listener on that port still has somebody at this end. */

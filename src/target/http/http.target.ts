@@ -158,14 +158,15 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private byStatus(): Outcome {
     const { status } = this;
-    const answer = { status, durationMs: this.durationMs(), body: Buffer.concat(this.kept).toString('utf8') };
+    const body = this.kept.length === 0 ? '' : Buffer.concat(this.kept).toString('utf8');
+    const answer = { status, durationMs: this.durationMs(), body };
     const verdict = this.settings.verdicts.of(status);
     if (verdict === 'delivered') return { kind: 'delivered', ...answer };
     const detail = `the receiver answered ${status}`;
     if (verdict === 'retry') {
       return { kind: 'retry', reason: 'status', detail, retryAfterMs: this.retryAfterMs, ...answer };
     }
-    return { kind: 'rejected', detail, ...answer };
+    return { kind: 'rejected', detail, retryAfterMs: this.retryAfterMs, ...answer };
   }
 
   private failed(reason: 'timeout' | 'connection', detail: string): Outcome {

@@ -1,6 +1,6 @@
 // How long a receiver asks to be left alone.
 
-/** As HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`. Other forms would be read differently from machine to machine. */
+/** As HTTP writes it, `Sun, 06 Nov 1994 08:49:37 GMT`; forms that are read differently from machine to machine are not taken. */
 const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
 /** Milliseconds from `nowMs` (unix), 0 for a date gone by; null when there is no header, or none that can be read. */

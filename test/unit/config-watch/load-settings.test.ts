@@ -71,6 +71,42 @@ const at = (key: string) => `kafka.consumer.list[0].${key}`;
 const day = 86_400_000;
 const concurrencyAllowed = 'a whole number from 1 to 10000, "auto", or {"min", "max"} of such numbers, min below max';
 
+const statusesAllowed =
+  'a list of statuses from 200 to 599, each a number, a class like "5xx", or a range like "500-504"';
+const waitsAllowed = `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${day}`;
+const named = (changes: Json = {}): Json => ({ name: 'shop', origins: ['http://a.example'], ...changes });
+
+type Fault = [what: string, changes: Json, line: string];
+
+const textOf = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value));
+
+/** The key of a consumer entry with each of the values, none of which is allowed. */
+const wrongEach = (key: string, values: unknown[], allowed: string): Fault[] =>
+  values.map((value) => [
+    `${key} ${textOf(value)}`,
+    list({ [key]: value }),
+    `${at(key)}: found ${textOf(value)}, allowed: ${allowed}`,
+  ]);
+
+/** The same of a key inside an object. */
+const wrongIn = (member: string, key: string, values: unknown[], allowed: string): Fault[] =>
+  values.map((value) => [
+    `${member}.${key} ${textOf(value)}`,
+    list({ [member]: { [key]: value } }),
+    `${at(`${member}.${key}`)}: found ${textOf(value)}, allowed: ${allowed}`,
+  ]);
+
+/** The same inside a named destination, the second of two. */
+const wrongNamed = (key: string, values: unknown[], allowed: string, beside: Json = {}): Fault[] =>
+  values.map((value) => {
+    const other = named({ name: 'other', origins: ['http://b.example'] });
+    return [
+      `destinations.${key} ${textOf(value)}`,
+      list({ destinations: [other, named({ ...beside, [key]: value })] }),
+      `${at(`destinations[1].${key}`)}: found ${textOf(value)}, allowed: ${allowed}`,
+    ];
+  });
+
 describe('a fault', () => {
   const faults: [string, Json, string][] = [
     ['rateLimit 0', list({ rateLimit: 0 }), `${at('rateLimit')}: found 0, allowed: a number above 0, at most 1000000`],
@@ -254,6 +290,91 @@ describe('a fault', () => {
       'broker.driver: found "redis", allowed: one of "embedded", "memory"',
     ],
     ['fsync a text', { 'broker.embedded.fsync': 'yes' }, 'broker.embedded.fsync: found "yes", allowed: true or false'],
+    ...wrongEach('ordering', ['keys', null, 5], 'one of "key", "partition", "none"'),
+    ...wrongEach('burst', [0, 1.5, -1, '5', null, 1_000_001], 'a whole number from 1 to 1000000'),
+    ...wrongEach(
+      'concurrency',
+      [
+        'automatic',
+        10_001,
+        [5],
+        {},
+        { min: 1 },
+        { max: 5 },
+        { min: 0, max: 5 },
+        { min: 5, max: 5 },
+        { min: 6, max: 5 },
+        { min: 1, max: 10_001 },
+        { min: 1, max: 5, start: 2 },
+        { min: '1', max: 5 },
+      ],
+      concurrencyAllowed,
+    ),
+    ...['successOn', 'retryOn', 'rejectOn'].flatMap((key) =>
+      wrongEach(key, [[100], [600], ['1xx'], ['5x'], ['504-500'], [200.5], [null], 200, '2xx', null], statusesAllowed),
+    ),
+    ...wrongEach('answerMaxBytes', [-1, 1.5, '64k', 16_777_217], 'a whole number of bytes from 0 to 16777216'),
+    ...wrongEach('retryAfterMaxSeconds', [-1, 0.5, 86_401, '5'], 'a whole number of seconds from 0 to 86400'),
+    ...wrongEach('warmupSeconds', [-1, 0.5, 3601, null], 'a whole number of seconds from 0 to 3600'),
+    ...wrongEach('retryBackoff', [[], [0], [1.5], ['100'], [day + 1], 100, 'fast'], waitsAllowed),
+    ...wrongIn('retryBackoff', 'factor', [0.99, 0, 11, '2'], 'a number above 0.99, at most 10'),
+    ...wrongIn('retryBackoff', 'initialMs', [0, 1.5], `a whole number of milliseconds from 1 to ${day}`),
+    ...wrongEach('retryBudget', [5, [], null, '20 %'], 'an object'),
+    ...wrongIn('retryBudget', 'percent', [-1, 101, 0.5, '20'], 'a whole number of percent from 0 to 100'),
+    ...wrongIn('retryBudget', 'floorPerSecond', [0, -1, '1', 1_000_001], 'a number above 0, at most 1000000'),
+    ...wrongEach('destination', [5, [], null, 'http://a.example'], 'an object'),
+    ...wrongIn('destination', 'rateLimit', [0, -1, '5', null], 'a number above 0, at most 1000000'),
+    ...wrongIn('destination', 'concurrency', [0, 'all', { min: 2, max: 1 }], concurrencyAllowed),
+    ...wrongEach('destinations', [5, {}, null, ['a']], 'a list of objects'),
+    ...wrongNamed('name', [undefined, '', 'a b', 'a/b', 5], '1 to 100 of A-Z a-z 0-9 . _ -'),
+    ...wrongNamed(
+      'origins',
+      [undefined, [], 'http://a.example', ['a.example'], ['http://a.example/path'], ['ftp://a.example'], [5]],
+      'a list of at least one origin like "http://host:8080"',
+    ),
+    ...wrongNamed('rateLimit', [0, 'fast'], 'a number above 0, at most 1000000'),
+    ...wrongNamed('concurrency', [0, 1.5], concurrencyAllowed),
+    ...wrongNamed('burst', [0], 'a whole number from 1 to 1000000', { rateLimit: 5 }),
+    [
+      'a first wait above the longest one by default',
+      list({ retryBackoff: { initialMs: 20_000 } }),
+      `${at('retryBackoff.maxMs')}: found 10000, allowed: at least initialMs (20000)`,
+    ],
+    [
+      'a burst of a destination without a rate',
+      list({ destination: { burst: 5 } }),
+      `${at('destination.burst')}: found 5, allowed: beside a rateLimit only`,
+    ],
+    [
+      'a burst of a named destination without a rate',
+      list({ destinations: [named({ burst: 5 })] }),
+      `${at('destinations[0].burst')}: found 5, allowed: beside a rateLimit only`,
+    ],
+    [
+      'the same name for two destinations',
+      list({ destinations: [named(), named({ origins: ['http://b.example'] })] }),
+      `${at('destinations[1].name')}: found "shop" a second time`,
+    ],
+    [
+      'the same origin in two destinations, written differently',
+      list({ destinations: [named(), named({ name: 'other', origins: ['HTTP://A.example:80/'] })] }),
+      `${at('destinations[1].origins')}: found "http://a.example" a second time`,
+    ],
+    [
+      'the same origin twice in one destination',
+      list({ destinations: [named({ origins: ['http://a.example', 'http://a.example/'] })] }),
+      `${at('destinations[0].origins')}: found "http://a.example" a second time`,
+    ],
+    [
+      'a status in two lists',
+      list({ successOn: [200], retryOn: ['2xx'] }),
+      `${at('retryOn')}: found 200, which is in successOn already`,
+    ],
+    [
+      'a status in two lists, as ranges',
+      list({ retryOn: ['500-504'], rejectOn: ['4xx', '504-599'] }),
+      `${at('rejectOn')}: found 504, which is in retryOn already`,
+    ],
   ];
 
   test.each(faults)('%s is refused in words', (_what, changes, line) => {
@@ -409,6 +530,16 @@ describe('a key that is not known', () => {
       at('circuitBreaker.healthrate'),
       at('circuitBreaker.healthRate'),
     ],
+    [list({ sucessOn: [200] }), at('sucessOn'), at('successOn')],
+    [list({ warmUpSeconds: 5 }), at('warmUpSeconds'), at('warmupSeconds')],
+    [list({ retryBudget: { percents: 5 } }), at('retryBudget.percents'), at('retryBudget.percent')],
+    [list({ destination: { ratelimit: 5 } }), at('destination.ratelimit'), at('destination.rateLimit')],
+    [
+      list({ destinations: [named({ origin: 'http://a.example' })] }),
+      at('destinations[0].origin'),
+      at('destinations[0].origins'),
+    ],
+    [list({ destinations: [named({ Burst: 5 })] }), at('destinations[0].Burst'), at('destinations[0].burst')],
   ];
   test.each(unknown)('%j is a warning that names the nearest known one', (changes, key, nearest) => {
     const { warnings } = load(whole(changes));
@@ -478,6 +609,139 @@ describe('settings', () => {
 
   test('a rate below one a second is kept as it is', () => {
     expect(load(whole(list({ rateLimit: 0.5 }))).settings.subscriptions[0]?.rate).toEqual({ perSecond: 0.5, burst: 1 });
+  });
+
+  const subscriptionOf = (changes: Json = {}) => {
+    const [subscription] = load(whole(list(changes))).settings.subscriptions;
+    if (subscription === undefined) throw new Error('there is no subscription');
+    return subscription;
+  };
+
+  test('of a subscription without a word about it are those of the original and the field', () => {
+    const { verdicts, ...settings } = subscriptionOf();
+    expect(settings).toEqual({
+      topic: 'test',
+      groupId: 'G1',
+      ordering: 'key',
+      rate: { perSecond: 100, burst: 100 },
+      concurrency: { min: 5, max: 5 },
+      timeoutMs: 3000,
+      retries: 2,
+      backoff: { initialMs: 100, maxMs: 10_000, factor: 2, jitter: 'full' },
+      retryBudget: { share: 0.2, floorPerSecond: 1 },
+      retryAfterMaxMs: 3_600_000,
+      maxAnswerBytes: 65_536,
+      circuit: null,
+      warmupMs: 0,
+      destination: { rate: null, concurrency: null },
+      destinations: [],
+    });
+    expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
+      'delivered',
+      'rejected',
+      'rejected',
+      'retry',
+      'retry',
+    ]);
+  });
+
+  test('of a subscription with a word about everything are as they stand there', () => {
+    const { verdicts, ...settings } = subscriptionOf({
+      ordering: 'none',
+      rateLimit: 7.5,
+      burst: 3,
+      concurrency: { min: 2, max: 9 },
+      retryBackoff: [100, 5000, 60_000],
+      retryBudget: { percent: 50, floorPerSecond: 0.5 },
+      retryAfterMaxSeconds: 60,
+      warmupSeconds: 30,
+      answerMaxBytes: 0,
+      successOn: [200, '300-304'],
+      retryOn: ['5xx'],
+      rejectOn: [404],
+      circuitBreaker: breaker(),
+      destination: { rateLimit: 0.5, concurrency: 2 },
+      destinations: [
+        named({
+          origins: ['HTTP://A.Example:80/', 'https://b.example:8443'],
+          rateLimit: 20,
+          burst: 1,
+          concurrency: 'auto',
+        }),
+        named({ name: 'other', origins: ['http://c.example'] }),
+      ],
+    });
+    expect(settings).toMatchObject({
+      ordering: 'none',
+      rate: { perSecond: 7.5, burst: 3.075 },
+      concurrency: { min: 2, max: 9 },
+      backoff: [100, 5000, 60_000],
+      retryBudget: { share: 0.5, floorPerSecond: 0.5 },
+      retryAfterMaxMs: 60_000,
+      warmupMs: 30_000,
+      maxAnswerBytes: 0,
+      circuit: { breakPeriodMs: 10_000, recoverPeriodMs: 30_000, windowSeconds: 60, minStats: 100, healthRate: 0.85 },
+      destination: { rate: { perSecond: 0.5, burst: 1 }, concurrency: { min: 2, max: 2 } },
+      destinations: [
+        {
+          name: 'shop',
+          origins: ['http://a.example', 'https://b.example:8443'],
+          rate: { perSecond: 20, burst: 1.2 },
+          concurrency: { min: 1, max: 200 },
+        },
+        { name: 'other', origins: ['http://c.example'], rate: null, concurrency: null },
+      ],
+    });
+    expect([200, 302, 204, 404, 410, 500, 429].map((status) => verdicts.of(status))).toEqual([
+      'delivered',
+      'delivered',
+      'rejected',
+      'rejected',
+      'rejected',
+      'retry',
+      'rejected',
+    ]);
+  });
+
+  test('concurrency "auto" is from one at a time to 200', () => {
+    expect(subscriptionOf({ concurrency: 'auto' }).concurrency).toEqual({ min: 1, max: 200 });
+  });
+
+  test('a part of an object keeps the other defaults', () => {
+    expect(subscriptionOf({ retryBackoff: { factor: 3 } }).backoff).toEqual({
+      initialMs: 100,
+      maxMs: 10_000,
+      factor: 3,
+      jitter: 'full',
+    });
+    expect(subscriptionOf({ retryBudget: { percent: 0 } }).retryBudget).toEqual({ share: 0, floorPerSecond: 1 });
+  });
+
+  test('"exactly 200" is one setting away', () => {
+    const { verdicts } = subscriptionOf({ successOn: [200], rejectOn: [] });
+    expect([200, 201, 302, 404, 500].map((status) => verdicts.of(status))).toEqual([
+      'delivered',
+      'retry',
+      'retry',
+      'retry',
+      'retry',
+    ]);
+  });
+
+  test('the faults of a list of consumers name each its own entry', () => {
+    const changes = {
+      'kafka.consumer.list': [
+        consumer({ retryBudget: { percent: 101 } }),
+        consumer({ groupId: 'G2', destinations: [named({ concurrency: 0 })], retryBackoff: { factor: 0 } }),
+      ],
+    };
+    expect(new Set(faultsOf(whole(changes)).map((line) => line.split(':')[0]))).toEqual(
+      new Set([
+        'kafka.consumer.list[0].retryBudget.percent',
+        'kafka.consumer.list[1].destinations[0].concurrency',
+        'kafka.consumer.list[1].retryBackoff.factor',
+      ]),
+    );
   });
 
   test('are frozen through and through', () => {

@@ -51,3 +51,30 @@ test('whatever the order of endings: each lane is serial and in order, and all l
     }),
   );
 });
+
+test('as lists of names say: how many wait, who is under way, and how many lanes there are', () => {
+  const aStep = fc.tuple(fc.constantFrom('a', 'b', 'c', null), fc.boolean(), fc.nat());
+  fc.assert(
+    fc.property(fc.array(aStep, { maxLength: 100, size: 'max' }), (steps) => {
+      const lanes = new Lanes<Item>();
+      const model = new Map<string, Item[]>();
+      steps.forEach(([lane, enters, pick], n) => {
+        if (enters) {
+          const item = { lane, n };
+          const queue = lane === null ? [] : (model.get(lane) ?? []);
+          if (lane !== null) model.set(lane, [...queue, item]);
+          expect(lanes.enter(item)).toBe(queue.length === 0);
+          expect(lanes.headOf(item)).toBe(lane === null ? undefined : (queue[0] ?? item));
+        } else {
+          const [name, queue] = [...model][pick % Math.max(1, model.size)] ?? [];
+          if (name === undefined || queue === undefined) return;
+          expect(lanes.leave(queue[0] as Item)).toBe(queue[1] ?? null);
+          if (queue.length === 1) model.delete(name);
+          else model.set(name, queue.slice(1));
+        }
+        expect(lanes.size).toBe(model.size);
+        expect(lanes.waiting).toBe([...model.values()].reduce((sum, queue) => sum + queue.length - 1, 0));
+      });
+    }),
+  );
+});

@@ -68,3 +68,49 @@ test('in no span of time do more pass than burst + rate × span, and whoever wai
     }),
   );
 });
+
+test('time that goes back and comes again gives nothing twice', () => {
+  const bucket = new TokenBucket(1, 1, 1000);
+  bucket.take(1000);
+  bucket.take(0);
+  expect(bucket.take(1000)).toBe(1000);
+});
+
+test('taking, giving back and new settings, in any order: as a simple sum of tokens', () => {
+  const aRate = fc.double({ min: 0.1, max: 1000, noNaN: true });
+  const aBurst = fc.integer({ min: 1, max: 50 });
+  const aStep = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 2000 }) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('give back' as const) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('adjust' as const), rate: aRate, burst: aBurst }) },
+  );
+  fc.assert(
+    fc.property(aRate, aBurst, fc.array(aStep, { maxLength: 100, size: 'max' }), (firstRate, firstBurst, steps) => {
+      const bucket = new TokenBucket(firstRate, firstBurst, 0);
+      let [rate, burst, level, nowMs, taken] = [firstRate, firstBurst, firstBurst, 0, 0];
+      for (const step of steps) {
+        if (step.kind === 'wait') {
+          nowMs += step.ms;
+          level = Math.min(burst, level + (step.ms / 1000) * rate);
+        } else if (step.kind === 'adjust') {
+          ({ rate, burst } = step);
+          level = Math.min(burst, level);
+          bucket.adjust(rate, burst, nowMs);
+        } else if (step.kind === 'give back') {
+          if (taken === 0) continue;
+          taken -= 1;
+          level = Math.min(burst, level + 1);
+          bucket.giveBack();
+        } else {
+          const waitMs = bucket.take(nowMs);
+          if (level >= 1 - 1e-5) {
+            expect(waitMs).toBe(0);
+            level = Math.max(0, level - 1);
+            taken += 1;
+          } else expect(waitMs).toBeCloseTo(((1 - level) / rate) * 1000, 1);
+        }
+      }
+    }),
+  );
+});

@@ -1,0 +1,100 @@
+// One subscription's runner over the memory broker, with a clock and a target that the test moves; it can be killed and started anew.
+import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
+import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
+import type { SubscriptionSettings } from '#src/config-watch/settings.js';
+import { DeadLetter } from '#src/dispatcher/dead-letter.js';
+import { GroupRunner } from '#src/dispatcher/group-runner.js';
+import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import type { Message } from '#src/message/message.js';
+import { FakeClock } from './fake-clock.js';
+import { newGates } from './gates.js';
+import { ScriptedTarget } from './scripted-target.js';
+import { newSubscription } from './subscription.js';
+import { until } from './until.js';
+
+export class SpillLab {
+  readonly clock = new FakeClock();
+  readonly target = new ScriptedTarget();
+  readonly client = newClientCounters();
+  readonly reports: string[] = [];
+  runner!: GroupRunner;
+  private membership!: Membership;
+
+  private constructor(
+    readonly broker: Broker,
+    readonly subscription: SubscriptionSettings,
+  ) {}
+
+  static async start(changes: Partial<SubscriptionSettings> = {}, partitions = 1): Promise<SpillLab> {
+    const subscription = newSubscription(changes);
+    const clock = new FakeClock();
+    const broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock, report: () => undefined });
+    await broker.ensureTopic({ name: subscription.topic, partitions, retention: 'standard' });
+    const lab = new SpillLab(broker, subscription);
+    await lab.join();
+    return lab;
+  }
+
+  /** A new owner, as after a start. */
+  async join(): Promise<void> {
+    const { broker, clock, target, client, subscription } = this;
+    const runner = new GroupRunner(subscription, {
+      broker,
+      clock,
+      gates: newGates(clock),
+      target,
+      deadLetter: new DeadLetter(broker, clock),
+      client,
+      consumer: newConsumerCounters(),
+      report: (text) => this.reports.push(text),
+    });
+    const handlers: GroupHandlers = {
+      assigned: (membership, assignments) => runner.assigned(membership, assignments),
+      messages: (_membership, batch) => runner.messages(batch),
+      revoked: (_membership, partitions) => runner.revoked(partitions),
+    };
+    this.runner = runner;
+    await runner.prepare();
+    this.membership = await broker.join(subscription.groupId, runner.topics, handlers);
+  }
+
+  /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
+  async kill(): Promise<void> {
+    const { runner } = this;
+    await this.membership.leave();
+    void runner.drain();
+  }
+
+  async append(...messages: Message[]): Promise<void> {
+    await this.broker.append(messages, -1);
+  }
+
+  call(body: string, key: string | null, url: string): Message {
+    return {
+      topic: this.subscription.topic,
+      key: key === null ? null : Buffer.from(key),
+      body: Buffer.from(body),
+      headers: { 'bigpipe-url': url, 'bigpipe-message-id': `id-${body}` },
+    };
+  }
+
+  /** Lets time go on until the condition holds. */
+  async until(what: string, condition: () => boolean, stepMs = 20): Promise<void> {
+    await until(what, () => {
+      if (condition()) return true;
+      this.clock.advance(stepMs);
+      return condition();
+    });
+  }
+
+  /** Unsettled messages of a topic, as the broker knows them. */
+  lag(topic: string): bigint {
+    return this.broker.lag(this.subscription.groupId, topic).reduce((sum, { lag }) => sum + lag, 0n);
+  }
+
+  async close(): Promise<void> {
+    await this.runner.drain();
+    await this.membership.leave();
+    await this.broker.close();
+  }
+}
