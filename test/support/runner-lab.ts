@@ -7,7 +7,7 @@ import { DeadLetter } from '#src/dispatcher/dead-letter.js';
 import type { Explanation } from '#src/dispatcher/explain.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
-import { deadLetterTopic } from '#src/message/dead-letter-topic.js';
+import { deadLetterTopic } from '#src/message/side-topic.js';
 import type { Delivery, Redelivery } from '#src/message/delivery.js';
 import type { Message } from '#src/message/message.js';
 import type { Outcome } from '#src/message/outcome.js';
