@@ -60,9 +60,9 @@ export class SpillLab {
 
   /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
   async kill(): Promise<void> {
-    const { runner } = this;
-    await this.membership.leave();
-    void runner.drain();
+    const left = this.membership.leave();
+    void this.runner.drain();
+    await left;
   }
 
   async append(...messages: Message[]): Promise<void> {
