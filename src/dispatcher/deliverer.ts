@@ -23,6 +23,8 @@ export interface DelivererParts {
   readonly deadLetter: DeadLetter;
   readonly counters: ClientCounters;
   readonly settled: (work: Work) => void;
+  /** The first attempt of a message that was redriven has ended. */
+  readonly redriven: (id: string, went: 'well' | 'wrong') => void;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -98,6 +100,9 @@ export class Deliverer {
     const { counters, report } = this.parts;
     const { work } = attempt;
     const { delivery } = work;
+    if (delivery.redelivery === 'redrive' && outcome.kind !== 'aborted') {
+      this.parts.redriven(delivery.id, outcome.kind === 'delivered' ? 'well' : 'wrong');
+    }
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;

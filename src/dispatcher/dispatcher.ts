@@ -85,6 +85,16 @@ export class Dispatcher {
     return this.runnersOf(topic).flatMap((runner) => runner.explain(partition, offset) ?? []);
   }
 
+  /** Null when there is no such subscription here. */
+  subscription(topic: string, groupId: string): GroupRunner | null {
+    return this.runnersOf(topic).find(({ subscription }) => subscription.groupId === groupId) ?? null;
+  }
+
+  /** Every subscription that is served here. */
+  get subscriptions(): readonly GroupRunner[] {
+    return this.allRunners();
+  }
+
   /** The same by message id, of messages that are read and not settled. */
   explainId(id: string): Explanation[] {
     return this.allRunners().flatMap((runner) => runner.explainId(id));

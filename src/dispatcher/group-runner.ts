@@ -13,6 +13,7 @@ import {
   troubledDestinations,
 } from './backlog.js';
 import type { DeadLetter } from './dead-letter.js';
+import { DeadLetterBox } from './dead-letter-box.js';
 import { Deliverer } from './deliverer.js';
 import { type Explanation, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
@@ -21,6 +22,7 @@ import { readMetadata } from './offset-tracker.js';
 import { Overflow } from './overflow.js';
 import { OwnedPartition } from './owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
+import { Redrive, type RedriveOrder } from './redrive.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
@@ -62,6 +64,8 @@ export class GroupRunner {
   private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
   private readonly deliverer: Deliverer;
   private readonly overflow: Overflow;
+  readonly deadLetters: DeadLetterBox;
+  private lastRedrive: Redrive | null = null;
   private readonly intake: Intake;
   private readonly windowSettings: WindowSettings;
   private commitTimer: Timer | null = null;
@@ -77,7 +81,8 @@ export class GroupRunner {
     this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
     const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
     const settled = (work: Work) => this.settled(work);
-    const deliveries = { subscription, clock, gates, target, deadLetter, counters: client, settled, report };
+    const redriven = (id: string, went: 'well' | 'wrong') => this.lastRedrive?.attempted(id, went);
+    const deliveries = { subscription, clock, gates, target, deadLetter, counters: client, settled, redriven, report };
     this.deliverer = new Deliverer(deliveries);
     this.overflow = new Overflow({
       broker,
@@ -102,6 +107,7 @@ export class GroupRunner {
       maxOpen,
     );
     this.topics = [topic, this.overflow.topic];
+    this.deadLetters = new DeadLetterBox(broker, topic, groupId);
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -110,6 +116,22 @@ export class GroupRunner {
     const partitions = this.parts.broker.lag(groupId, topic).length;
     await this.parts.deadLetter.prepare(topic, groupId, partitions);
     await this.overflow.prepare(partitions);
+    await this.deadLetters.open();
+  }
+
+  /** The redrive under way, or the last one of this process. */
+  get redrive(): Redrive | null {
+    return this.lastRedrive;
+  }
+
+  /** Null while another one is under way. */
+  startRedrive(order: RedriveOrder): Redrive | null {
+    if (this.lastRedrive?.report.state === 'running') return null;
+    const { broker, clock } = this.parts;
+    const redrive = new Redrive({ broker, clock, box: this.deadLetters, overflowTopic: this.overflow.topic, order });
+    this.lastRedrive = redrive;
+    void redrive.run();
+    return redrive;
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
@@ -167,11 +189,13 @@ export class GroupRunner {
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
   async drain(): Promise<void> {
     this.draining = true;
+    this.lastRedrive?.stop();
     this.deliverer.stop();
     this.commitTimer?.cancel();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
+    await this.deadLetters.close();
   }
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {

@@ -2,7 +2,8 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { BrokerController } from './broker.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
 import { ExplainController } from './explain.controller.js';
 
-@Module({ imports: [DispatcherModule], controllers: [BrokerController, ExplainController] })
+@Module({ imports: [DispatcherModule], controllers: [BrokerController, DeadLettersController, ExplainController] })
 export class ManagementModule {}
