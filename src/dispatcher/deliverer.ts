@@ -54,6 +54,7 @@ export class Deliverer {
 
   /** Nothing is ready or waits here any more of these works; none of them is in flight. */
   withdraw(works: ReadonlySet<Work>): void {
+    if (this.stopped) return;
     for (const work of works) {
       if (work.stage !== 'retry') continue;
       this.retries.remove(work);
