@@ -90,6 +90,7 @@ export class GroupRunner {
       topic,
       group: groupId,
       moved: (work) => this.moved(work),
+      refused: (moves) => this.intake.takeBack(moves, (window) => this.inlets.get(window) as Inlet),
       report,
     });
     this.intake = new Intake(
@@ -183,7 +184,10 @@ export class GroupRunner {
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const leaving = partitions.flatMap((partition) => this.windows.get(nameOf(partition)) ?? []);
     await this.release(leaving);
-    for (const partition of partitions) this.windows.delete(nameOf(partition));
+    for (const partition of partitions) {
+      this.windows.delete(nameOf(partition));
+      if (partition.topic === this.subscription.topic) this.partitions.delete(partition.partition);
+    }
   }
 
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */

@@ -7,7 +7,7 @@ import { sideNoteOf } from '../message/side-message.js';
 import { crowdOf } from './crowding.js';
 import type { DeadLetter } from './dead-letter.js';
 import type { Deliverer } from './deliverer.js';
-import type { Overflow } from './overflow.js';
+import type { Move, Overflow } from './overflow.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, Work } from './partition-window.js';
 import { Rotation } from './rotation.js';
@@ -104,11 +104,34 @@ export class Intake {
     if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
   }
 
+  /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
+  takeBack(moves: readonly Move[], inletOf: (window: PartitionWindow) => Inlet): Move[] {
+    for (const { work, owned, hop } of moves) owned.spills.notAppended(work, hop);
+    const stay: Move[] = [];
+    for (const move of moves) {
+      const { work, owned, hop } = move;
+      const { window } = work;
+      if (!window.closed && this.follows(inletOf(window), work)) {
+        owned.spills.appending(work, hop);
+        window.follow(work);
+        stay.push(move);
+        continue;
+      }
+      window.unfollow(work);
+      work.stage = 'order';
+      if (!window.closed && owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+      window.end();
+    }
+    this.parts.deliverer.pump();
+    return stay;
+  }
+
   /** Moves what stands still out of a full window. `endOffset` is the end of what can be read of its partition. */
   relieve(inlet: Inlet, endOffset: bigint, nowMs: number): void {
     const { window, owned, rotation } = inlet;
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
     const { deliverer, overflow } = this.parts;
+    if (overflow.isRefused) return;
     const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
     const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
@@ -139,7 +162,8 @@ export class Intake {
   private isCrowded({ window, owned, rotation, share }: Inlet, work: Work): boolean {
     const { destination, source } = work.delivery;
     if (rotation !== null && !rotation.covers(source.offset)) return false;
-    if (window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work)) return false;
+    if (this.parts.overflow.isRefused || window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work))
+      return false;
     return this.parts.deliverer.scheduler.standsStill(destination);
   }
 

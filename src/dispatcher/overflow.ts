@@ -21,12 +21,15 @@ export interface OverflowParts {
   readonly group: string;
   /** The copy is durable: the original is settled. */
   readonly moved: (work: Work, owned: OwnedPartition) => void;
+  /** The log has no room. Takes back what can wait where it was, and returns what cannot. */
+  readonly refused: (moves: readonly Move[]) => Move[];
   readonly report: (text: string, details: object) => void;
 }
 
-interface Move {
+export interface Move {
   readonly work: Work;
   readonly owned: OwnedPartition;
+  readonly hop: number;
   readonly message: Message;
 }
 
@@ -34,6 +37,7 @@ export class Overflow {
   readonly topic: string;
   private queue: Move[] = [];
   private running = false;
+  private refusedUntilMs = 0;
 
   constructor(private readonly parts: OverflowParts) {
     this.topic = overflowTopic(parts.topic, parts.group);
@@ -42,6 +46,11 @@ export class Overflow {
   /** Creates the topic, with as many partitions as its origin has. */
   prepare(partitions: number): Promise<void> {
     return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'side' });
+  }
+
+  /** True while it makes no sense to begin moving anything. */
+  get isRefused(): boolean {
+    return this.parts.clock.elapsedMs() < this.refusedUntilMs;
   }
 
   /** The work is in no lane and no queue. Those of one lane are moved in the order of the calls. */
@@ -71,6 +80,7 @@ export class Overflow {
     this.queue.push({
       work,
       owned,
+      hop,
       message: { topic: this.topic, partition, key: source.key, body: source.body, headers },
     });
     if (!this.running) void this.run();
@@ -80,7 +90,13 @@ export class Overflow {
     this.running = true;
     // What is moved in one turn of the event loop goes together.
     await Promise.resolve();
-    while (this.queue.length > 0) await this.append(this.takeBatch());
+    while (this.queue.length > 0) {
+      const batch = this.takeBatch();
+      if (await this.append(batch)) continue;
+      this.refusedUntilMs = this.parts.clock.elapsedMs() + retryMs;
+      this.queue = this.parts.refused([...batch, ...this.queue]);
+      await pause(this.parts.clock, retryMs);
+    }
     this.running = false;
   }
 
@@ -95,24 +111,19 @@ export class Overflow {
     return this.queue.splice(0, count);
   }
 
-  /** What belongs to a partition that has gone is not appended any more: it is still where it was. */
-  private async append(batch: readonly Move[]): Promise<void> {
-    const { broker, clock, report } = this.parts;
-    for (;;) {
-      const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
-      try {
-        if (open.length > 0)
-          await broker.append(
-            open.map(({ message }) => message),
-            -1,
-          );
-        for (const { work, owned } of open) this.parts.moved(work, owned);
-        for (const { work } of batch) work.window.end();
-        return;
-      } catch (error) {
-        report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
-        await pause(clock, retryMs);
-      }
+  /** False when the broker refused. What belongs to a partition that has gone is not appended any more: it is still where it was. */
+  private async append(batch: readonly Move[]): Promise<boolean> {
+    const { broker, report, moved } = this.parts;
+    const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
+    try {
+      const messages = open.map(({ message }) => message);
+      if (open.length > 0) await broker.append(messages, -1);
+    } catch (error) {
+      report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
+      return false;
     }
+    for (const { work, owned } of open) moved(work, owned);
+    for (const { work } of batch) work.window.end();
+    return true;
   }
 }

@@ -66,7 +66,7 @@ export class PartitionWindow {
   private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
   private readSinceCommit = 0;
   private readonly held = new Map<string, Held>();
-  /** Offsets of those that are being moved behind others of their lane; in the order of their offsets. */
+  /** Offsets of those that are being moved behind others of their lane. */
   private readonly following = new Set<bigint>();
   private readonly tracker: OffsetTracker<Work>;
 
@@ -194,6 +194,11 @@ export class PartitionWindow {
     this.following.add(source.offset);
   }
 
+  /** It is not moved after all. */
+  unfollow({ delivery: { source } }: Work): void {
+    this.following.delete(source.offset);
+  }
+
   settleOffset(offset: bigint): void {
     this.following.delete(offset);
     this.tracker.settle(offset);
@@ -205,7 +210,8 @@ export class PartitionWindow {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     this.isDirty = false;
     this.readSinceCommit = 0;
-    const [followFrom = null] = this.following;
+    let followFrom: bigint | null = null;
+    for (const offset of this.following) if (followFrom === null || offset < followFrom) followFrom = offset;
     const metadata = this.tracker.metadata(maxMetadataBytes, handOut, spilled, followFrom);
     return { offset: this.tracker.mark, metadata };
   }

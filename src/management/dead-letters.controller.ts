@@ -108,7 +108,8 @@ export class DeadLettersController {
 
   private runnerOf({ topic, groupId }: Fields): GroupRunner {
     const runner = this.dispatcher.subscription(String(topic), String(groupId));
-    if (runner === null) throw new NotFoundException(`no subscription of the topic ${String(topic)} with the group ${String(groupId)}`);
+    if (runner === null)
+      throw new NotFoundException(`no subscription of the topic ${String(topic)} with the group ${String(groupId)}`);
     return runner;
   }
 }
