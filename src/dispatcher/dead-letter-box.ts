@@ -119,35 +119,33 @@ export class DeadLetterBox {
   /** Reads with another group, which begins at the oldest open one each time. */
   private async readPartition(partition: number, from: bigint, to: bigint, limit: number): Promise<StoredMessage[]> {
     const letters: StoredMessage[] = [];
-    let membership: Membership | null = null;
-    await new Promise<void>((resolve, reject) => {
-      const isOther = (at: TopicPartition) => at.partition !== partition;
-      const joined = this.broker.join(this.viewGroup, [this.topic], {
-        assigned: (member, assignments) => {
-          for (const assignment of assignments.filter(isOther)) member.pause(assignment);
-          const own = assignments.find((assignment) => !isOther(assignment));
-          if (own === undefined || own.start.offset >= to) resolve();
-        },
-        messages: (member, batch) => {
-          for (const letter of batch.messages) {
-            const isWanted = letter.offset >= from && letter.offset < to && letters.length < limit;
-            if (isWanted && this.settled.get(partition)?.has(letter.offset) === false) letters.push(letter);
-          }
-          if (batch.nextOffset < to && letters.length < limit) return;
-          member.pause(batch);
-          resolve();
-        },
-        revoked: () => resolve(),
-      });
-      joined.then((member) => {
-        membership = member;
-      }, reject);
+    const isOther = (at: TopicPartition) => at.partition !== partition;
+    let ended: () => void;
+    const end = new Promise<void>((resolve) => {
+      ended = resolve;
     });
-    const member = membership as Membership | null;
+    const membership = await this.broker.join(this.viewGroup, [this.topic], {
+      assigned: (member, assignments) => {
+        for (const assignment of assignments.filter(isOther)) member.pause(assignment);
+        const own = assignments.find((assignment) => !isOther(assignment));
+        if (own === undefined || own.start.offset >= to) ended();
+      },
+      messages: (member, batch) => {
+        for (const letter of batch.messages) {
+          const isWanted = letter.offset >= from && letter.offset < to && letters.length < limit;
+          if (isWanted && this.settled.get(partition)?.has(letter.offset) === false) letters.push(letter);
+        }
+        if (batch.nextOffset < to && letters.length < limit) return;
+        member.pause(batch);
+        ended();
+      },
+      revoked: () => ended(),
+    });
+    await end;
     // The reader's own mark holds nothing back that is done with.
     const offset = this.settled.get(partition)?.mark ?? 0n;
-    await member?.commit({ topic: this.topic, partition }, { offset, metadata: '' });
-    await member?.leave();
+    await membership.commit({ topic: this.topic, partition }, { offset, metadata: '' });
+    await membership.leave();
     return letters;
   }
 }
