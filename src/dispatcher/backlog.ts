@@ -37,6 +37,7 @@ export function emptyCounts(): BacklogCounts {
     retry: 0,
     inFlight: 0,
     toDeadLetter: 0,
+    pause: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,

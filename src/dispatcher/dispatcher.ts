@@ -12,6 +12,7 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
+import { ControlLog } from './control-log.js';
 import { DeadLetter } from './dead-letter.js';
 import type { Explanation } from './explain.js';
 import { FailureLog } from './failure-log.js';
@@ -39,6 +40,7 @@ export class Dispatcher {
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly deadLetter: DeadLetter,
+    private readonly controlLog: ControlLog,
     stats: Stats,
   ) {
     stats.register('clientStats', () => this.clientStats());
@@ -49,6 +51,8 @@ export class Dispatcher {
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
     const { subscriptions } = this.configWatch.settings;
+    // What is paused sends nothing, also in the first moment.
+    await this.controlLog.open();
     for (const subscription of subscriptions) {
       const { groupId } = subscription;
       const runner = this.newRunner(subscription);
@@ -65,6 +69,7 @@ export class Dispatcher {
     this.running = false;
     await Promise.all(this.allRunners().map((runner) => runner.drain()));
     await this.transport.close();
+    await this.controlLog.close();
     await this.target.close();
   }
 

@@ -4,6 +4,10 @@ import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { BrokerController } from './broker.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { ExplainController } from './explain.controller.js';
+import { SubscriptionsController } from './subscriptions.controller.js';
 
-@Module({ imports: [DispatcherModule], controllers: [BrokerController, DeadLettersController, ExplainController] })
+@Module({
+  imports: [DispatcherModule],
+  controllers: [BrokerController, DeadLettersController, ExplainController, SubscriptionsController],
+})
 export class ManagementModule {}

@@ -1,4 +1,7 @@
-// The names of the topics that a subscription keeps for itself, beside the one it reads.
+// The names of the topics that bigpipe keeps for itself, beside those that callers write to.
+
+/** What operators have ordered. */
+export const controlTopic = 'bigpipe.control';
 
 /** Where its undeliverable messages stand. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
