@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, deadLetterTopic, overflowTopic } from '../message/side-topic.js';
+import { controlTopic, deadLetterTopic, delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
 import { entriesOf, shown } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
@@ -49,6 +49,7 @@ function collectSideTopics(consumers: readonly SubscriptionEntry[], names: reado
   for (const [what, topicOf] of [
     ['dead-letter', deadLetterTopic],
     ['overflow', overflowTopic],
+    ...delayTiers.map((tier) => ['delay', (topic: string, group: string) => delayTopic(topic, group, tier)] as const),
   ] as const) {
     const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
     repeated(own, (i) => {

@@ -30,7 +30,7 @@ export class Dispatcher {
   private readonly runners = new Map<string, GroupRunner>();
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers: (ConsumerCounters & { groupId: string; topic: string })[] = [];
-  private running = false;
+  private drained = false;
 
   constructor(
     private readonly broker: Broker,
@@ -60,13 +60,12 @@ export class Dispatcher {
       for (const topic of runner.topics) this.runners.set(nameOf(topic, groupId), runner);
       await this.transport.join(groupId, runner.topics);
     }
-    this.running = true;
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
   async drain(): Promise<void> {
-    if (!this.running) return;
-    this.running = false;
+    if (this.drained) return;
+    this.drained = true;
     await Promise.all(this.allRunners().map((runner) => runner.drain()));
     await this.transport.close();
     await this.controlLog.close();

@@ -1,9 +1,10 @@
 // Runs one subscription: reads with back-pressure, keeps each partition's windows, commits, drains.
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
-import { type Clock, type Timer, within } from '../message/clock.js';
+import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
+import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
 import {
   type BacklogCounts,
@@ -17,7 +18,7 @@ import { DeadLetterBox } from './dead-letter-box.js';
 import { Deliverer } from './deliverer.js';
 import { type Explanation, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
-import { Inlet, Intake } from './intake.js';
+import { Inlet, type InletKind, Intake } from './intake.js';
 import { readMetadata } from './offset-tracker.js';
 import { Overflow } from './overflow.js';
 import { OwnedPartition } from './owned-partition.js';
@@ -81,8 +82,20 @@ export class GroupRunner {
     this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
     const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
     const settled = (work: Work) => this.settled(work);
+    const delay = (work: Work) => this.overflow.delay(work, (this.inlets.get(work.window) as Inlet).owned);
     const redriven = (id: string, went: 'well' | 'wrong') => this.lastRedrive?.attempted(id, went);
-    const deliveries = { subscription, clock, gates, target, deadLetter, counters: client, settled, redriven, report };
+    const deliveries = {
+      subscription,
+      clock,
+      gates,
+      target,
+      deadLetter,
+      counters: client,
+      settled,
+      delay,
+      redriven,
+      report,
+    };
     this.deliverer = new Deliverer(deliveries);
     this.overflow = new Overflow({
       broker,
@@ -107,7 +120,7 @@ export class GroupRunner {
       },
       maxOpen,
     );
-    this.topics = [topic, this.overflow.topic];
+    this.topics = [topic, this.overflow.topic, ...this.overflow.delayTopics];
     this.deadLetters = new DeadLetterBox(broker, topic, groupId);
   }
 
@@ -138,14 +151,14 @@ export class GroupRunner {
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       const { topic, partition, start } = assignment;
-      const isOverflow = topic === this.overflow.topic;
-      if (!isOverflow) this.partitions.set(partition, new OwnedPartition());
+      const kind = this.kindOf(topic);
+      if (kind === 'origin') this.partitions.set(partition, new OwnedPartition());
       const owned = this.partitions.get(partition) ?? new OwnedPartition();
       const { spilled, followFrom } = readMetadata(start.offset, start.metadata);
       owned.spills.addLeft(spilled);
       const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
       owned.add(window);
-      const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment), followFrom);
+      const inlet = new Inlet(window, owned, kind, this.endOf(assignment), followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);
@@ -162,7 +175,30 @@ export class GroupRunner {
     const origin = this.intake.lastOriginLeft(owned.inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await owned.inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
-    if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+    if (owned.inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
+    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+  }
+
+  /** In a delay topic the first one is always the first whose time comes. */
+  private async takeWhenDue(
+    owned: OwnedWindow,
+    { topic, partition, messages, nextOffset }: MessageBatch,
+  ): Promise<void> {
+    const { clock } = this.parts;
+    const { window } = owned;
+    const tierMs = delayTiers[this.overflow.delayTopics.indexOf(topic)]?.ms ?? 0;
+    for (const stored of messages) {
+      const waitMs = stored.timestampMs + tierMs - clock.now();
+      if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
+      if (this.draining || window.closed) return;
+      this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
+    }
+    if (!this.draining && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
+  }
+
+  private kindOf(topic: string): InletKind {
+    if (topic === this.subscription.topic) return 'origin';
+    return topic === this.overflow.topic ? 'overflow' : 'delay';
   }
 
   private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
@@ -183,6 +219,10 @@ export class GroupRunner {
   /** Lets what is in flight end, commits, and forgets the partitions. */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const leaving = partitions.flatMap((partition) => this.windows.get(nameOf(partition)) ?? []);
+    // What was moved from it goes with it, and nothing waits for its time any more.
+    for (const partition of partitions.filter(({ topic }) => topic === this.subscription.topic)) {
+      for (const topic of this.topics) this.windows.get(nameOf({ ...partition, topic }))?.window.close();
+    }
     await this.release(leaving);
     for (const partition of partitions) {
       this.windows.delete(nameOf(partition));
@@ -227,8 +267,9 @@ export class GroupRunner {
       return { ...place, state: 'unread', waitingFor };
     }
     if (window.isOpen(offset)) return { ...place, state: 'to dead letter', waitingFor: [] };
-    if (inlet.owned.spills.size === 0) return { ...place, state: 'settled', waitingFor: [] };
-    const detail = `${this.unreadOverflow(partition)} messages of the partition stand in the overflow and are not read back yet`;
+    const elsewhere = this.unreadElsewhere(partition);
+    if (inlet.owned.spills.size === 0 && elsewhere === 0n) return { ...place, state: 'settled', waitingFor: [] };
+    const detail = `${elsewhere} messages of the partition stand in the overflow, or wait for their time, and are not read back yet`;
     return {
       ...place,
       state: 'settled or in the overflow',
@@ -255,8 +296,7 @@ export class GroupRunner {
     );
     for (const { window, inlet } of this.windows.values()) {
       const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      if (inlet.rotation === null) counts.unread += unread;
-      else counts.overflow += unread;
+      counts[countOf[inlet.kind]] += unread;
       counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.partitions.values()) counts.order += lanes.waiting;
@@ -277,14 +317,20 @@ export class GroupRunner {
 
   /** The message of that place, if it has been moved and read back. */
   private movedFrom(partition: number, offset: bigint): Work | undefined {
-    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
-    for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    for (const topic of this.topics.slice(1)) {
+      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
+      for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    }
     return undefined;
   }
 
-  private unreadOverflow(partition: number): bigint {
-    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
-    return window === undefined ? 0n : this.endOf(window.partition) - window.nextOffset;
+  private unreadElsewhere(partition: number): bigint {
+    let unread = 0n;
+    for (const topic of this.topics.slice(1)) {
+      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
+      if (window !== undefined) unread += this.endOf(window.partition) - window.nextOffset;
+    }
+    return unread;
   }
 
   /** A window that is full is why nothing more is read. */
@@ -380,6 +426,9 @@ export class GroupRunner {
     return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
 }
+
+/** Under which word of the backlog the unread ones of a topic stand. */
+const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed' } as const;
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;

@@ -26,23 +26,26 @@ export interface IntakeParts {
   readonly report: (text: string, details: object) => void;
 }
 
+/** Of the subscription's own topic, of its overflow, or of one of its delay topics. */
+export type InletKind = 'origin' | 'overflow' | 'delay';
+
 /** A window with what it shares with the others of its partition number. */
 export class Inlet {
   /** What a destination that stands still may keep of the window; known once it was full. */
   share = Number.POSITIVE_INFINITY;
-  /** Null for the subscription's own topic: only the overflow turns round. */
+  /** Only the overflow turns round. */
   readonly rotation: Rotation | null;
 
   constructor(
     readonly window: PartitionWindow,
     readonly owned: OwnedPartition,
-    isOverflow: boolean,
+    readonly kind: InletKind,
     /** The overflow's end when the partition was taken over. */
     readonly leftEnd: bigint,
     /** What the earlier owner had not settled below it was held before what it left in the overflow. */
     readonly followFrom: bigint,
   ) {
-    this.rotation = isOverflow ? new Rotation() : null;
+    this.rotation = kind === 'overflow' ? new Rotation() : null;
   }
 }
 
@@ -53,19 +56,19 @@ export class Intake {
   ) {}
 
   take(inlet: Inlet, stored: StoredMessage, nowMs: number): void {
-    const { window, owned, rotation } = inlet;
+    const { window, owned, kind } = inlet;
     const { client, consumer } = this.parts;
     const reading = window.read(stored, nowMs);
     if (reading.kind === 'settled') return;
-    if (rotation === null) consumer.handleMessage += 1;
+    if (kind === 'origin') consumer.handleMessage += 1;
     if (reading.kind === 'invalid') {
       consumer.invalidMessage += 1;
       this.buryInvalid(window, stored, reading.detail);
       return;
     }
     const { work } = reading;
-    if (rotation === null) client.rpcTotal += 1;
-    else this.cameBack(work, owned);
+    if (kind === 'origin') client.rpcTotal += 1;
+    if (kind === 'overflow') this.cameBack(work, owned);
     if (owned.isAbandonedCopy(work)) {
       window.settle(work);
       this.parts.settled(window);
@@ -106,12 +109,12 @@ export class Intake {
 
   /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
   takeBack(moves: readonly Move[], inletOf: (window: PartitionWindow) => Inlet): Move[] {
-    for (const { work, owned, hop } of moves) owned.spills.notAppended(work, hop);
+    for (const { work, owned, hop } of moves) if (hop !== null) owned.spills.notAppended(work, hop);
     const stay: Move[] = [];
     for (const move of moves) {
       const { work, owned, hop } = move;
       const { window } = work;
-      if (!window.closed && this.follows(inletOf(window), work)) {
+      if (hop !== null && !window.closed && this.follows(inletOf(window), work)) {
         owned.spills.appending(work, hop);
         window.follow(work);
         stay.push(move);

@@ -56,6 +56,8 @@ export class PartitionWindow {
   readonly partition: TopicPartition;
   /** Ends the attempts of this partition when it is taken away. */
   readonly abort = new AbortController();
+  /** Ends what waits for this partition's next messages once it is closed. */
+  readonly closing = new AbortController();
   isPaused = false;
   /** True once something was settled or passed over since the last commit. */
   isDirty = false;
@@ -219,6 +221,7 @@ export class PartitionWindow {
   /** No attempt begins any more; those under way may still end and settle. */
   close(): void {
     this.isClosed = true;
+    this.closing.abort();
     // What was said ahead of time is taken back, and what was tried and is not settled is named.
     this.isDirty = true;
     this.checkQuiet();

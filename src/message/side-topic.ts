@@ -8,3 +8,15 @@ export const deadLetterTopic = (topic: string, group: string) => `${topic}.${gro
 
 /** Where messages wait that must not hold up those behind them. */
 export const overflowTopic = (topic: string, group: string) => `${topic}.${group}.overflow`;
+
+/** How long a message stays in each delay topic; what has to wait longer goes on from one to the next. Ascending. */
+export const delayTiers = [
+  { name: '10s', ms: 10_000 },
+  { name: '1m', ms: 60_000 },
+  { name: '10m', ms: 600_000 },
+  { name: '1h', ms: 3_600_000 },
+] as const;
+export type DelayTier = (typeof delayTiers)[number];
+
+/** Where messages wait for their time. */
+export const delayTopic = (topic: string, group: string, { name }: DelayTier) => `${topic}.${group}.delay.${name}`;
