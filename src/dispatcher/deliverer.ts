@@ -133,6 +133,7 @@ export class Deliverer {
   }
 
   private retryLater({ work, destination }: Attempt, { reason }: Extract<Outcome, { kind: 'retry' }>): void {
+    destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed) {
       this.scheduler.destinations.release(destination);
       return;

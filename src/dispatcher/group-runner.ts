@@ -16,6 +16,7 @@ import {
 import type { DeadLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import { Deliverer } from './deliverer.js';
+import { DoubtfulCopies } from './doubtful-copies.js';
 import { type Explanation, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
 import { Inlet, type InletKind, Intake } from './intake.js';
@@ -154,10 +155,14 @@ export class GroupRunner {
       const kind = this.kindOf(topic);
       if (kind === 'origin') this.partitions.set(partition, new OwnedPartition());
       const owned = this.partitions.get(partition) ?? new OwnedPartition();
-      const { spilled, followFrom } = readMetadata(start.offset, start.metadata);
+      const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
       owned.spills.addLeft(spilled);
+      const copies = new DoubtfulCopies(doubtful);
+      const leftEnd = this.endOf({ topic: this.overflow.topic, partition });
+      // After a clean end nothing was being moved.
+      if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
       const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
-      owned.add(window);
+      owned.add(window, copies);
       const inlet = new Inlet(window, owned, kind, this.endOf(assignment), followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
@@ -407,7 +412,9 @@ export class GroupRunner {
     if (!window.isDirty) return;
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
-    const offset = window.takeCommit(maxMetadataBytes, inlet.owned.spills.note(maxMetadataBytes / 2));
+    const { spills } = inlet.owned;
+    const doubtful = inlet.owned.doubtfulNote(window.partition.topic);
+    const offset = window.takeCommit(maxMetadataBytes, spills.note(maxMetadataBytes / 2), doubtful);
     owned.committing = membership
       .commit(window.partition, offset)
       .catch((error: unknown) => {

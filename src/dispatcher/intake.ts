@@ -69,7 +69,7 @@ export class Intake {
     const { work } = reading;
     if (kind === 'origin') client.rpcTotal += 1;
     if (kind === 'overflow') this.cameBack(work, owned);
-    if (owned.isAbandonedCopy(work)) {
+    if (owned.isAbandonedCopy(work) || owned.isRepeatedCopy(work)) {
       window.settle(work);
       this.parts.settled(window);
       return;
@@ -105,6 +105,7 @@ export class Intake {
     if (rotation === null) return;
     if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
     if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
+    owned.overflowSettledBelow(window.mark);
   }
 
   /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */

@@ -207,14 +207,14 @@ export class PartitionWindow {
     this.isDirty = true;
   }
 
-  /** What to commit now; `spilled` is SpillTable.note. */
-  takeCommit(maxMetadataBytes: number, spilled: string): CommittedOffset {
+  /** What to commit now. */
+  takeCommit(maxMetadataBytes: number, spilled: string, doubtful: string): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     this.isDirty = false;
     this.readSinceCommit = 0;
     let followFrom: bigint | null = null;
     for (const offset of this.following) if (followFrom === null || offset < followFrom) followFrom = offset;
-    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, spilled, followFrom);
+    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, doubtful, followFrom });
     return { offset: this.tracker.mark, metadata };
   }
 

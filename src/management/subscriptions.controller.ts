@@ -55,9 +55,10 @@ export class SubscriptionsController {
     const [topic, groupId] = [String(place['topic']), String(place['groupId'])];
     const runner = this.dispatcher.subscription(topic, groupId);
     if (runner === null) throw new NotFoundException(`no subscription of the topic ${topic} with the group ${groupId}`);
-    const { destination } = query;
-    const isName = runner.subscription.destinations.some(({ name }) => name === destination);
-    const at = destination === undefined ? null : isName ? String(destination) : originOf(destination);
+    const at = placeOf(
+      query['destination'],
+      runner.subscription.destinations.map(({ name }) => name),
+    );
     await this.controlLog.order(kind, topic, groupId, at);
     return { paused: this.pausedOf(topic, groupId) };
   }
@@ -69,9 +70,14 @@ export class SubscriptionsController {
   }
 }
 
-function originOf(destination: unknown): string {
-  const url = typeof destination === 'string' ? URL.parse(destination) : null;
-  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url.origin;
+/** Null for the whole subscription. */
+function placeOf(destination: unknown, names: readonly string[]): string | null {
+  if (destination === undefined) return null;
+  if (typeof destination === 'string') {
+    if (names.includes(destination)) return destination;
+    const url = URL.parse(destination);
+    if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.origin;
+  }
   throw new BadRequestException(
     `destination: found ${JSON.stringify(destination)}, allowed: an origin like "http://host:8080", or a name of the subscription's destinations`,
   );

@@ -125,8 +125,8 @@ test('are sent again in order, as what they were, and say so', async () => {
     [2, 5],
   ]);
   expect(target.arrivals.map(({ headers }) => headers['bigpipe-redelivery'])).toEqual(Array(6).fill('redrive'));
-  expect(target.arrivals.map(({ headers }) => headers['bigpipe-message-id']).sort()).toEqual(
-    Array.from({ length: 6 }, (_, i) => `id-${i}`),
+  expect(new Set(target.arrivals.map(({ headers }) => headers['bigpipe-message-id']))).toEqual(
+    new Set(Array.from({ length: 6 }, (_, i) => `id-${i}`)),
   );
   expect([await openLetters(), await letters()]).toEqual([0, []]);
 });
