@@ -4,6 +4,7 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
+import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
 import {
@@ -15,9 +16,10 @@ import {
 } from './backlog.js';
 import type { DeadLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
+import { DelayedNotes } from './delayed-notes.js';
 import { Deliverer } from './deliverer.js';
 import { DoubtfulCopies } from './doubtful-copies.js';
-import { type Explanation, explainWork, WallTime } from './explain.js';
+import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
 import { Inlet, type InletKind, Intake } from './intake.js';
 import { readMetadata } from './offset-tracker.js';
@@ -66,6 +68,7 @@ export class GroupRunner {
   private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
   private readonly deliverer: Deliverer;
   private readonly overflow: Overflow;
+  private readonly delayed = new DelayedNotes();
   readonly deadLetters: DeadLetterBox;
   private lastRedrive: Redrive | null = null;
   private readonly intake: Intake;
@@ -83,7 +86,10 @@ export class GroupRunner {
     this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
     const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
     const settled = (work: Work) => this.settled(work);
-    const delay = (work: Work) => this.overflow.delay(work, (this.inlets.get(work.window) as Inlet).owned);
+    const delay = (work: Work) => {
+      this.delayed.add(work);
+      this.overflow.delay(work, (this.inlets.get(work.window) as Inlet).owned);
+    };
     const redriven = (id: string, went: 'well' | 'wrong') => this.lastRedrive?.attempted(id, went);
     const deliveries = {
       subscription,
@@ -196,6 +202,8 @@ export class GroupRunner {
       const waitMs = stored.timestampMs + tierMs - clock.now();
       if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
       if (this.draining || window.closed) return;
+      const origin = sideNoteOf(stored.headers)?.origin;
+      if (origin !== undefined) this.delayed.delete(partition, origin.offset);
       this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
     }
     if (!this.draining && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
@@ -264,6 +272,8 @@ export class GroupRunner {
     if (owned === undefined) return null;
     const { window, inlet } = owned;
     const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
+    const delayed = this.delayed.at(partition, offset);
+    if (delayed !== undefined) return explainDelayed(delayed, this.subscription);
     if (work !== undefined) return this.explainWork(work);
     const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
     if (offset >= window.nextOffset) {
@@ -284,9 +294,13 @@ export class GroupRunner {
 
   /** Where a message with this id waits, of those that are read and not settled. */
   explainId(id: string): Explanation[] {
-    const found: Explanation[] = [];
+    const found = this.delayed.withId(id).map((note) => explainDelayed(note, this.subscription));
     for (const { window } of this.windows.values()) {
-      for (const work of window.works()) if (work.delivery.id === id) found.push(this.explainWork(work));
+      for (const work of window.works()) {
+        const { origin } = work.delivery;
+        if (work.delivery.id !== id || this.delayed.at(origin.partition, origin.offset) !== undefined) continue;
+        found.push(this.explainWork(work));
+      }
     }
     return found;
   }
