@@ -74,7 +74,7 @@ async function expectAll(process: BigpipeProcess): Promise<void> {
     await until(
       'everything accepted is delivered',
       () => sick.delivered === countOf('sick') && well.delivered === countOf('well'),
-      30_000,
+      15_000,
     );
   } finally {
     await tellBacklog(process);

@@ -11,9 +11,10 @@ interface Seen {
   delivered: number;
 }
 
-const bodyOf = (lane: string, number: number) => `${lane}-${number}`;
+/** The lane of calls that have no key. */
+export const noLane = 'free';
 
-/** Takes calls whose ids are LANE-NUMBER, from 0 on in the order in which bigpipe answered them; not to be used without a lane. */
+/** Takes calls whose ids are LANE-NUMBER, from 0 on in the order in which bigpipe answered them. */
 export class MortalTarget {
   readonly faults: string[] = [];
   /** Requests that came. */
@@ -24,10 +25,12 @@ export class MortalTarget {
   delivered = 0;
   /** Ids that arrived again although they had been answered 200. */
   repeats = 0;
-  /** Of all answers that a well receiver gives, so many are 500. */
-  failing: () => boolean = () => false;
+  /** True for a request that a well receiver answers 500. */
+  isBad: () => boolean = () => false;
+  /** True for an id of which nobody knows whether bigpipe took it. */
+  mayBeMissing: (id: string) => boolean = () => false;
   private readonly seen = new Map<string, Seen>();
-  /** Of each lane: how many of its calls have been answered 200, from the first on. */
+  /** Of each lane: the number behind the highest that was answered 200. */
   private readonly lanes = new Map<string, number>();
   private isWhat: Health = 'well';
   private server: Server | null = null;
@@ -95,7 +98,7 @@ export class MortalTarget {
       this.faults.push(`${id} came for the ${seen.arrivals}th time without a word that it may be a repeat`);
     }
     if (this.isWhat === 'silent' || this.isWhat === 'gone') return;
-    if (this.isWhat === 'fails' || this.failing()) {
+    if (this.isWhat === 'fails' || this.isBad()) {
       response.writeHead(500).end();
       return;
     }
@@ -105,11 +108,15 @@ export class MortalTarget {
     response.end();
   }
 
-  /** The one before it in its lane has been answered 200, so that nothing overtakes. */
+  /** All before it in its lane have been answered 200, and none behind it has come. */
   private checkOrder(id: string): void {
     const { lane, number } = placeOf(id);
+    if (lane === noLane) return;
     const next = this.lanes.get(lane) ?? 0;
-    if (number !== next) this.faults.push(`${id} came when ${bodyOf(lane, next)} was next`);
+    if (number < next) this.faults.push(`${id} came after ${lane}-${next - 1}`);
+    for (let before = next; before < number; before += 1) {
+      if (!this.mayBeMissing(`${lane}-${before}`)) this.faults.push(`${id} came before ${lane}-${before} was delivered`);
+    }
   }
 
   private deliveredFirst(id: string): void {
