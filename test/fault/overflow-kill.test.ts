@@ -1,6 +1,6 @@
 // Receivers die and come back at random while messages leave full windows and return, and the program is killed ten times.
 import { afterEach, expect, test } from 'vitest';
-import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
+import { BigpipeProcess, baseConfig, baseConsumer, type Stats } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
 import { type Health, MortalTarget, noLane } from '../support/mortal-target.js';
 import { hasConnections } from '../support/sockets.js';
@@ -10,14 +10,15 @@ import { type SubscriptionStats, untilBacklog } from '../support/why-waiting.js'
 
 const kills = 10;
 const keys = 100;
-/** Calls of a key between two kills, if it comes to all of them. */
-const callsOfKey = 13;
+/** Calls of a key between two kills, if it comes to all of them; more before the first, so that windows are full. */
+const callsOfKey = 10;
+const firstCallsOfKey = 40;
 const concurrency = 50;
 const destinations = 4;
 /** These get most of the calls, and are dead most of the time. */
 const sickly = 2;
 /** A kill repeats what was in flight, and what settled since the last commit. */
-const repeatsOfKill = concurrency + 250;
+const repeatsOfKill = concurrency + 550;
 /** SEED=… runs one again. */
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
 
@@ -53,8 +54,8 @@ async function changeHealth(number: number): Promise<void> {
 }
 
 /** One after another, until the program has gone. */
-async function callOfKey(running: BigpipeProcess, key: number): Promise<void> {
-  for (let i = 0; i < callsOfKey; i += 1) {
+async function callOfKey(running: BigpipeProcess, key: number, count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
     const number = random(4) > 0 ? random(sickly) : random(destinations);
     const lane = random(8) === 0 ? noLane : `k${key}`;
     const place = `${number} ${lane}`;
@@ -69,13 +70,21 @@ async function callOfKey(running: BigpipeProcess, key: number): Promise<void> {
 const idOf = (destination: number, lane: string, number: number) =>
   lane === noLane ? `${noLane}-${destination}${String(number).padStart(6, '0')}` : `${destination}${lane}-${number}`;
 
-const backlogOf = (stats: unknown) =>
-  ((stats as { readonly subscriptionStats: readonly SubscriptionStats[] }).subscriptionStats[0] as SubscriptionStats)
-    .backlog;
+const attemptsIn = ({ clientStats }: Stats) => {
+  const { rpcSuccess = 0, rpcRetries = 0 } = clientStats['test'] ?? {};
+  return rpcSuccess + rpcRetries;
+};
 
-/** At a random moment of a random kind: while calls come in, or once so many attempts were made. */
+const backlogOf = (stats: Stats) =>
+  (
+    (stats as unknown as { readonly subscriptionStats: readonly SubscriptionStats[] })
+      .subscriptionStats[0] as SubscriptionStats
+  ).backlog;
+
+/** At a random moment of a random kind: while calls come in, or a number of attempts later, or that behind the first overflow. */
 async function untilKill(running: BigpipeProcess, calling: Promise<unknown>): Promise<void> {
-  if (random(3) === 0) {
+  const kind = random(4);
+  if (kind === 0) {
     const most = ledger.accepted.size + random(keys * callsOfKey);
     let isOver = false;
     void calling.then(() => {
@@ -85,10 +94,15 @@ async function untilKill(running: BigpipeProcess, calling: Promise<unknown>): Pr
     return;
   }
   await calling;
-  const attempts = random(2500);
-  await untilStats(running, 'so many attempts were made', ({ clientStats, ...stats }) => {
-    const { rpcSuccess = 0, rpcRetries = 0 } = clientStats['test'] ?? {};
-    return rpcSuccess + rpcRetries >= attempts || Object.values(backlogOf(stats)).every((count) => count === 0);
+  const now = await untilStats(running, 'something is in the overflow', (stats) => {
+    const { overflow, unread } = backlogOf(stats);
+    return kind === 1 || overflow !== 0 || unread === 0;
+  });
+  const attempts = attemptsIn(now) + random(1000);
+  // Silent receivers are asked ever more rarely: where all that waits is for them, nothing more is to be seen.
+  await untilStats(running, 'so many attempts were made', (stats) => {
+    const { inFlight, retry, ready } = backlogOf(stats);
+    return attemptsIn(stats) >= attempts || (inFlight === 0 && retry === 0 && ready === 0);
   });
 }
 
@@ -106,7 +120,13 @@ test(`${kills} kills among receivers that die and come back: nothing lost, no ke
     config: baseConfig({
       'kafka.topics': [{ name: 'test', partitions: 2 }],
       'kafka.consumer.list': [
-        baseConsumer({ concurrency, retries: 1000, timeout: 300, retryBackoff: [20, 100, 300], retryBudget: { percent: 100 } }),
+        baseConsumer({
+          concurrency,
+          retries: 1000,
+          timeout: 300,
+          retryBackoff: [20, 100, 300],
+          retryBudget: { percent: 100 },
+        }),
       ],
     }),
   });
@@ -114,10 +134,13 @@ test(`${kills} kills among receivers that die and come back: nothing lost, no ke
   for (let kill = 1; kill <= kills; kill += 1) {
     const running: BigpipeProcess = bigpipe;
     for (let number = 0; number < destinations; number += 1) await changeHealth(number);
-    const calling = Promise.all(Array.from({ length: keys }, (_, key) => callOfKey(running, key)));
+    const count = kill === 1 ? firstCallsOfKey : callsOfKey;
+    const calling = Promise.all(Array.from({ length: keys }, (_, key) => callOfKey(running, key, count)));
     const changing = random(keys * callsOfKey) + ledger.accepted.size;
-    const halfway = until('it is time for a change', () => ledger.accepted.size >= changing || running.child.killed)
-      .then(() => changeHealth(random(sickly)));
+    const halfway = until(
+      'it is time for a change',
+      () => ledger.accepted.size >= changing || running.child.killed,
+    ).then(() => changeHealth(random(sickly)));
     await untilKill(running, calling);
     const last = await untilStats(running, 'the page is there', () => true);
     running.child.kill('SIGKILL');
@@ -139,11 +162,17 @@ test(`${kills} kills among receivers that die and come back: nothing lost, no ke
     const delivered = (id: string) => targets.some((target) => target.wasDelivered(id));
     return [...ledger.accepted].filter((id) => !delivered(id));
   };
-  await until('everything is delivered', () => deliveredNow() >= ledger.accepted.size && missing().length === 0, 60_000).catch(() => undefined);
+  await until(
+    'everything is delivered',
+    () => deliveredNow() >= ledger.accepted.size && missing().length === 0,
+    60_000,
+  ).catch(() => undefined);
   expect(missing()).toEqual([]);
   await untilBacklog(bigpipe, {});
   const repeats = targets.reduce((sum, one) => sum + one.repeats, 0);
-  console.log(`${ledger.accepted.size} taken, ${ledger.unknown.size} unknown, ${deliveredNow()} delivered, ${repeats} repeats`);
+  console.log(
+    `${ledger.accepted.size} taken, ${ledger.unknown.size} unknown, ${deliveredNow()} delivered, ${repeats} repeats`,
+  );
   expect(targets.flatMap(({ faults }) => faults)).toEqual([]);
   expect(repeats).toBeLessThanOrEqual(kills * repeatsOfKill);
   expect(await bigpipe.end('SIGTERM')).toBe(0);

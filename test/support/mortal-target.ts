@@ -115,7 +115,8 @@ export class MortalTarget {
     const next = this.lanes.get(lane) ?? 0;
     if (number < next) this.faults.push(`${id} came after ${lane}-${next - 1}`);
     for (let before = next; before < number; before += 1) {
-      if (!this.mayBeMissing(`${lane}-${before}`)) this.faults.push(`${id} came before ${lane}-${before} was delivered`);
+      if (!this.mayBeMissing(`${lane}-${before}`))
+        this.faults.push(`${id} came before ${lane}-${before} was delivered`);
     }
   }
 
