@@ -17,13 +17,9 @@ export const noLane = 'free';
 /** Takes calls whose ids are LANE-NUMBER, from 0 on in the order in which bigpipe answered them. */
 export class MortalTarget {
   readonly faults: string[] = [];
-  /** Requests that came. */
-  arrivals = 0;
-  /** Requests that were answered 200, repeats of them too. */
-  answered = 0;
   /** Ids that were answered 200. */
   delivered = 0;
-  /** Ids that arrived again although they had been answered 200. */
+  /** Answers 200 to what had been answered so before. */
   repeats = 0;
   /** True for a request that a well receiver answers 500. */
   isBad: () => boolean = () => false;
@@ -90,9 +86,7 @@ export class MortalTarget {
     const id = String(headers['bigpipe-message-id']);
     const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0 };
     this.seen.set(id, seen);
-    this.arrivals += 1;
     seen.arrivals += 1;
-    if (seen.delivered > 0) this.repeats += 1;
     if (seen.arrivals === 1) this.checkOrder(id);
     else if (headers['bigpipe-redelivery'] === undefined) {
       this.faults.push(`${id} came for the ${seen.arrivals}th time without a word that it may be a repeat`);
@@ -102,8 +96,8 @@ export class MortalTarget {
       response.writeHead(500).end();
       return;
     }
-    this.answered += 1;
     if (seen.delivered === 0) this.deliveredFirst(id);
+    else this.repeats += 1;
     seen.delivered += 1;
     response.end();
   }
