@@ -83,3 +83,56 @@ test.each(kinds)('while it $name the others get theirs, and back again it gets a
   expect(clientStats['test']).toMatchObject({ rpcTotal: calls, rpcSuccess: calls, rpcFail: 0, deadLetters: 0 });
   expect(await bigpipe.end('SIGTERM')).toBe(0);
 });
+
+/** All of the first calls are the dead one's, each with a key of its own, and more than the windows of all partitions hold. */
+const deadFirst = 5000;
+const wellBehind = 100;
+
+async function callDeadFirst(process: BigpipeProcess): Promise<void> {
+  const ledger = new Ledger();
+  const callSome = async (name: string, url: string, count: number) => {
+    let next = 0;
+    const caller = async () => {
+      for (let i = next; i < count; i = next) {
+        next += 1;
+        await ledger.call(process, `${name}${i}-0`, { url, partition_key: `${name}${i}` });
+      }
+    };
+    await Promise.all(Array.from({ length: keys }, caller));
+  };
+  await callSome('dead', dead.url, deadFirst);
+  await callSome('well', well.url, wellBehind);
+  ledger.hangUp();
+  expect(ledger.accepted.size).toBe(deadFirst + wellBehind);
+}
+
+async function aloneInTheWindows({ name, health, consumer }: Kind): Promise<void> {
+  [dead, well] = await Promise.all([MortalTarget.start(health), MortalTarget.start()]);
+  bigpipe = await BigpipeProcess.start({
+    config: baseConfig({ 'kafka.consumer.list': [baseConsumer({ retries: 1000, ...consumer })] }),
+  });
+  await callDeadFirst(bigpipe);
+  try {
+    await until('the healthy one has all of its calls', () => well.delivered === wellBehind);
+  } finally {
+    const { backlog } = await subscriptionStats(bigpipe);
+    console.log(`while it ${name}: ${well.delivered} of ${wellBehind} delivered, ${JSON.stringify(backlog)}`);
+  }
+  await dead.become('well');
+  await until('the dead one has all of its calls', () => dead.delivered === deadFirst);
+  expect([...dead.faults, ...well.faults]).toEqual([]);
+  expect([dead.repeats, well.repeats]).toEqual([0, 0]);
+}
+
+const [gone, silent, open] = kinds as [Kind, Kind, Kind];
+
+test.each([silent, open])(
+  'alone in the windows, while it $name, it does not hold up who comes behind',
+  aloneInTheWindows,
+);
+
+// Without peers it may use all of the subscription's concurrency, and so seems only to wait for its turn.
+test.fails.each([gone, { ...open, name: 'answers 500', consumer: {} }])(
+  'alone in the windows, while it $name, it does not hold up who comes behind',
+  aloneInTheWindows,
+);
