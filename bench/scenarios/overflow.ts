@@ -14,7 +14,8 @@ const sampleMs = 500;
 const windowMs = 3000;
 const longestMs = 240_000;
 const wellBehaved = { delayMs: 0, silentFrom: null, failing: 0 };
-const retries = { retries: 1000, retryBackoff: [200], timeout: 2000 };
+const silent = { ...wellBehaved, silentFrom: 0 };
+const retries = { retries: 1000, retryBackoff: [200], timeout: 1000 };
 
 export interface OverflowGoals {
   /** Of the throughput without the dead destination. */
@@ -78,38 +79,36 @@ async function deliverStraight(lab: Lab, messages: number): Promise<Passage> {
   const { atMs } = await allArrived(receiver, messages);
   await untilSettled(app);
   const bytes = (writtenBytes(app.pid) - before) / messages;
+  lab.say(`straight ${perSecondOf(atMs).toFixed(0)}/s, ${bytes.toFixed(0)} B a message`);
   await app.stop();
   await receiver.stop();
   return { perSecond: perSecondOf(atMs), bytes };
 }
 
 async function deliverAround(lab: Lab, messages: number): Promise<ThereAndBack> {
-  const { receiver, origin } = await lab.scriptedReceiver(wellBehaved);
+  const { receiver, origin } = await lab.scriptedReceiver(silent);
   const directory = await lab.directory();
   await lab.fill(directory, `${origin}/hook`, messages);
-  await receiver.call('die', null);
   const app = await lab.app({ directory, concurrency, consumer: retries });
   const before = writtenBytes(app.pid);
+  // From when on they leave: until then nobody knows that it will not answer.
+  const first = await untilBacklog(app, (backlog) => (backlog['overflow'] ?? 0) > 0);
   const startMs = performance.now();
-  const { overflow: inOverflow = 0 } = await untilBacklog(app, ({ unread }) => unread === 0);
+  const all = await untilBacklog(app, ({ unread }) => unread === 0);
   const outMs = performance.now() - startMs;
-  await receiver.call('rise', null);
-  const riseMs = performance.now();
-  await allArrived(receiver, messages);
-  const backMs = performance.now() - riseMs;
+  const outPerSecond = (((first['unread'] ?? 0) - (all['unread'] ?? 0)) * 1000) / outMs;
+  await receiver.call('behave', wellBehaved);
+  const tried = (await receiver.call('noted', null)).atMs.length;
+  const { atMs } = await allArrived(receiver, messages + tried);
+  const backPerSecond = perSecondOf(atMs.slice(tried));
   await untilSettled(app);
   const bytes = (writtenBytes(app.pid) - before) / messages;
   lab.say(
-    `${inOverflow} of ${messages} were in the overflow only, out in ${outMs.toFixed(0)} ms, back in ${backMs.toFixed(0)} ms`,
+    `${all['overflow']} of ${messages} stood in the overflow; out ${outPerSecond.toFixed(0)}/s, back ${backPerSecond.toFixed(0)}/s, ${bytes.toFixed(0)} B a message`,
   );
   await app.stop();
   await receiver.stop();
-  return {
-    perSecond: (messages * 1000) / (outMs + backMs),
-    outPerSecond: (messages * 1000) / outMs,
-    backPerSecond: (messages * 1000) / backMs,
-    bytes,
-  };
+  return { perSecond: 1 / (1 / outPerSecond + 1 / backPerSecond), outPerSecond, backPerSecond, bytes };
 }
 
 /** Of so many addresses the first ones are well; the others are one destination, and silent. */
