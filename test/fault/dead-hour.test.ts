@@ -230,7 +230,8 @@ test('nobody else notices, memory is flat, and back again it gets all by the ram
   expect(faults).toEqual([]);
   expect(delivered).toEqual({ well: toWell, dead: 0 });
   expect(quantile(latencies, 1)).toBeLessThanOrEqual(healthyWithinMs);
-  expect(Math.max(...memory.slice(1))).toBeLessThanOrEqual(1.1 * (memory[0] as number));
+  // After 20 minutes all windows are as full as they will be.
+  expect(Math.max(...memory.slice(1))).toBeLessThanOrEqual(1.1 * (memory[1] as number));
 
   isDead = false;
   await bigpipe.run(2 * breakPeriod * 1000, () => delivered.dead > 0, fineStepMs);
