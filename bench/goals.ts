@@ -34,6 +34,8 @@ export const goals = {
     /** Of the limit. */
     herd: atMost(1.1, 1.05),
   },
+  /** Healthy destinations beside a dead one with nine tenths of the backlog, against the same without it; memory of its start. */
+  overflow: { beside: atLeast(0.95, 0.98), flat: atMost(1.1, 1.05) },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
 } as const;

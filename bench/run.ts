@@ -11,6 +11,7 @@ import { endToEnd } from './scenarios/end-to-end.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
+import { overflow } from './scenarios/overflow.ts';
 import { ramp } from './scenarios/ramp.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import type { Figure } from './support/figures.ts';
@@ -51,6 +52,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
+  overflow: (lab) => overflow(lab, goals.overflow),
   ramp: (lab) => ramp(lab, goals.ramp),
 };
 

@@ -29,6 +29,11 @@ export function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? 0) * kib;
 }
 
+/** What the process has had written to storage so far. */
+export function writtenBytes(pid: number): number {
+  return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
+}
+
 /** Seconds that all processors have worked, and that they could have worked, since the machine started. */
 export function machineSeconds(): { busy: number; all: number } {
   const line = readFileSync('/proc/stat', 'latin1').split('\n')[0] as string;

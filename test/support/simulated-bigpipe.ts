@@ -29,6 +29,8 @@ export interface SimulationOptions {
   /** How many requests the receivers have and will not answer before time moves on. */
   readonly held?: () => number;
   readonly clock?: FakeClock;
+  /** Further keys of the configuration. */
+  readonly settings?: Config;
 }
 
 /** Ends with the test: call `dispose`. */
@@ -41,7 +43,7 @@ export class SimulatedBigpipe {
   ) {}
 
   static async start(options: SimulationOptions): Promise<SimulatedBigpipe> {
-    const { consumer, backlog, held = () => 0, clock = new FakeClock(Date.now()) } = options;
+    const { consumer, backlog, held = () => 0, clock = new FakeClock(Date.now()), settings = {} } = options;
     const home = await embeddedHome();
     await fill(home, backlog);
     const file = join(home.directory, 'bigpipe.json');
@@ -50,11 +52,17 @@ export class SimulatedBigpipe {
       'kafka.topics': [{ name: 'test', partitions }],
       'kafka.consumer.list': [baseConsumer({ ...consumer, timeout: timeoutMs })],
       'broker.embedded.directory': home.directory,
+      ...settings,
     });
     await writeFile(file, JSON.stringify(config));
     const simulated = new SimulatedBigpipe(clock, home, await startBigpipe(file, clock), held);
     await simulated.settle();
     return simulated;
+  }
+
+  /** Where it takes calls. */
+  get port(): number {
+    return this.running.port;
   }
 
   get inFlight(): number {

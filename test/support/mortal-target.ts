@@ -1,0 +1,127 @@
+// A receiver that dies in several ways and comes back on its port, and says at each arrival what must never be.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** `well`: answers 200; `fails`: answers 500; `silent`: takes requests and never answers; `gone`: refuses connections. */
+export type Health = 'well' | 'fails' | 'silent' | 'gone';
+
+interface Seen {
+  arrivals: number;
+  /** How often it was answered 200. */
+  delivered: number;
+}
+
+/** The lane of calls that have no key. */
+export const noLane = 'free';
+
+/** Takes calls whose ids are LANE-NUMBER, from 0 on in the order in which bigpipe answered them. */
+export class MortalTarget {
+  readonly faults: string[] = [];
+  /** Ids that were answered 200. */
+  delivered = 0;
+  /** Answers 200 to what had been answered so before. */
+  repeats = 0;
+  /** True for a request that a well receiver answers 500. */
+  isBad: () => boolean = () => false;
+  /** True for an id of which nobody knows whether bigpipe took it. */
+  mayBeMissing: (id: string) => boolean = () => false;
+  private readonly seen = new Map<string, Seen>();
+  /** Of each lane: the number behind the highest that was answered 200. */
+  private readonly lanes = new Map<string, number>();
+  private isWhat: Health = 'well';
+  private server: Server | null = null;
+  private port = 0;
+
+  static async start(health: Health = 'well'): Promise<MortalTarget> {
+    const target = new MortalTarget();
+    await target.listen();
+    await target.become(health);
+    return target;
+  }
+
+  /** The same also while it is gone. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  get health(): Health {
+    return this.isWhat;
+  }
+
+  async become(health: Health): Promise<void> {
+    this.isWhat = health;
+    if (health === 'gone') await this.close();
+    else if (this.server === null) await this.listen();
+  }
+
+  wasDelivered(id: string): boolean {
+    return (this.seen.get(id)?.delivered ?? 0) > 0;
+  }
+
+  async close(): Promise<void> {
+    const { server } = this;
+    this.server = null;
+    if (server === null) return;
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+
+  private async listen(): Promise<void> {
+    const server = createServer((request, response) => {
+      request.resume();
+      request.once('end', () => this.received(request, response));
+    });
+    server.keepAliveTimeout = 60_000;
+    this.server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.port, '127.0.0.1', resolve);
+    });
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  private received({ headers }: IncomingMessage, response: ServerResponse): void {
+    const id = String(headers['bigpipe-message-id']);
+    const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0 };
+    this.seen.set(id, seen);
+    seen.arrivals += 1;
+    if (seen.arrivals === 1) this.checkOrder(id);
+    else if (headers['bigpipe-redelivery'] === undefined) {
+      this.faults.push(`${id} came for the ${seen.arrivals}th time without a word that it may be a repeat`);
+    }
+    if (this.isWhat === 'silent' || this.isWhat === 'gone') return;
+    if (this.isWhat === 'fails' || this.isBad()) {
+      response.writeHead(500).end();
+      return;
+    }
+    if (seen.delivered === 0) this.deliveredFirst(id);
+    else this.repeats += 1;
+    seen.delivered += 1;
+    response.end();
+  }
+
+  /** All before it in its lane have been answered 200, and none behind it has come. */
+  private checkOrder(id: string): void {
+    const { lane, number } = placeOf(id);
+    if (lane === noLane) return;
+    const next = this.lanes.get(lane) ?? 0;
+    if (number < next) this.faults.push(`${id} came after ${lane}-${next - 1}`);
+    for (let before = next; before < number; before += 1) {
+      if (!this.mayBeMissing(`${lane}-${before}`))
+        this.faults.push(`${id} came before ${lane}-${before} was delivered`);
+    }
+  }
+
+  private deliveredFirst(id: string): void {
+    const { lane, number } = placeOf(id);
+    this.delivered += 1;
+    this.lanes.set(lane, Math.max(this.lanes.get(lane) ?? 0, number + 1));
+  }
+}
+
+function placeOf(id: string): { readonly lane: string; readonly number: number } {
+  const at = id.lastIndexOf('-');
+  return { lane: id.slice(0, at), number: Number(id.slice(at + 1)) };
+}
