@@ -86,7 +86,7 @@ export class Dispatcher {
 
   /** The state of a message in each subscription of its topic that is served here. */
   explain(topic: string, partition: number, offset: bigint): Explanation[] {
-    return this.runnersOf(topic).flatMap((runner) => runner.explain(partition, offset) ?? []);
+    return this.runnersOf(topic).flatMap((runner) => runner.view.explain(partition, offset) ?? []);
   }
 
   /** Null when there is no such subscription here. */
@@ -101,7 +101,7 @@ export class Dispatcher {
 
   /** The same by message id, of messages that are read and not settled. */
   explainId(id: string): Explanation[] {
-    return this.allRunners().flatMap((runner) => runner.explainId(id));
+    return this.allRunners().flatMap((runner) => runner.view.explainId(id));
   }
 
   /** A runner stands there once for each of its topics. */
@@ -118,7 +118,7 @@ export class Dispatcher {
     for (const counters of this.clients.values()) counters.circuitIsBreak = 0;
     for (const runner of this.allRunners()) {
       const counters = this.clients.get(runner.subscription.topic);
-      const isOpen = runner.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
+      const isOpen = runner.view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
       if (counters !== undefined && isOpen) counters.circuitIsBreak = 1;
     }
     return Object.fromEntries(this.clients);
@@ -126,7 +126,7 @@ export class Dispatcher {
 
   private rowOf(runner: GroupRunner): object {
     const { topic, groupId } = runner.subscription;
-    return { topic, groupId, backlog: runner.backlog(), destinations: runner.troubled() };
+    return { topic, groupId, backlog: runner.view.backlog(), destinations: runner.view.troubled() };
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {

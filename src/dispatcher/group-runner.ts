@@ -7,19 +7,11 @@ import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
-import {
-  type BacklogCounts,
-  countDestinations,
-  type DestinationRow,
-  emptyCounts,
-  troubledDestinations,
-} from './backlog.js';
 import type { DeadLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import { DelayedNotes } from './delayed-notes.js';
 import { Deliverer } from './deliverer.js';
 import { DoubtfulCopies } from './doubtful-copies.js';
-import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
 import { Inlet, type InletKind, Intake } from './intake.js';
 import { readMetadata } from './offset-tracker.js';
@@ -28,6 +20,7 @@ import { OwnedPartition } from './owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
 import { Redrive, type RedriveOrder } from './redrive.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import { SubscriptionView } from './subscription-view.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
 const minWindow = 1024;
@@ -62,6 +55,7 @@ interface OwnedWindow {
 export class GroupRunner {
   /** The topics it reads: the subscription's own first, so that it is handed over before what was moved from it. */
   readonly topics: readonly string[];
+  readonly view: SubscriptionView;
   private readonly windows = new Map<string, OwnedWindow>();
   private readonly partitions = new Map<number, OwnedPartition>();
   /** Also of windows that have gone and whose last works still end. */
@@ -129,6 +123,17 @@ export class GroupRunner {
     );
     this.topics = [topic, this.overflow.topic, ...this.overflow.delayTopics];
     this.deadLetters = new DeadLetterBox(broker, topic, groupId);
+    const { topics, windows, partitions, delayed, deliverer } = this;
+    this.view = new SubscriptionView({
+      subscription,
+      broker,
+      clock,
+      deliverer,
+      topics,
+      windows,
+      partitions,
+      delayed,
+    });
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -265,102 +270,6 @@ export class GroupRunner {
     await Promise.all(leaving.map((owned) => this.commit(owned)));
   }
 
-  /** Null when the partition is not ours now. */
-  explain(partition: number, offset: bigint): Explanation | null {
-    const { topic, groupId } = this.subscription;
-    const owned = this.windows.get(nameOf({ topic, partition }));
-    if (owned === undefined) return null;
-    const { window, inlet } = owned;
-    const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
-    const delayed = this.delayed.at(partition, offset);
-    if (delayed !== undefined) return explainDelayed(delayed, this.subscription);
-    if (work !== undefined) return this.explainWork(work);
-    const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
-    if (offset >= window.nextOffset) {
-      const detail = `${offset - window.nextOffset} messages of the partition come before it`;
-      const waitingFor = [{ reason: 'backlog', detail, until: null } as const, ...this.windowWait(window)];
-      return { ...place, state: 'unread', waitingFor };
-    }
-    if (window.isOpen(offset)) return { ...place, state: 'to dead letter', waitingFor: [] };
-    const elsewhere = this.unreadElsewhere(partition);
-    if (inlet.owned.spills.size === 0 && elsewhere === 0n) return { ...place, state: 'settled', waitingFor: [] };
-    const detail = `${elsewhere} messages of the partition stand in the overflow, or wait for their time, and are not read back yet`;
-    return {
-      ...place,
-      state: 'settled or in the overflow',
-      waitingFor: [{ reason: 'overflow', detail, until: null }],
-    };
-  }
-
-  /** Where a message with this id waits, of those that are read and not settled. */
-  explainId(id: string): Explanation[] {
-    const found = this.delayed.withId(id).map((note) => explainDelayed(note, this.subscription));
-    for (const { window } of this.windows.values()) {
-      for (const work of window.works()) {
-        const { origin } = work.delivery;
-        if (work.delivery.id !== id || this.delayed.at(origin.partition, origin.offset) !== undefined) continue;
-        found.push(this.explainWork(work));
-      }
-    }
-    return found;
-  }
-
-  backlog(): BacklogCounts {
-    const counts = emptyCounts();
-    const { groupId } = this.subscription;
-    const ends = new Map(
-      this.topics.flatMap((topic) =>
-        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
-      ),
-    );
-    for (const { window, inlet } of this.windows.values()) {
-      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      counts[countOf[inlet.kind]] += unread;
-      counts.toDeadLetter += window.beingBuried;
-    }
-    for (const { lanes } of this.partitions.values()) counts.order += lanes.waiting;
-    counts.retry = this.deliverer.waitingRetries;
-    countDestinations(counts, this.deliverer.scheduler);
-    return counts;
-  }
-
-  troubled(): DestinationRow[] {
-    const time = new WallTime(this.parts.clock);
-    return troubledDestinations(this.deliverer.scheduler.destinations, (ms) => time.unixMs(ms));
-  }
-
-  private explainWork(work: Work): Explanation {
-    const ahead = this.partitions.get(work.window.partition.partition)?.lanes.headOf(work);
-    return explainWork(work, ahead, this.subscription, this.deliverer.scheduler, this.parts.clock);
-  }
-
-  /** The message of that place, if it has been moved and read back. */
-  private movedFrom(partition: number, offset: bigint): Work | undefined {
-    for (const topic of this.topics.slice(1)) {
-      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
-      for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
-    }
-    return undefined;
-  }
-
-  private unreadElsewhere(partition: number): bigint {
-    let unread = 0n;
-    for (const topic of this.topics.slice(1)) {
-      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
-      if (window !== undefined) unread += this.endOf(window.partition) - window.nextOffset;
-    }
-    return unread;
-  }
-
-  /** A window that is full is why nothing more is read. */
-  private windowWait(window: PartitionWindow): Explanation['waitingFor'] {
-    if (!window.isPaused) return [];
-    const works = [...window.works()];
-    const oldest = works[0]?.delivery;
-    const behind = oldest === undefined ? '' : `, the oldest is ${oldest.id} for ${oldest.destination}`;
-    return [{ reason: 'window', detail: `${works.length} that were read are not settled${behind}`, until: null }];
-  }
-
   private settled(work: Work): void {
     const { window } = work;
     const inlet = this.inlets.get(window) as Inlet;
@@ -447,9 +356,6 @@ export class GroupRunner {
     return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
 }
-
-/** Under which word of the backlog the unread ones of a topic stand. */
-const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed' } as const;
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;

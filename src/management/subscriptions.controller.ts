@@ -32,7 +32,7 @@ export class SubscriptionsController {
   list(): SubscriptionRow[] {
     return this.dispatcher.subscriptions.map((runner) => {
       const { topic, groupId } = runner.subscription;
-      return { topic, groupId, paused: this.pausedOf(topic, groupId), backlog: runner.backlog() };
+      return { topic, groupId, paused: this.pausedOf(topic, groupId), backlog: runner.view.backlog() };
     });
   }
 

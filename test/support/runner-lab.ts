@@ -123,13 +123,13 @@ export class RunnerLab {
 
   /** The one explanation of the message at an offset. */
   explain({ runner }: Running, offset: number): Explanation {
-    const explanation = runner.explain(0, BigInt(offset));
+    const explanation = runner.view.explain(0, BigInt(offset));
     if (explanation === null) throw new Error(`${offset} is not ours`);
     return explanation;
   }
 
   backlog({ runner }: Running): Partial<BacklogCounts> {
-    const counts = Object.entries(runner.backlog());
+    const counts = Object.entries(runner.view.backlog());
     return Object.fromEntries(counts.filter(([, count]) => count > 0));
   }
 

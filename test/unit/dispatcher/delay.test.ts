@@ -11,7 +11,7 @@ const eager = { rate: perSecond(1_000_000), concurrency: fixed(50), retries: 3 }
 let lab: SpillLab;
 afterEach(() => lab.close());
 
-const delayed = () => lab.runner.backlog().delayed;
+const delayed = () => lab.runner.view.backlog().delayed;
 
 test('a retry that is far off leaves the window, and comes when it is due, with its attempts', async () => {
   lab = await SpillLab.start({ ...eager, backoff: [90_000] });
@@ -23,7 +23,7 @@ test('a retry that is far off leaves the window, and comes when it is due, with 
   };
   await lab.append(lab.call('x', null, url));
   await lab.until('it waits on disk', () => delayed() === 1, 1);
-  expect(lab.runner.backlog()).toMatchObject({ retry: 0, ready: 0, unread: 0 });
+  expect(lab.runner.view.backlog()).toMatchObject({ retry: 0, ready: 0, unread: 0 });
   await lab.until('it is delivered', () => lab.client.rpcSuccess === 1, 500);
   // Within a second of its time.
   expect(sent[0]).toBe('1 null 0');

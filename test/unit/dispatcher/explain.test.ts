@@ -41,17 +41,17 @@ test('settled, in flight, and not ours', async () => {
     waitingFor: [],
     estimate: null,
   });
-  expect(running.runner.explain(1, 0n)).toBeNull();
+  expect(running.runner.view.explain(1, 0n)).toBeNull();
   expect(lab.backlog(running)).toEqual({ inFlight: 1 });
 });
 
 test('by its id, as long as it is not settled', async () => {
   const { runner } = await lab.run();
   await lab.append(call('x'), call('y'));
-  expect(runner.explainId('id-y')).toMatchObject([{ offset: '1', state: 'in flight' }]);
+  expect(runner.view.explainId('id-y')).toMatchObject([{ offset: '1', state: 'in flight' }]);
   await lab.end('y', delivered);
-  expect(runner.explainId('id-y')).toEqual([]);
-  expect(runner.explainId('nobody')).toEqual([]);
+  expect(runner.view.explainId('id-y')).toEqual([]);
+  expect(runner.view.explainId('nobody')).toEqual([]);
 });
 
 test('order: behind which message of the key', async () => {
@@ -148,7 +148,7 @@ test('circuit: its state and until when; then the probe; then recovering', async
     estimate: lab.time(9900),
   });
   expect(lab.backlog(running)).toEqual({ circuit: 3 });
-  expect(running.runner.troubled()).toMatchObject([
+  expect(running.runner.view.troubled()).toMatchObject([
     { destination: a, inFlight: 0, ready: 3, states: [{ state: 'open', nextChange: lab.time(9900) }] },
   ]);
   await lab.pass(9900);
@@ -194,7 +194,7 @@ test('warm-up: the rate for now', async () => {
   expect(lab.explain(running, 1)).toMatchObject({ waitingFor: [{ reason: 'warm-up' }], estimate: expect.any(String) });
   expect(lab.explain(running, 1).waitingFor[0]?.detail).toMatch(/^1\.0 a second, growing, until /);
   expect(lab.backlog(running)).toEqual({ inFlight: 1, 'warm-up': 2 });
-  expect(running.runner.troubled()).toMatchObject([{ states: [{ state: 'warming up' }] }]);
+  expect(running.runner.view.troubled()).toMatchObject([{ states: [{ state: 'warming up' }] }]);
 });
 
 test('budget: retries wait while first attempts go on', async () => {

@@ -148,7 +148,7 @@ describe('a circuit', () => {
     lab.target.answer = ({ destination }) => (destination === a && isDead ? refused : delivered);
     await lab.append(...calls(20, 'a', a), ...calls(4, 'b', b));
     await lab.pass(100, 10);
-    const state = () => running.runner.troubled()[0]?.states[0]?.state;
+    const state = () => running.runner.view.troubled()[0]?.states[0]?.state;
     expect(state()).toBe('open');
     expect(lab.bodies(b).length).toBe(4);
     const atOpening = lab.bodies(a).length;

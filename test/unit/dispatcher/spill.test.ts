@@ -63,7 +63,7 @@ describe('a dead destination with most of the traffic', () => {
     for (const numbers of byKey.values()) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
     await lab.until('all is settled', () => lab.lag('orders') === 0n && lab.lag(overflow) === 0n);
     expect(lab.client).toMatchObject({ rpcTotal: 10_000, rpcSuccess: 10_000, rpcFail: 0 });
-    expect(lab.runner.backlog()).toMatchObject({ unread: 0, overflow: 0, order: 0, retry: 0, inFlight: 0 });
+    expect(lab.runner.view.backlog()).toMatchObject({ unread: 0, overflow: 0, order: 0, retry: 0, inFlight: 0 });
   });
 });
 
