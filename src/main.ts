@@ -27,7 +27,8 @@ function configFile(): string | null {
   }
 }
 
-function drainOnSignals(running: RunningBigpipe): void {
+/** From the first moment: a signal that comes during the start drains what has just started. */
+function drainOnSignals(starting: Promise<RunningBigpipe>): void {
   let firstMs: number | undefined;
   const onSignal = () => {
     const nowMs = performance.now();
@@ -38,7 +39,12 @@ function drainOnSignals(running: RunningBigpipe): void {
       return;
     }
     firstMs = nowMs;
-    running.close().then(
+    const drained = starting.then(
+      (running) => running.close(),
+      // Why it did not start is told below.
+      () => undefined,
+    );
+    drained.then(
       () => process.exit(0),
       (error) => fail(`could not drain: ${textOf(error)}`, 1),
     );
@@ -48,7 +54,9 @@ function drainOnSignals(running: RunningBigpipe): void {
 }
 
 try {
-  drainOnSignals(await startBigpipe(configFile()));
+  const starting = startBigpipe(configFile());
+  drainOnSignals(starting);
+  await starting;
 } catch (error) {
   if (error instanceof SettingsError) fail(`the configuration is refused: ${error.message}`, exitConfig);
   if (error instanceof BigpipeError) fail(`${error.message} (${error.code})`, 1);

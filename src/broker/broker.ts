@@ -12,7 +12,7 @@ export interface TopicPartition {
 
 /**
  * standard: settled messages go by age and size. side: they go as soon as they are settled, and never before.
- * keep: nothing goes by itself (dead letters).
+ * keep: the same, once a group has a mark there; and they may use what is kept in reserve when the log is full.
  */
 export const retentions = ['standard', 'side', 'keep'] as const;
 export type Retention = (typeof retentions)[number];

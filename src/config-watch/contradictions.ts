@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { deadLetterTopic } from '../message/side-topic.js';
+import { controlTopic, deadLetterTopic, delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
 import { entriesOf, shown } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
@@ -18,6 +18,9 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   const consumers = entriesOf<SubscriptionEntry>(subscription['kafka.consumer.list']);
   const names = topics.map(({ name }) => name);
   repeated(names, (i) => faults.push(`kafka.topics[${i}].name: found ${shown(names[i])} a second time`));
+  names.forEach((name, i) => {
+    if (name === controlTopic) faults.push(`kafka.topics[${i}].name: found ${shown(name)}, which is bigpipe's own`);
+  });
   const known = [...new Set(names)].map((name) => shown(name)).join(', ');
   const mustBeKnown = (path: string, topic: unknown) => {
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
@@ -37,16 +40,27 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     }
     collectEntry(path, entry, faults);
   });
-  // Dead-letter topics share the names' space: a.b of group c and a of group b.c would be one.
-  const letters = consumers.map(({ topic, groupId }) => deadLetterTopic(topic, groupId));
-  repeated(letters, (i) => {
-    if (claims.indexOf(claims[i] as string) < i) return;
-    faults.push(`kafka.consumer.list[${i}]: its dead-letter topic ${shown(letters[i])} is another entry's already`);
-  });
-  letters.forEach((letter, i) => {
-    if (names.includes(letter))
-      faults.push(`kafka.consumer.list[${i}]: its dead-letter topic ${shown(letter)} is in kafka.topics`);
-  });
+  collectSideTopics(consumers, names, faults);
+}
+
+/** They share the names' space: a.b of group c and a of group b.c would be one. */
+function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: string[]): void {
+  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
+  for (const [what, topicOf] of [
+    ['dead-letter', deadLetterTopic],
+    ['overflow', overflowTopic],
+    ...delayTiers.map((tier) => ['delay', (topic: string, group: string) => delayTopic(topic, group, tier)] as const),
+  ] as const) {
+    const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
+    repeated(own, (i) => {
+      if (claims.indexOf(claims[i] as string) < i) return;
+      faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(own[i])} is another entry's already`);
+    });
+    own.forEach((name, i) => {
+      if (names.includes(name))
+        faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(name)} is in kafka.topics`);
+    });
+  }
 }
 
 /** Inside one consumer entry. */

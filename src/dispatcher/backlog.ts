@@ -4,11 +4,11 @@ import type { Destination } from './destination.js';
 import type { Scheduler } from './scheduler.js';
 
 /**
- * Messages by what they wait for. `unread`: still in the log only; `overflow`: moved there and not read back yet;
+ * Messages by what they wait for. `unread`: still in the log only; `overflow`, `delayed`: moved there and not read back yet;
  * `ready`: nothing known holds them.
  */
 export type BacklogCounts = Record<
-  'unread' | 'overflow' | 'ready' | 'order' | 'retry' | 'inFlight' | 'toDeadLetter' | HoldReason,
+  'unread' | 'overflow' | 'delayed' | 'ready' | 'order' | 'retry' | 'inFlight' | 'toDeadLetter' | HoldReason,
   number
 >;
 
@@ -32,11 +32,13 @@ export function emptyCounts(): BacklogCounts {
   return {
     unread: 0,
     overflow: 0,
+    delayed: 0,
     ready: 0,
     order: 0,
     retry: 0,
     inFlight: 0,
     toDeadLetter: 0,
+    pause: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '../broker/broker.js';
 import { Clock, pause } from '../message/clock.js';
-import type { Position, StoredMessage } from '../message/message.js';
+import type { MessageHeaders, Position, StoredMessage } from '../message/message.js';
 import { withoutSideNote } from '../message/side-message.js';
 import { deadLetterTopic } from '../message/side-topic.js';
 
@@ -89,6 +89,26 @@ export class DeadLetter {
       -1,
     );
   }
+}
+
+/** What was written beside a dead letter, without its prefix. */
+export function historyOf(headers: MessageHeaders): Record<string, string> {
+  const entries = Object.entries(headers).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]));
+}
+
+/** The headers as the message had them. */
+export function withoutHistory(headers: MessageHeaders): MessageHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(prefix)));
+}
+
+/** Where the message was first stored; its place among the dead letters if that is not told. */
+export function originOfLetter(letter: StoredMessage): Position {
+  const { topic, partition, offset } = historyOf(letter.headers);
+  const isWhole = /^\d{1,18}$/;
+  if (topic === undefined || topic === '' || !isWhole.test(partition ?? '') || !isWhole.test(offset ?? ''))
+    return letter;
+  return { topic, partition: Number(partition), offset: BigInt(offset as string) };
 }
 
 function timeOf(unixMs: number): string {

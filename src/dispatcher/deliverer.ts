@@ -3,6 +3,7 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import type { Outcome } from '../message/outcome.js';
+import { delayTiers } from '../message/side-topic.js';
 import { backoffMs } from '../policy/backoff.js';
 import type { Target } from '../target/target.js';
 import type { DeadLetter } from './dead-letter.js';
@@ -23,6 +24,10 @@ export interface DelivererParts {
   readonly deadLetter: DeadLetter;
   readonly counters: ClientCounters;
   readonly settled: (work: Work) => void;
+  /** It waits elsewhere until its time is near. */
+  readonly delay: (work: Work) => void;
+  /** The first attempt of a message that was redriven has ended. */
+  readonly redriven: (id: string, went: 'well' | 'wrong') => void;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -50,7 +55,7 @@ export class Deliverer {
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
     const destination = this.scheduler.destinations.take(work.delivery.destination);
-    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.wait(work);
+    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.waitOrDelay(work, destination);
     else this.scheduler.offer(work, destination);
   }
 
@@ -98,6 +103,9 @@ export class Deliverer {
     const { counters, report } = this.parts;
     const { work } = attempt;
     const { delivery } = work;
+    if (delivery.redelivery === 'redrive' && outcome.kind !== 'aborted') {
+      this.parts.redriven(delivery.id, outcome.kind === 'delivered' ? 'well' : 'wrong');
+    }
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;
@@ -125,6 +133,7 @@ export class Deliverer {
   }
 
   private retryLater({ work, destination }: Attempt, { reason }: Extract<Outcome, { kind: 'retry' }>): void {
+    destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed) {
       this.scheduler.destinations.release(destination);
       return;
@@ -134,7 +143,18 @@ export class Deliverer {
     delivery.notBeforeMs = clock.now() + Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.attempt += 1;
     delivery.redelivery = reason;
-    this.wait(work);
+    this.waitOrDelay(work, destination);
+  }
+
+  /** What waits long and holds no lane waits on disk. */
+  private waitOrDelay(work: Work, destination: Destination): void {
+    const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
+    if (work.lane !== null || waitMs < delayTiers[0].ms) {
+      this.wait(work);
+      return;
+    }
+    this.scheduler.destinations.release(destination);
+    this.parts.delay(work);
   }
 
   /** Until its time has come it holds its lane and nothing else. */

@@ -27,8 +27,8 @@ export class Destination {
   usedIn = Number.NEGATIVE_INFINITY;
 
   private busySinceMs: number;
-  /** Deliveries that ended for good. */
-  private readonly ended: SecondCounts;
+  /** Deliveries that ended for good, and attempts that failed. */
+  private readonly progress: SecondCounts;
 
   constructor(
     readonly name: string,
@@ -37,7 +37,7 @@ export class Destination {
     nowMs: number,
   ) {
     this.busySinceMs = nowMs;
-    this.ended = new SecondCounts(progressSeconds, nowMs);
+    this.progress = new SecondCounts(progressSeconds, nowMs);
   }
 
   /** The first of its deliveries after a pause. */
@@ -46,18 +46,22 @@ export class Destination {
   }
 
   deliveryEnded(nowMs: number): void {
-    this.ended.add(1, 0, nowMs);
+    this.progress.add(1, 0, nowMs);
+  }
+
+  attemptFailed(nowMs: number): void {
+    this.progress.add(0, 1, nowMs);
   }
 
   /**
-   * True when its messages wait although the subscription could send (it holds them itself, or none is ready), and at
-   * its present pace that will last.
+   * True when its messages wait although the subscription could send (it holds them itself, or none is ready), or would
+   * wait if it could (more attempts fail than deliveries end), and at its present pace that will last.
    */
   standsStill(nowMs: number): boolean {
-    if (this.hold === null && this.ready > 0) return false;
+    const [ended, failed] = this.progress.totals(nowMs);
+    if (this.hold === null && this.ready > 0 && failed <= ended) return false;
     const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);
     if (busySeconds * 1000 < graceMs) return false;
-    const [ended] = this.ended.totals(nowMs);
     return this.pending * busySeconds > slowSeconds * ended;
   }
 

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.js';
 import { PolicyModule } from '../policy/policy.module.js';
 import { TargetModule } from '../target/target.module.js';
+import { ControlLog } from './control-log.js';
 import { DeadLetter } from './dead-letter.js';
 import { DispatcherController } from './dispatcher.controller.js';
 import { Dispatcher } from './dispatcher.js';
@@ -11,7 +12,7 @@ import { Gates } from './gates.js';
 @Module({
   imports: [CircuitBreakerModule, PolicyModule, TargetModule],
   controllers: [DispatcherController],
-  providers: [DeadLetter, Dispatcher, Gates],
-  exports: [Dispatcher],
+  providers: [ControlLog, DeadLetter, Dispatcher, Gates],
+  exports: [ControlLog, Dispatcher],
 })
 export class DispatcherModule {}

@@ -12,6 +12,7 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
+import { ControlLog } from './control-log.js';
 import { DeadLetter } from './dead-letter.js';
 import type { Explanation } from './explain.js';
 import { FailureLog } from './failure-log.js';
@@ -29,7 +30,7 @@ export class Dispatcher {
   private readonly runners = new Map<string, GroupRunner>();
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers: (ConsumerCounters & { groupId: string; topic: string })[] = [];
-  private running = false;
+  private drained = false;
 
   constructor(
     private readonly broker: Broker,
@@ -39,6 +40,7 @@ export class Dispatcher {
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly deadLetter: DeadLetter,
+    private readonly controlLog: ControlLog,
     stats: Stats,
   ) {
     stats.register('clientStats', () => this.clientStats());
@@ -49,6 +51,8 @@ export class Dispatcher {
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
     const { subscriptions } = this.configWatch.settings;
+    // What is paused sends nothing, also in the first moment.
+    await this.controlLog.open();
     for (const subscription of subscriptions) {
       const { groupId } = subscription;
       const runner = this.newRunner(subscription);
@@ -56,15 +60,15 @@ export class Dispatcher {
       for (const topic of runner.topics) this.runners.set(nameOf(topic, groupId), runner);
       await this.transport.join(groupId, runner.topics);
     }
-    this.running = true;
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
   async drain(): Promise<void> {
-    if (!this.running) return;
-    this.running = false;
+    if (this.drained) return;
+    this.drained = true;
     await Promise.all(this.allRunners().map((runner) => runner.drain()));
     await this.transport.close();
+    await this.controlLog.close();
     await this.target.close();
   }
 
@@ -83,6 +87,16 @@ export class Dispatcher {
   /** The state of a message in each subscription of its topic that is served here. */
   explain(topic: string, partition: number, offset: bigint): Explanation[] {
     return this.runnersOf(topic).flatMap((runner) => runner.explain(partition, offset) ?? []);
+  }
+
+  /** Null when there is no such subscription here. */
+  subscription(topic: string, groupId: string): GroupRunner | null {
+    return this.runnersOf(topic).find(({ subscription }) => subscription.groupId === groupId) ?? null;
+  }
+
+  /** Every subscription that is served here. */
+  get subscriptions(): readonly GroupRunner[] {
+    return this.allRunners();
   }
 
   /** The same by message id, of messages that are read and not settled. */

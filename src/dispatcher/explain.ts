@@ -2,6 +2,7 @@
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { type Hold, type HoldReason, lowestRate } from '../policy/policy.js';
+import type { DelayedNote } from './delayed-notes.js';
 import type { Destination } from './destination.js';
 import type { Work } from './partition-window.js';
 import type { Scheduler } from './scheduler.js';
@@ -99,6 +100,26 @@ export function explainWork(
       until: ms === null ? null : time.text(ms),
     })),
     estimate: isKnown ? time.text(untilMs + aheadMs) : null,
+  };
+}
+
+/** A message that waits in a delay topic. */
+export function explainDelayed(note: DelayedNote, { topic, groupId }: SubscriptionSettings): Explanation {
+  const { id, partition, offset, destination, attempt, maxAttempts, redelivery, dueMs } = note;
+  const due = new Date(dueMs).toISOString();
+  const detail = `attempt ${attempt} of ${maxAttempts} after a ${redelivery}, due ${due}, waiting on disk`;
+  return {
+    groupId,
+    topic,
+    partition,
+    offset: `${offset}`,
+    id,
+    destination,
+    attempt,
+    maxAttempts,
+    state: 'waiting',
+    waitingFor: [{ reason: 'retry', detail, until: due }],
+    estimate: due,
   };
 }
 

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
+import { PausePolicy } from '../policy/pause.policy.js';
 import type {
   Candidate,
   DispatchPolicy,
@@ -36,9 +37,10 @@ export class Gates {
     circuit: CircuitBreakerPolicy,
     warmUp: WarmUpPolicy,
     share: SharePolicy,
+    pause: PausePolicy,
   ) {
-    this.subscriptionOrder = [concurrency, rate];
-    this.destinationOrder = [budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate];
+    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
   }
 
   openSubscription(scope: GateScope): GateRow {

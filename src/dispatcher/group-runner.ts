@@ -1,9 +1,11 @@
 // Runs one subscription: reads with back-pressure, keeps each partition's windows, commits, drains.
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
-import { type Clock, type Timer, within } from '../message/clock.js';
+import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
+import { sideNoteOf } from '../message/side-message.js';
+import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
 import {
   type BacklogCounts,
@@ -13,14 +15,18 @@ import {
   troubledDestinations,
 } from './backlog.js';
 import type { DeadLetter } from './dead-letter.js';
+import { DeadLetterBox } from './dead-letter-box.js';
+import { DelayedNotes } from './delayed-notes.js';
 import { Deliverer } from './deliverer.js';
-import { type Explanation, explainWork, WallTime } from './explain.js';
+import { DoubtfulCopies } from './doubtful-copies.js';
+import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
 import type { Gates } from './gates.js';
-import { Inlet, Intake } from './intake.js';
+import { Inlet, type InletKind, Intake } from './intake.js';
 import { readMetadata } from './offset-tracker.js';
 import { Overflow } from './overflow.js';
 import { OwnedPartition } from './owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
+import { Redrive, type RedriveOrder } from './redrive.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
@@ -62,6 +68,9 @@ export class GroupRunner {
   private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
   private readonly deliverer: Deliverer;
   private readonly overflow: Overflow;
+  private readonly delayed = new DelayedNotes();
+  readonly deadLetters: DeadLetterBox;
+  private lastRedrive: Redrive | null = null;
   private readonly intake: Intake;
   private readonly windowSettings: WindowSettings;
   private commitTimer: Timer | null = null;
@@ -77,7 +86,23 @@ export class GroupRunner {
     this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
     const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
     const settled = (work: Work) => this.settled(work);
-    const deliveries = { subscription, clock, gates, target, deadLetter, counters: client, settled, report };
+    const delay = (work: Work) => {
+      this.delayed.add(work);
+      this.overflow.delay(work, (this.inlets.get(work.window) as Inlet).owned);
+    };
+    const redriven = (id: string, went: 'well' | 'wrong') => this.lastRedrive?.attempted(id, went);
+    const deliveries = {
+      subscription,
+      clock,
+      gates,
+      target,
+      deadLetter,
+      counters: client,
+      settled,
+      delay,
+      redriven,
+      report,
+    };
     this.deliverer = new Deliverer(deliveries);
     this.overflow = new Overflow({
       broker,
@@ -85,6 +110,7 @@ export class GroupRunner {
       topic,
       group: groupId,
       moved: (work) => this.moved(work),
+      refused: (moves) => this.intake.takeBack(moves, (window) => this.inlets.get(window) as Inlet),
       report,
     });
     this.intake = new Intake(
@@ -101,7 +127,8 @@ export class GroupRunner {
       },
       maxOpen,
     );
-    this.topics = [topic, this.overflow.topic];
+    this.topics = [topic, this.overflow.topic, ...this.overflow.delayTopics];
+    this.deadLetters = new DeadLetterBox(broker, topic, groupId);
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -110,19 +137,39 @@ export class GroupRunner {
     const partitions = this.parts.broker.lag(groupId, topic).length;
     await this.parts.deadLetter.prepare(topic, groupId, partitions);
     await this.overflow.prepare(partitions);
+    await this.deadLetters.open();
+  }
+
+  /** The redrive under way, or the last one of this process. */
+  get redrive(): Redrive | null {
+    return this.lastRedrive;
+  }
+
+  /** Null while another one is under way. */
+  startRedrive(order: RedriveOrder): Redrive | null {
+    if (this.lastRedrive?.report.state === 'running') return null;
+    const { broker, clock } = this.parts;
+    const redrive = new Redrive({ broker, clock, box: this.deadLetters, overflowTopic: this.overflow.topic, order });
+    this.lastRedrive = redrive;
+    void redrive.run();
+    return redrive;
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       const { topic, partition, start } = assignment;
-      const isOverflow = topic === this.overflow.topic;
-      if (!isOverflow) this.partitions.set(partition, new OwnedPartition());
+      const kind = this.kindOf(topic);
+      if (kind === 'origin') this.partitions.set(partition, new OwnedPartition());
       const owned = this.partitions.get(partition) ?? new OwnedPartition();
-      const { spilled, followFrom } = readMetadata(start.offset, start.metadata);
+      const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
       owned.spills.addLeft(spilled);
+      const copies = new DoubtfulCopies(doubtful);
+      const leftEnd = this.endOf({ topic: this.overflow.topic, partition });
+      // After a clean end nothing was being moved.
+      if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
       const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
-      owned.add(window);
-      const inlet = new Inlet(window, owned, isOverflow, this.endOf(assignment), followFrom);
+      owned.add(window, copies);
+      const inlet = new Inlet(window, owned, kind, this.endOf(assignment), followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);
@@ -139,7 +186,32 @@ export class GroupRunner {
     const origin = this.intake.lastOriginLeft(owned.inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await owned.inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
-    if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+    if (owned.inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
+    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+  }
+
+  /** In a delay topic the first one is always the first whose time comes. */
+  private async takeWhenDue(
+    owned: OwnedWindow,
+    { topic, partition, messages, nextOffset }: MessageBatch,
+  ): Promise<void> {
+    const { clock } = this.parts;
+    const { window } = owned;
+    const tierMs = delayTiers[this.overflow.delayTopics.indexOf(topic)]?.ms ?? 0;
+    for (const stored of messages) {
+      const waitMs = stored.timestampMs + tierMs - clock.now();
+      if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
+      if (this.draining || window.closed) return;
+      const origin = sideNoteOf(stored.headers)?.origin;
+      if (origin !== undefined) this.delayed.delete(partition, origin.offset);
+      this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
+    }
+    if (!this.draining && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
+  }
+
+  private kindOf(topic: string): InletKind {
+    if (topic === this.subscription.topic) return 'origin';
+    return topic === this.overflow.topic ? 'overflow' : 'delay';
   }
 
   private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
@@ -160,18 +232,27 @@ export class GroupRunner {
   /** Lets what is in flight end, commits, and forgets the partitions. */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const leaving = partitions.flatMap((partition) => this.windows.get(nameOf(partition)) ?? []);
+    // What was moved from it goes with it, and nothing waits for its time any more.
+    for (const partition of partitions.filter(({ topic }) => topic === this.subscription.topic)) {
+      for (const topic of this.topics) this.windows.get(nameOf({ ...partition, topic }))?.window.close();
+    }
     await this.release(leaving);
-    for (const partition of partitions) this.windows.delete(nameOf(partition));
+    for (const partition of partitions) {
+      this.windows.delete(nameOf(partition));
+      if (partition.topic === this.subscription.topic) this.partitions.delete(partition.partition);
+    }
   }
 
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
   async drain(): Promise<void> {
     this.draining = true;
+    this.lastRedrive?.stop();
     this.deliverer.stop();
     this.commitTimer?.cancel();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
+    await this.deadLetters.close();
   }
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
@@ -191,6 +272,8 @@ export class GroupRunner {
     if (owned === undefined) return null;
     const { window, inlet } = owned;
     const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
+    const delayed = this.delayed.at(partition, offset);
+    if (delayed !== undefined) return explainDelayed(delayed, this.subscription);
     if (work !== undefined) return this.explainWork(work);
     const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
     if (offset >= window.nextOffset) {
@@ -199,8 +282,9 @@ export class GroupRunner {
       return { ...place, state: 'unread', waitingFor };
     }
     if (window.isOpen(offset)) return { ...place, state: 'to dead letter', waitingFor: [] };
-    if (inlet.owned.spills.size === 0) return { ...place, state: 'settled', waitingFor: [] };
-    const detail = `${this.unreadOverflow(partition)} messages of the partition stand in the overflow and are not read back yet`;
+    const elsewhere = this.unreadElsewhere(partition);
+    if (inlet.owned.spills.size === 0 && elsewhere === 0n) return { ...place, state: 'settled', waitingFor: [] };
+    const detail = `${elsewhere} messages of the partition stand in the overflow, or wait for their time, and are not read back yet`;
     return {
       ...place,
       state: 'settled or in the overflow',
@@ -210,9 +294,13 @@ export class GroupRunner {
 
   /** Where a message with this id waits, of those that are read and not settled. */
   explainId(id: string): Explanation[] {
-    const found: Explanation[] = [];
+    const found = this.delayed.withId(id).map((note) => explainDelayed(note, this.subscription));
     for (const { window } of this.windows.values()) {
-      for (const work of window.works()) if (work.delivery.id === id) found.push(this.explainWork(work));
+      for (const work of window.works()) {
+        const { origin } = work.delivery;
+        if (work.delivery.id !== id || this.delayed.at(origin.partition, origin.offset) !== undefined) continue;
+        found.push(this.explainWork(work));
+      }
     }
     return found;
   }
@@ -227,8 +315,7 @@ export class GroupRunner {
     );
     for (const { window, inlet } of this.windows.values()) {
       const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      if (inlet.rotation === null) counts.unread += unread;
-      else counts.overflow += unread;
+      counts[countOf[inlet.kind]] += unread;
       counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.partitions.values()) counts.order += lanes.waiting;
@@ -249,14 +336,20 @@ export class GroupRunner {
 
   /** The message of that place, if it has been moved and read back. */
   private movedFrom(partition: number, offset: bigint): Work | undefined {
-    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
-    for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    for (const topic of this.topics.slice(1)) {
+      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
+      for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    }
     return undefined;
   }
 
-  private unreadOverflow(partition: number): bigint {
-    const { window } = this.windows.get(nameOf({ topic: this.overflow.topic, partition })) ?? {};
-    return window === undefined ? 0n : this.endOf(window.partition) - window.nextOffset;
+  private unreadElsewhere(partition: number): bigint {
+    let unread = 0n;
+    for (const topic of this.topics.slice(1)) {
+      const { window } = this.windows.get(nameOf({ topic, partition })) ?? {};
+      if (window !== undefined) unread += this.endOf(window.partition) - window.nextOffset;
+    }
+    return unread;
   }
 
   /** A window that is full is why nothing more is read. */
@@ -333,7 +426,9 @@ export class GroupRunner {
     if (!window.isDirty) return;
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
-    const offset = window.takeCommit(maxMetadataBytes, inlet.owned.spills.note(maxMetadataBytes / 2));
+    const { spills } = inlet.owned;
+    const doubtful = inlet.owned.doubtfulNote(window.partition.topic);
+    const offset = window.takeCommit(maxMetadataBytes, spills.note(maxMetadataBytes / 2), doubtful);
     owned.committing = membership
       .commit(window.partition, offset)
       .catch((error: unknown) => {
@@ -352,6 +447,9 @@ export class GroupRunner {
     return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
 }
+
+/** Under which word of the backlog the unread ones of a topic stand. */
+const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed' } as const;
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;

@@ -7,7 +7,7 @@ import { sideNoteOf } from '../message/side-message.js';
 import { crowdOf } from './crowding.js';
 import type { DeadLetter } from './dead-letter.js';
 import type { Deliverer } from './deliverer.js';
-import type { Overflow } from './overflow.js';
+import type { Move, Overflow } from './overflow.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, Work } from './partition-window.js';
 import { Rotation } from './rotation.js';
@@ -26,23 +26,26 @@ export interface IntakeParts {
   readonly report: (text: string, details: object) => void;
 }
 
+/** Of the subscription's own topic, of its overflow, or of one of its delay topics. */
+export type InletKind = 'origin' | 'overflow' | 'delay';
+
 /** A window with what it shares with the others of its partition number. */
 export class Inlet {
   /** What a destination that stands still may keep of the window; known once it was full. */
   share = Number.POSITIVE_INFINITY;
-  /** Null for the subscription's own topic: only the overflow turns round. */
+  /** Only the overflow turns round. */
   readonly rotation: Rotation | null;
 
   constructor(
     readonly window: PartitionWindow,
     readonly owned: OwnedPartition,
-    isOverflow: boolean,
+    readonly kind: InletKind,
     /** The overflow's end when the partition was taken over. */
     readonly leftEnd: bigint,
     /** What the earlier owner had not settled below it was held before what it left in the overflow. */
     readonly followFrom: bigint,
   ) {
-    this.rotation = isOverflow ? new Rotation() : null;
+    this.rotation = kind === 'overflow' ? new Rotation() : null;
   }
 }
 
@@ -53,20 +56,20 @@ export class Intake {
   ) {}
 
   take(inlet: Inlet, stored: StoredMessage, nowMs: number): void {
-    const { window, owned, rotation } = inlet;
+    const { window, owned, kind } = inlet;
     const { client, consumer } = this.parts;
     const reading = window.read(stored, nowMs);
     if (reading.kind === 'settled') return;
-    if (rotation === null) consumer.handleMessage += 1;
+    if (kind === 'origin') consumer.handleMessage += 1;
     if (reading.kind === 'invalid') {
       consumer.invalidMessage += 1;
       this.buryInvalid(window, stored, reading.detail);
       return;
     }
     const { work } = reading;
-    if (rotation === null) client.rpcTotal += 1;
-    else this.cameBack(work, owned);
-    if (owned.isAbandonedCopy(work)) {
+    if (kind === 'origin') client.rpcTotal += 1;
+    if (kind === 'overflow') this.cameBack(work, owned);
+    if (owned.isAbandonedCopy(work) || owned.isRepeatedCopy(work)) {
       window.settle(work);
       this.parts.settled(window);
       return;
@@ -102,6 +105,29 @@ export class Intake {
     if (rotation === null) return;
     if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
     if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
+    owned.overflowSettledBelow(window.mark);
+  }
+
+  /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
+  takeBack(moves: readonly Move[], inletOf: (window: PartitionWindow) => Inlet): Move[] {
+    for (const { work, owned, hop } of moves) if (hop !== null) owned.spills.notAppended(work, hop);
+    const stay: Move[] = [];
+    for (const move of moves) {
+      const { work, owned, hop } = move;
+      const { window } = work;
+      if (hop !== null && !window.closed && this.follows(inletOf(window), work)) {
+        owned.spills.appending(work, hop);
+        window.follow(work);
+        stay.push(move);
+        continue;
+      }
+      window.unfollow(work);
+      work.stage = 'order';
+      if (!window.closed && owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+      window.end();
+    }
+    this.parts.deliverer.pump();
+    return stay;
   }
 
   /** Moves what stands still out of a full window. `endOffset` is the end of what can be read of its partition. */
@@ -109,6 +135,7 @@ export class Intake {
     const { window, owned, rotation } = inlet;
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
     const { deliverer, overflow } = this.parts;
+    if (overflow.isRefused) return;
     const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
     const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
@@ -139,7 +166,8 @@ export class Intake {
   private isCrowded({ window, owned, rotation, share }: Inlet, work: Work): boolean {
     const { destination, source } = work.delivery;
     if (rotation !== null && !rotation.covers(source.offset)) return false;
-    if (window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work)) return false;
+    if (this.parts.overflow.isRefused || window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work))
+      return false;
     return this.parts.deliverer.scheduler.standsStill(destination);
   }
 

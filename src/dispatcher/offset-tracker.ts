@@ -3,12 +3,12 @@
 /*
  * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark,
  * then, if something stands in the overflow, ";", the distance to the first offset that follows it there, ":", and whose
- * messages those are (SpillTable).
+ * messages those are (SpillTable); then, if any, "~" and the zones of doubtful copies (DoubtfulCopies).
  * Handed out: a letter for why they may come again (c crash, r rebalance) and the distance from the committed offset in base 36.
  * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
  * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
  */
-const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z]{1,10}):([0-9a-z.,*]+))?$/;
+const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z]{1,10}):([0-9a-z.,*]+))?(?:~([0-9a-z.,]+))?$/;
 const letters = { crash: 'c', rebalance: 'r' } as const;
 
 /** Why messages below a hand-out mark may come again. */
@@ -28,26 +28,41 @@ export interface CommitNote {
   readonly settled: SettledRanges;
   /** Empty when nothing stands in the overflow. */
   readonly spilled: string;
+  /** Empty when there are none. */
+  readonly doubtful: string;
   /** Unsettled messages from here on come after those in the overflow; the ones below it were held before them. */
   readonly followFrom: bigint;
 }
 
+/** What a commit says of messages that were moved. */
+export interface MovedNote {
+  /** SpillTable.note. */
+  readonly spilled: string;
+  /** DoubtfulCopies.note. */
+  readonly doubtful: string;
+  /** The first offset that is being moved behind others of its lane; null for none. */
+  readonly followFrom: bigint | null;
+}
+
+const nothingMoved: MovedNote = { spilled: '', doubtful: '', followFrom: null };
+
 /** `spilled` is not taken for empty: who cannot read what was spilled must take everything for it. */
-const unreadable = { handOut: null, settled: [], spilled: '*' };
-const nothing = { handOut: null, settled: [], spilled: '' };
+const unreadable = { handOut: null, settled: [], spilled: '*', doubtful: '' };
+const nothing = { handOut: null, settled: [], spilled: '', doubtful: '' };
 
 /** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
   if (metadata === '') return { ...nothing, followFrom: mark };
   const parts = pattern.exec(metadata);
   if (parts === null) return { ...unreadable, followFrom: mark };
-  const [, letter, distance, lengths, follow = '0', spilled = ''] = parts;
+  const [, letter, distance, lengths, follow = '0', spilled = '', doubtful = ''] = parts;
   const followFrom = mark + BigInt(Number.parseInt(follow, 36));
   const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
   if (settled === null) return { ...unreadable, followFrom: mark };
-  if (distance === undefined) return { handOut: null, settled, spilled, followFrom };
+  if (distance === undefined) return { handOut: null, settled, spilled, doubtful, followFrom };
   const end = mark + BigInt(Number.parseInt(distance, 36));
-  return { handOut: { end, cause: letter === letters.crash ? 'crash' : 'rebalance' }, settled, spilled, followFrom };
+  const cause = letter === letters.crash ? 'crash' : 'rebalance';
+  return { handOut: { end, cause }, settled, spilled, doubtful, followFrom };
 }
 
 function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
@@ -149,13 +164,14 @@ export class OffsetTracker<T> {
   }
 
   /**
-   * What to commit when messages below `handOut.end` have been, or may be, handed out.
-   * `spilled` is what SpillTable.note says, and `followFrom` null when all that was read was held before it. Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
+   * What to commit when messages below `handOut.end` have been, or may be, handed out. Of more ranges than fit, those nearest to the mark are named; the others would be repeated.
    */
-  metadata(maxBytes: number, handOut: HandOut | null, spilled = '', followFrom: bigint | null = null): string {
+  metadata(maxBytes: number, handOut: HandOut | null, moved: MovedNote = nothingMoved): string {
     const { mark } = this;
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
-    const tail = spilled === '' ? '' : `;${(this.followFrom(followFrom) - mark).toString(36)}:${spilled}`;
+    const { spilled, doubtful, followFrom } = moved;
+    const follow = spilled === '' ? '' : `;${(this.followFrom(followFrom) - mark).toString(36)}:${spilled}`;
+    const tail = follow + (doubtful === '' ? '' : `~${doubtful}`);
     const lengths: string[] = [];
     let room = maxBytes - head.length - tail.length;
     if (room < 0) return '';

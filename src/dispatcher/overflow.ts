@@ -1,10 +1,10 @@
-// Moves messages to the subscription's overflow, in order: appended first, settled where they were after that.
+// Moves messages to the subscription's own topics, in order: appended first, settled where they were after that.
 import type { Broker } from '../broker/broker.js';
 import { type Clock, pause } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import { type Message, weightOf } from '../message/message.js';
 import { withSideNote } from '../message/side-message.js';
-import { overflowTopic } from '../message/side-topic.js';
+import { delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { Work } from './partition-window.js';
 
@@ -21,12 +21,16 @@ export interface OverflowParts {
   readonly group: string;
   /** The copy is durable: the original is settled. */
   readonly moved: (work: Work, owned: OwnedPartition) => void;
+  /** The log has no room. Takes back what can wait where it was, and returns what cannot. */
+  readonly refused: (moves: readonly Move[]) => Move[];
   readonly report: (text: string, details: object) => void;
 }
 
-interface Move {
+export interface Move {
   readonly work: Work;
   readonly owned: OwnedPartition;
+  /** Null for one that went to a delay topic. */
+  readonly hop: number | null;
   readonly message: Message;
 }
 
@@ -34,29 +38,55 @@ export class Overflow {
   readonly topic: string;
   private queue: Move[] = [];
   private running = false;
+  private refusedUntilMs = 0;
 
   constructor(private readonly parts: OverflowParts) {
     this.topic = overflowTopic(parts.topic, parts.group);
   }
 
-  /** Creates the topic, with as many partitions as its origin has. */
-  prepare(partitions: number): Promise<void> {
-    return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'side' });
+  /** The delay topics, in the order of delayTiers. */
+  get delayTopics(): readonly string[] {
+    const { topic, group } = this.parts;
+    return delayTiers.map((tier) => delayTopic(topic, group, tier));
+  }
+
+  /** Creates the topics, with as many partitions as their origin has. */
+  async prepare(partitions: number): Promise<void> {
+    for (const name of [this.topic, ...this.delayTopics]) {
+      await this.parts.broker.ensureTopic({ name, partitions, retention: 'side' });
+    }
+  }
+
+  /** True while it makes no sense to begin moving anything. */
+  get isRefused(): boolean {
+    return this.parts.clock.elapsedMs() < this.refusedUntilMs;
   }
 
   /** The work is in no lane and no queue. Those of one lane are moved in the order of the calls. */
   move(work: Work, owned: OwnedPartition): void {
+    const hop = (work.delivery.side?.hop ?? 0) + 1;
+    owned.spills.appending(work, hop);
+    this.append(work, owned, hop, this.topic);
+  }
+
+  /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
+  delay(work: Work, owned: OwnedPartition): void {
+    const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
+    const tier = delayTiers.findLast(({ ms }) => ms <= waitMs) ?? delayTiers[0];
+    this.append(work, owned, null, delayTopic(this.parts.topic, this.parts.group, tier));
+  }
+
+  private append(work: Work, owned: OwnedPartition, hop: number | null, to: string): void {
     const { delivery, window } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
     const { topic, partition, offset } = source;
-    const hop = (side?.hop ?? 0) + 1;
     const headers = withSideNote(
       source,
       {
         from: { topic, partition, offset },
         origin,
         owner: owned.owner,
-        hop,
+        hop: hop ?? side?.hop ?? 0,
         attempts: attempt - 1,
         redelivery: redelivery ?? '',
         firstAttemptMs,
@@ -67,11 +97,11 @@ export class Overflow {
     work.stage = 'moving';
     work.stageMs = this.parts.clock.elapsedMs();
     window.begin();
-    owned.spills.appending(work, hop);
     this.queue.push({
       work,
       owned,
-      message: { topic: this.topic, partition, key: source.key, body: source.body, headers },
+      hop,
+      message: { topic: to, partition, key: source.key, body: source.body, headers },
     });
     if (!this.running) void this.run();
   }
@@ -80,7 +110,13 @@ export class Overflow {
     this.running = true;
     // What is moved in one turn of the event loop goes together.
     await Promise.resolve();
-    while (this.queue.length > 0) await this.append(this.takeBatch());
+    while (this.queue.length > 0) {
+      const batch = this.takeBatch();
+      if (await this.write(batch)) continue;
+      this.refusedUntilMs = this.parts.clock.elapsedMs() + retryMs;
+      this.queue = this.parts.refused([...batch, ...this.queue]);
+      await pause(this.parts.clock, retryMs);
+    }
     this.running = false;
   }
 
@@ -95,24 +131,19 @@ export class Overflow {
     return this.queue.splice(0, count);
   }
 
-  /** What belongs to a partition that has gone is not appended any more: it is still where it was. */
-  private async append(batch: readonly Move[]): Promise<void> {
-    const { broker, clock, report } = this.parts;
-    for (;;) {
-      const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
-      try {
-        if (open.length > 0)
-          await broker.append(
-            open.map(({ message }) => message),
-            -1,
-          );
-        for (const { work, owned } of open) this.parts.moved(work, owned);
-        for (const { work } of batch) work.window.end();
-        return;
-      } catch (error) {
-        report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
-        await pause(clock, retryMs);
-      }
+  /** False when the broker refused. What belongs to a partition that has gone is not appended any more: it is still where it was. */
+  private async write(batch: readonly Move[]): Promise<boolean> {
+    const { broker, report, moved } = this.parts;
+    const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
+    try {
+      const messages = open.map(({ message }) => message);
+      if (open.length > 0) await broker.append(messages, -1);
+    } catch (error) {
+      report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
+      return false;
     }
+    for (const { work, owned } of open) moved(work, owned);
+    for (const { work } of batch) work.window.end();
+    return true;
   }
 }

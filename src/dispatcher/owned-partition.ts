@@ -1,5 +1,6 @@
 // One partition number that this process owns for a subscription: what its topic's window and those of its side topics share.
 import { randomUUID } from 'node:crypto';
+import type { DoubtfulCopies } from './doubtful-copies.js';
 import { Lanes } from './lanes.js';
 import type { PartitionWindow, Work } from './partition-window.js';
 import { SpillTable } from './spill-table.js';
@@ -10,9 +11,27 @@ export class OwnedPartition {
   readonly lanes = new Lanes<Work>();
   readonly spills = new SpillTable();
   private readonly windows = new Map<string, PartitionWindow>();
+  /** By the topic that was moved from. */
+  private readonly doubtful = new Map<string, DoubtfulCopies>();
 
-  add(window: PartitionWindow): void {
+  add(window: PartitionWindow, doubtful: DoubtfulCopies): void {
     this.windows.set(window.partition.topic, window);
+    this.doubtful.set(window.partition.topic, doubtful);
+  }
+
+  /** What the commits of a topic say of copies that may exist twice. */
+  doubtfulNote(topic: string): string {
+    return this.doubtful.get(topic)?.note() ?? '';
+  }
+
+  /** The overflow is settled so far. */
+  overflowSettledBelow(mark: bigint): void {
+    for (const doubtful of this.doubtful.values()) doubtful.settledBelow(mark);
+  }
+
+  /** True for a second copy of the same place. */
+  isRepeatedCopy({ delivery: { side } }: Work): boolean {
+    return side !== null && this.doubtful.get(side.from.topic)?.isRepeat(side.from.offset) === true;
   }
 
   windowOf(topic: string): PartitionWindow | undefined {

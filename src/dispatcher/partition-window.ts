@@ -56,6 +56,8 @@ export class PartitionWindow {
   readonly partition: TopicPartition;
   /** Ends the attempts of this partition when it is taken away. */
   readonly abort = new AbortController();
+  /** Ends what waits for this partition's next messages once it is closed. */
+  readonly closing = new AbortController();
   isPaused = false;
   /** True once something was settled or passed over since the last commit. */
   isDirty = false;
@@ -66,7 +68,7 @@ export class PartitionWindow {
   private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
   private readSinceCommit = 0;
   private readonly held = new Map<string, Held>();
-  /** Offsets of those that are being moved behind others of their lane; in the order of their offsets. */
+  /** Offsets of those that are being moved behind others of their lane. */
   private readonly following = new Set<bigint>();
   private readonly tracker: OffsetTracker<Work>;
 
@@ -194,25 +196,32 @@ export class PartitionWindow {
     this.following.add(source.offset);
   }
 
+  /** It is not moved after all. */
+  unfollow({ delivery: { source } }: Work): void {
+    this.following.delete(source.offset);
+  }
+
   settleOffset(offset: bigint): void {
     this.following.delete(offset);
     this.tracker.settle(offset);
     this.isDirty = true;
   }
 
-  /** What to commit now; `spilled` is SpillTable.note. */
-  takeCommit(maxMetadataBytes: number, spilled: string): CommittedOffset {
+  /** What to commit now. */
+  takeCommit(maxMetadataBytes: number, spilled: string, doubtful: string): CommittedOffset {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     this.isDirty = false;
     this.readSinceCommit = 0;
-    const [followFrom = null] = this.following;
-    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, spilled, followFrom);
+    let followFrom: bigint | null = null;
+    for (const offset of this.following) if (followFrom === null || offset < followFrom) followFrom = offset;
+    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, doubtful, followFrom });
     return { offset: this.tracker.mark, metadata };
   }
 
   /** No attempt begins any more; those under way may still end and settle. */
   close(): void {
     this.isClosed = true;
+    this.closing.abort();
     // What was said ahead of time is taken back, and what was tried and is not settled is named.
     this.isDirty = true;
     this.checkQuiet();

@@ -121,6 +121,12 @@ export class SpillTable {
     if (counts?.isEmpty === true) group.lanes.delete(lane);
   }
 
+  /** It was not appended after all. */
+  notAppended(work: Spillable, hop: number): void {
+    this.read(work, hop);
+    this.settled(work, hop);
+  }
+
   /** A message of ours in the overflow is settled. */
   settled({ spillGroup }: Spillable, hop: number): void {
     const group = this.groups.get(spillGroup);

@@ -2,7 +2,12 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { BrokerController } from './broker.controller.js';
+import { DeadLettersController } from './dead-letters.controller.js';
 import { ExplainController } from './explain.controller.js';
+import { SubscriptionsController } from './subscriptions.controller.js';
 
-@Module({ imports: [DispatcherModule], controllers: [BrokerController, ExplainController] })
+@Module({
+  imports: [DispatcherModule],
+  controllers: [BrokerController, DeadLettersController, ExplainController, SubscriptionsController],
+})
 export class ManagementModule {}

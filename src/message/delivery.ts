@@ -7,7 +7,7 @@ import { type SideNote, sideNoteOf } from './side-message.js';
 import type { Verdicts } from './verdict.js';
 
 /** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
-export const redeliveries = [...retryReasons, 'rebalance', 'crash'] as const;
+export const redeliveries = [...retryReasons, 'rebalance', 'crash', 'redrive'] as const;
 export type Redelivery = (typeof redeliveries)[number];
 
 /** What a subscription says about every one of its deliveries. */

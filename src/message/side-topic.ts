@@ -1,7 +1,22 @@
-// The names of the topics that a subscription keeps for itself, beside the one it reads.
+// The names of the topics that bigpipe keeps for itself, beside those that callers write to.
+
+/** What operators have ordered. */
+export const controlTopic = 'bigpipe.control';
 
 /** Where its undeliverable messages stand. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
 
 /** Where messages wait that must not hold up those behind them. */
 export const overflowTopic = (topic: string, group: string) => `${topic}.${group}.overflow`;
+
+/** How long a message stays in each delay topic; what has to wait longer goes on from one to the next. Ascending. */
+export const delayTiers = [
+  { name: '10s', ms: 10_000 },
+  { name: '1m', ms: 60_000 },
+  { name: '10m', ms: 600_000 },
+  { name: '1h', ms: 3_600_000 },
+] as const;
+export type DelayTier = (typeof delayTiers)[number];
+
+/** Where messages wait for their time. */
+export const delayTopic = (topic: string, group: string, { name }: DelayTier) => `${topic}.${group}.delay.${name}`;

@@ -1,13 +1,24 @@
 // The policies there are; their order is dispatcher/gates.ts.
 import { Module } from '@nestjs/common';
 import { ConcurrencyPolicy } from './concurrency.policy.js';
+import { PausePolicy } from './pause.policy.js';
+import { Pauses } from './pauses.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
 import { RetryAfterPolicy } from './retry-after.policy.js';
 import { RetryBudgetPolicy } from './retry-budget.policy.js';
 import { SharePolicy } from './share.policy.js';
 import { WarmUpPolicy } from './warm-up.policy.js';
 
-const policies = [ConcurrencyPolicy, RateLimitPolicy, RetryAfterPolicy, RetryBudgetPolicy, SharePolicy, WarmUpPolicy];
+const policies = [
+  Pauses,
+  PausePolicy,
+  ConcurrencyPolicy,
+  RateLimitPolicy,
+  RetryAfterPolicy,
+  RetryBudgetPolicy,
+  SharePolicy,
+  WarmUpPolicy,
+];
 
 @Module({ providers: policies, exports: policies })
 export class PolicyModule {}

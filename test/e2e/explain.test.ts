@@ -138,7 +138,7 @@ test('a message behind an open circuit says so, and when the next probe is due',
   const state = await stateOf(bigpipe, quick.url(), 'circuit');
   expect(isSameMoment(waitingFor[0]?.until, state?.nextChange)).toBe(true);
   expect(inFuture(estimate)).toBe(true);
-  await untilBacklog(bigpipe, { circuit: 1, retry: 2 }, 'circuit');
+  await untilBacklog(bigpipe, { circuit: 1, delayed: 2 }, 'circuit');
 });
 
 test('a message behind another of its key says behind which one', async () => {
@@ -158,7 +158,7 @@ test('a message that waits for its retry says which attempt of how many, after w
   expect(waitingFor[0]?.detail).toContain('attempt 2 of 3 after a status');
   expect(inFuture(waitingFor[0]?.until ?? null)).toBe(true);
   expect(isSameMoment(estimate, waitingFor[0]?.until)).toBe(true);
-  await untilBacklog(bigpipe, { retry: 1 }, 'retry');
+  await untilBacklog(bigpipe, { delayed: 1 }, 'retry');
 });
 
 test('a message for a destination that sent Retry-After says until when', async () => {

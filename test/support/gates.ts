@@ -3,13 +3,15 @@ import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.polic
 import { Gates } from '#src/dispatcher/gates.js';
 import type { Clock } from '#src/message/clock.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
+import { PausePolicy } from '#src/policy/pause.policy.js';
+import { Pauses } from '#src/policy/pauses.js';
 import { RateLimitPolicy } from '#src/policy/rate-limit.policy.js';
 import { RetryAfterPolicy } from '#src/policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '#src/policy/retry-budget.policy.js';
 import { SharePolicy } from '#src/policy/share.policy.js';
 import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
 
-export function newGates(clock: Clock): Gates {
+export function newGates(clock: Clock, pauses = new Pauses()): Gates {
   return new Gates(
     new ConcurrencyPolicy(),
     new RateLimitPolicy(clock),
@@ -18,5 +20,6 @@ export function newGates(clock: Clock): Gates {
     new CircuitBreakerPolicy(clock),
     new WarmUpPolicy(clock),
     new SharePolicy(clock),
+    new PausePolicy(pauses),
   );
 }

@@ -105,7 +105,7 @@ test('a retry that waits when its partition is taken away is not sent by the old
 });
 
 test('a retry that waits when the process drains is forgotten: nothing pends, nothing is sent', async () => {
-  const running = await lab.run({ backoff: [60_000] });
+  const running = await lab.run({ backoff: [5000] });
   await lab.append(call('x'));
   await lab.end('x', failed);
   expect(lab.backlog(running)).toEqual({ retry: 1 });

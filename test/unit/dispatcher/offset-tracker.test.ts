@@ -47,6 +47,7 @@ describe('OffsetTracker', () => {
         [105n, 106n],
       ],
       spilled: '',
+      doubtful: '',
       followFrom: 100n,
     });
   });

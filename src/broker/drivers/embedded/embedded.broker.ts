@@ -347,12 +347,13 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   /** Below the floor of a partition every group that still counts has settled everything. */
   private floors(): RetentionFloor[] {
     const groupsCountFrom = this.options.clock.now() - this.options.offsetsRetentionMs;
-    const passing = [...this.topics.values()].filter(({ retention }) => retention !== 'keep');
-    return passing.flatMap(({ partitions, retention }) =>
-      partitions.map(({ topicId, topic, partition, readable, marks }) => {
-        let settled = readable;
+    return [...this.topics.values()].flatMap(({ partitions, retention }) =>
+      partitions.map(({ topicId, topic, partition, start, readable, marks }) => {
+        let settled = retention === 'keep' && marks.size === 0 ? start : readable;
         for (const [group, { committed, seenMs }] of marks) {
-          if (seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic)) continue;
+          // What stands in a topic of a subscription's own waits for its group, however long that is away.
+          const isGone = seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic);
+          if (isGone && retention === 'standard') continue;
           settled = Math.min(settled, Number(committed.offset));
         }
         return { topicId, partition, settled, ...this.ages(retention) };
@@ -364,7 +365,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   private ages(retention: Retention): Pick<RetentionFloor, 'settledBeforeMs' | 'anyBeforeMs'> {
     const { clock, retentionMs, retentionHardMs } = this.options;
     const nowMs = clock.now();
-    if (retention === 'side') return { settledBeforeMs: nowMs, anyBeforeMs: 0 };
+    if (retention !== 'standard') return { settledBeforeMs: nowMs, anyBeforeMs: 0 };
     return { settledBeforeMs: nowMs - retentionMs, anyBeforeMs: retentionHardMs === 0 ? 0 : nowMs - retentionHardMs };
   }
 

@@ -150,10 +150,9 @@ export class MemoryBroker extends Broker implements PartitionLog {
     this.partition(at).commits.set(group, committed);
   }
 
-  /** Makes room: what every group has settled goes, in the topics that keep nothing for good. */
+  /** Makes room: what every group has settled goes. */
   private removeSettled(): void {
-    for (const { spec, partitions } of this.topics.values()) {
-      if (spec.retention === 'keep') continue;
+    for (const { partitions } of this.topics.values()) {
       for (const partition of partitions) {
         if (partition.commits.size === 0) continue;
         const settled = Math.min(...[...partition.commits.values()].map(({ offset }) => Number(offset)));
