@@ -9,6 +9,8 @@ interface Seen {
   arrivals: number;
   /** How often it was answered 200. */
   delivered: number;
+  /** The program's life in which it was answered 200 last. */
+  life: number;
 }
 
 /** The lane of calls that have no key. */
@@ -21,6 +23,10 @@ export class MortalTarget {
   delivered = 0;
   /** Answers 200 to what had been answered so before. */
   repeats = 0;
+  /** Kills of the program so far, as the test says. */
+  life = 0;
+  /** Repeats that are said to come from a crash although there was none since the delivery. */
+  withoutCrash = 0;
   /** True for a request that a well receiver answers 500. */
   isBad: () => boolean = () => false;
   /** True for an id of which nobody knows whether bigpipe took it. */
@@ -84,7 +90,7 @@ export class MortalTarget {
 
   private received({ headers }: IncomingMessage, response: ServerResponse): void {
     const id = String(headers['bigpipe-message-id']);
-    const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0 };
+    const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0, life: 0 };
     this.seen.set(id, seen);
     seen.arrivals += 1;
     if (seen.arrivals === 1) this.checkOrder(id);
@@ -98,6 +104,9 @@ export class MortalTarget {
     }
     if (seen.delivered === 0) this.deliveredFirst(id);
     else this.repeats += 1;
+    if (seen.delivered > 0 && seen.life === this.life && headers['bigpipe-redelivery'] === 'crash')
+      this.withoutCrash += 1;
+    seen.life = this.life;
     seen.delivered += 1;
     response.end();
   }
