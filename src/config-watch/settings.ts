@@ -65,6 +65,10 @@ export interface NamedDestinationSettings extends DestinationSettings {
 export const orderings = ['key', 'partition', 'none'] as const;
 export type Ordering = (typeof orderings)[number];
 
+/** What becomes of a key whose message failed for good: it goes on behind the dead letter, or waits until that one is delivered. */
+export const poisons = ['skip', 'block'] as const;
+export type Poison = (typeof poisons)[number];
+
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
@@ -75,6 +79,7 @@ export interface SubscriptionSettings {
   readonly retries: number;
   readonly backoff: BackoffSettings;
   readonly retryBudget: RetryBudgetSettings;
+  readonly poison: Poison;
   /** The longest that a receiver's Retry-After is obeyed. */
   readonly retryAfterMaxMs: number;
   readonly verdicts: Verdicts;

@@ -36,6 +36,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       share: entry.retryBudget.percent / 100,
       floorPerSecond: entry.retryBudget.floorPerSecond,
     },
+    poison: entry.poison,
     retryAfterMaxMs: entry.retryAfterMaxSeconds * 1000,
     verdicts: new Verdicts({
       success: statusListOf(entry.successOn),

@@ -2,7 +2,7 @@
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
-import type { Outcome } from '../message/outcome.js';
+import type { Outcome, RetryReason } from '../message/outcome.js';
 import { delayTiers } from '../message/side-topic.js';
 import { backoffMs } from '../policy/backoff.js';
 import type { Target } from '../target/target.js';
@@ -116,13 +116,20 @@ export class Deliverer {
         return;
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
-        if (delivery.attempt < delivery.settings.maxAttempts) this.retryLater(attempt, outcome);
-        else this.giveUp(attempt, 'exhausted', outcome);
+        if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
+          this.retryLater(attempt, outcome.reason);
+        } else this.giveUp(attempt, 'exhausted', outcome);
         return;
       case 'rejected':
         report('attempt rejected', { ...nameOf(work), detail: outcome.detail });
-        this.giveUp(attempt, 'rejected', outcome);
+        if (this.blocksItsKey(work)) this.retryLater(attempt, 'status');
+        else this.giveUp(attempt, 'rejected', outcome);
     }
+  }
+
+  /** It is tried until it is delivered, and its key waits for it. */
+  private blocksItsKey({ lane }: Work): boolean {
+    return lane !== null && this.parts.subscription.poison === 'block';
   }
 
   private settle({ work, destination }: Attempt): void {
@@ -132,7 +139,7 @@ export class Deliverer {
     this.scheduler.destinations.release(destination);
   }
 
-  private retryLater({ work, destination }: Attempt, { reason }: Extract<Outcome, { kind: 'retry' }>): void {
+  private retryLater({ work, destination }: Attempt, reason: RetryReason): void {
     destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed) {
       this.scheduler.destinations.release(destination);

@@ -16,6 +16,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     retries: 2,
     backoff: { initialMs: 100, maxMs: 1000, factor: 2, jitter: 'none' },
     retryBudget: { share: 0.2, floorPerSecond: 1 },
+    poison: 'skip',
     retryAfterMaxMs: 3_600_000,
     verdicts: defaultVerdicts,
     maxAnswerBytes: 65_536,

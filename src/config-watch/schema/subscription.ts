@@ -1,7 +1,7 @@
 // The user's keys of one kafka.consumer.list entry: whose calls it delivers, and how hard it may push.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { orderings } from '../settings.js';
+import { orderings, poisons } from '../settings.js';
 import {
   Concurrency,
   dayMs,
@@ -123,6 +123,10 @@ export class SubscriptionEntry {
   /** Requests in flight at the same moment. */
   @Concurrency()
   concurrency!: ConcurrencyValue;
+
+  /** A message of a key that failed for good: skip it (dead letter), or block the key and try it on and on. */
+  @OneOf(poisons)
+  poison: (typeof poisons)[number] = 'skip';
 
   /** The statuses that mean delivered, try again, and never; each list takes the place of the default one. */
   @Optional()

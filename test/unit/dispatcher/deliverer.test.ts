@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GroupLog } from '../../support/group-log.js';
 import { busy, refused, timedOut } from '../../support/outcomes.js';
 import { call, RunnerLab } from '../../support/runner-lab.js';
-import { delivered, failed } from '../../support/scripted-target.js';
+import { delivered, failed, rejected } from '../../support/scripted-target.js';
 import { until } from '../../support/until.js';
 
 let lab: RunnerLab;
@@ -114,3 +114,26 @@ test('a retry that waits when the process drains is forgotten: nothing pends, no
   await lab.pass(120_000, 10_000);
   expect(said()).toEqual(['x/1/null']);
 });
+
+test.each([failed, rejected])(
+  'poison block: a key waits for its message that fails for good, tried on and on; others do not',
+  async (outcome) => {
+    const running = await lab.run({ poison: 'block', retries: 1, backoff: [1000] });
+    let isWell = false;
+    lab.target.answer = ({ source }) => (source.body.toString() === 'bad' && !isWell ? outcome : delivered);
+    await lab.append(
+      call('bad', 'http://a.example', 'k'),
+      call('behind', 'http://a.example', 'k'),
+      call('other', 'http://a.example', 'j'),
+    );
+    await lab.pass(10_000, 500);
+    const bodies = () => lab.target.sent.map(({ body }) => body);
+    expect(bodies()).toContain('other');
+    expect(bodies()).not.toContain('behind');
+    expect(bodies().filter((body) => body === 'bad').length).toBeGreaterThan(5);
+    isWell = true;
+    await lab.pass(2000, 500);
+    expect(bodies().slice(-2)).toEqual(['bad', 'behind']);
+    expect(lab.backlog(running)).toEqual({});
+  },
+);
