@@ -6,6 +6,7 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
+  free,
   freePass,
   Gate,
   type GateScope,
@@ -27,8 +28,6 @@ export class CircuitBreakerPolicy extends DispatchPolicy {
     return new CircuitGate(this.clock, scope);
   }
 }
-
-const free: Entry = { pass: freePass };
 
 class CircuitGate extends Gate {
   private readonly log = new Logger('Circuit');

@@ -6,6 +6,7 @@ import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
 import { controlTopic } from '../message/side-topic.js';
 import { type PausePlace, Pauses } from '../policy/pauses.js';
+import { ReadWaiters } from './read-waiters.js';
 
 interface Order extends PausePlace {
   readonly kind: 'pause' | 'resume';
@@ -20,7 +21,7 @@ export class ControlLog {
   private readonly log = new Logger('Control');
   private membership: Membership | null = null;
   private readUpTo = 0n;
-  private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
+  private readonly readers = new ReadWaiters((offset) => offset < this.readUpTo);
 
   constructor(
     private readonly broker: Broker,
@@ -36,12 +37,12 @@ export class ControlLog {
       messages: (_membership, { messages, nextOffset }) => {
         for (const message of messages) this.apply(message);
         this.readUpTo = nextOffset;
-        this.checkReaders();
+        this.readers.check();
       },
       revoked: () => undefined,
     });
     const end = this.broker.lag(group, controlTopic)[0]?.highWatermark ?? 0n;
-    if (end > 0n) await this.whenRead(end - 1n);
+    if (end > 0n) await this.readers.until(end - 1n);
   }
 
   async close(): Promise<void> {
@@ -65,7 +66,7 @@ export class ControlLog {
   private async write(order: Order): Promise<void> {
     const body = Buffer.from(JSON.stringify(order));
     const [position] = await this.broker.append([{ topic: controlTopic, key: null, body, headers: {} }], -1);
-    if (position) await this.whenRead(position.offset);
+    if (position) await this.readers.until(position.offset);
     const { kind, topic, groupId, destination } = order;
     this.log.log({ msg: `${kind}d by an operator`, topic, group: groupId, destination });
   }
@@ -82,18 +83,5 @@ export class ControlLog {
         error: textOf(error),
       });
     }
-  }
-
-  private whenRead(offset: bigint): Promise<void> {
-    return new Promise((resolve) => {
-      this.readers.push({ offset, resolve });
-      this.checkReaders();
-    });
-  }
-
-  private checkReaders(): void {
-    const isRead = ({ offset }: { readonly offset: bigint }) => offset < this.readUpTo;
-    for (const { resolve } of this.readers.filter(isRead)) resolve();
-    this.readers = this.readers.filter((reader) => !isRead(reader));
   }
 }

@@ -67,14 +67,23 @@ export class DeadLetterBox {
     }));
   }
 
+  /** The range, partition by partition, cut to what there is. */
+  partsOf(range: LetterRange): (LetterCount & { readonly from: bigint; readonly to: bigint })[] {
+    return this.counts()
+      .filter(({ partition }) => range.partition === null || range.partition === partition)
+      .map((count) => ({
+        ...count,
+        from: range.from,
+        to: range.to === null || range.to > count.end ? count.end : range.to,
+      }));
+  }
+
   /** The open letters of a range, the oldest of each partition first, at most `limit`. */
   async read(range: LetterRange, limit: number): Promise<StoredMessage[]> {
     const letters: StoredMessage[] = [];
-    for (const { partition, end, open } of this.counts()) {
+    for (const { partition, open, from, to } of this.partsOf(range)) {
       if (open === 0n || letters.length >= limit) continue;
-      if (range.partition !== null && range.partition !== partition) continue;
-      const to = range.to === null || range.to > end ? end : range.to;
-      const found = await this.serially(() => this.readPartition(partition, range.from, to, limit - letters.length));
+      const found = await this.serially(() => this.readPartition(partition, from, to, limit - letters.length));
       letters.push(...found);
     }
     return letters;
@@ -99,11 +108,9 @@ export class DeadLetterBox {
   /** Settles all open letters of a range; resolves to how many there were. */
   async purge(range: LetterRange): Promise<bigint> {
     let purged = 0n;
-    for (const { partition, end, open } of this.counts()) {
-      if (range.partition !== null && range.partition !== partition) continue;
-      const to = range.to === null || range.to > end ? end : range.to;
-      if (to <= range.from) continue;
-      await this.settle(partition, [[range.from, to]]);
+    for (const { partition, end, open, from, to } of this.partsOf(range)) {
+      if (to <= from) continue;
+      await this.settle(partition, [[from, to]]);
       const left = this.settled.get(partition)?.openBelow(end) ?? 0n;
       purged += open - left;
     }

@@ -4,6 +4,7 @@ import type { Ordering } from '../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf } from '../message/delivery.js';
 import { type StoredMessage, weightOf } from '../message/message.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
+import { ReadWaiters } from './read-waiters.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
@@ -65,7 +66,7 @@ export class PartitionWindow {
   private weight = 0;
   private underWay = 0;
   private quiet: (() => void)[] = [];
-  private readers: { readonly offset: bigint; readonly resolve: () => void }[] = [];
+  private readonly readers = new ReadWaiters((offset) => this.isClosed || offset < this.nextOffset);
   private readSinceCommit = 0;
   private readonly held = new Map<string, Held>();
   /** Offsets of those that are being moved behind others of their lane. */
@@ -174,15 +175,12 @@ export class PartitionWindow {
   readUpTo(nextOffset: bigint): void {
     this.tracker.skipTo(nextOffset);
     this.isDirty = true;
-    this.checkReaders();
+    this.readers.check();
   }
 
   /** Resolves once the message at `offset` has been read, or the window is closed. */
   whenRead(offset: bigint): Promise<void> {
-    return new Promise((resolve) => {
-      this.readers.push({ offset, resolve });
-      this.checkReaders();
-    });
+    return this.readers.until(offset);
   }
 
   /** The message needs no more attempt from here. */
@@ -225,7 +223,7 @@ export class PartitionWindow {
     // What was said ahead of time is taken back, and what was tried and is not settled is named.
     this.isDirty = true;
     this.checkQuiet();
-    this.checkReaders();
+    this.readers.check();
   }
 
   /** An attempt, or the writing of a message elsewhere, begins and ends. */
@@ -275,13 +273,6 @@ export class PartitionWindow {
       if (delivery.firstAttemptMs === 0 && delivery.redelivery === 'crash') cause = 'crash';
     }
     return end === null ? null : { end, cause };
-  }
-
-  private checkReaders(): void {
-    if (this.readers.length === 0) return;
-    const isRead = ({ offset }: { readonly offset: bigint }) => this.isClosed || offset < this.nextOffset;
-    for (const { resolve } of this.readers.filter(isRead)) resolve();
-    this.readers = this.readers.filter((reader) => !isRead(reader));
   }
 
   private checkQuiet(): void {

@@ -99,14 +99,11 @@ export class Redrive {
 
   private async sendAll(): Promise<void> {
     const { box, order } = this.parts;
-    const counts = box
-      .counts()
-      .filter(({ partition }) => order.range.partition === null || order.range.partition === partition);
-    this.total = counts.reduce((sum, { open }) => sum + Number(open), 0);
+    const parts = box.partsOf(order.range);
+    this.total = parts.reduce((sum, { open }) => sum + Number(open), 0);
     const canary = Math.max(1, Math.ceil(this.total * order.canary));
-    for (const { partition, end } of counts) {
-      const to = order.range.to === null || order.range.to > end ? end : order.range.to;
-      let from = order.range.from;
+    for (const { partition, from: first, to } of parts) {
+      let from = first;
       while (this.state === 'running') {
         const letters = await box.read({ partition, from, to }, readAhead);
         const last = letters.at(-1);

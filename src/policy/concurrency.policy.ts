@@ -7,7 +7,7 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  freePass,
+  free,
   Gate,
   type GateScope,
   type GateSettings,
@@ -20,8 +20,6 @@ export class ConcurrencyPolicy extends DispatchPolicy {
     return new ConcurrencyGate(scope);
   }
 }
-
-const free: Entry = { pass: freePass };
 
 /** What adapts does so for each destination; the subscription's own bound is then the highest. */
 function limitsOf({ subscription, destination }: GateSettings): ConcurrencySettings | null {

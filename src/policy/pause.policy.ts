@@ -1,15 +1,7 @@
 // What an operator has paused waits until it is resumed.
 import { Injectable } from '@nestjs/common';
 import { type PausePlace, Pauses } from './pauses.js';
-import {
-  type Candidate,
-  DispatchPolicy,
-  type Entry,
-  freePass,
-  Gate,
-  type GateScope,
-  type GateState,
-} from './policy.js';
+import { type Candidate, DispatchPolicy, type Entry, free, Gate, type GateScope } from './policy.js';
 
 @Injectable()
 export class PausePolicy extends DispatchPolicy {
@@ -21,8 +13,6 @@ export class PausePolicy extends DispatchPolicy {
     return new PauseGate(this.pauses, scope);
   }
 }
-
-const free: Entry = { pass: freePass };
 
 class PauseGate extends Gate {
   private readonly place: PausePlace;
@@ -49,10 +39,6 @@ class PauseGate extends Gate {
   }
 
   override adjust(): void {}
-
-  override state(): GateState | null {
-    return null;
-  }
 
   override close(): void {
     this.unlisten();

@@ -79,6 +79,7 @@ export abstract class DispatchPolicy {
 /** For gates that have nothing to remember of an attempt. */
 export const ignore = (): void => undefined;
 export const freePass: Pass = { settle: ignore, cancel: ignore };
+export const free: Entry = { pass: freePass };
 
 /** The lowest rate that a scope's attempts are under. */
 export function lowestRate({ subscription, destination }: GateSettings): { perSecond: number; burst: number } {

@@ -6,7 +6,7 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  freePass,
+  free,
   Gate,
   type GateScope,
   type GateSettings,
@@ -25,8 +25,6 @@ export class RateLimitPolicy extends DispatchPolicy {
     return new RateLimitGate(this.clock, scope);
   }
 }
-
-const free: Entry = { pass: freePass };
 
 /** The subscription's limit, or the destination's own where it has one. */
 function rateOf({ subscription, destination }: GateSettings): RateSettings | null {

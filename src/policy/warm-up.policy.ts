@@ -5,7 +5,7 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  freePass,
+  free,
   Gate,
   type GateScope,
   type GateSettings,
@@ -30,8 +30,6 @@ export class WarmUpPolicy extends DispatchPolicy {
     return new WarmUpGate(this.clock, scope);
   }
 }
-
-const free: Entry = { pass: freePass };
 
 class WarmUpGate extends Gate {
   private settings: GateSettings;
