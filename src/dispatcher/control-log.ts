@@ -6,7 +6,7 @@ import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
 import { controlTopic } from '../message/side-topic.js';
 import { type PausePlace, Pauses } from '../policy/pauses.js';
-import { ReadWaiters } from './read-waiters.js';
+import { ReadWaiters } from './window/read-waiters.js';
 
 interface Order extends PausePlace {
   readonly kind: 'pause' | 'resume';

@@ -4,7 +4,7 @@ import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.
 import { PolicyModule } from '../policy/policy.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { ControlLog } from './control-log.js';
-import { DeadLetter } from './dead-letter.js';
+import { DeadLetter } from './dead-letters/dead-letter.js';
 import { DispatcherController } from './dispatcher.controller.js';
 import { Dispatcher } from './dispatcher.js';
 import { Gates } from './gates.js';

@@ -13,8 +13,7 @@ import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
 import { ControlLog } from './control-log.js';
-import { DeadLetter } from './dead-letter.js';
-import type { Explanation } from './explain.js';
+import { DeadLetter } from './dead-letters/dead-letter.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner } from './group-runner.js';
@@ -24,6 +23,7 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import type { Explanation } from './view/explain.js';
 
 @Injectable()
 export class Dispatcher {

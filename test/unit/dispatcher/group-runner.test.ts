@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import { DeadLetter } from '#src/dispatcher/dead-letter.js';
+import { DeadLetter } from '#src/dispatcher/dead-letters/dead-letter.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { Message } from '#src/message/message.js';
