@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, deadLetterTopic, delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
+import { controlTopic, delayTiers, delayTopic, overflowTopic, parkedTopic } from '../message/side-topic.js';
 import { entriesOf, shown } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
@@ -10,6 +10,7 @@ import type {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { statusesOf } from './status-list.js';
+import { deadLetterTopicOf } from './subscription-settings.js';
 
 /** Looks at whatever has the right shape, also beside other faults. */
 export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: string[]): void {
@@ -47,27 +48,36 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
 function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: string[]): void {
   const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
   for (const [what, topicOf] of [
-    ['dead-letter', deadLetterTopic],
-    ['overflow', overflowTopic],
-    ...delayTiers.map((tier) => ['delay', (topic: string, group: string) => delayTopic(topic, group, tier)] as const),
+    ['dead-letter', deadLetterTopicOf],
+    ['overflow', byName(overflowTopic)],
+    ['parked', byName(parkedTopic)],
+    ...delayTiers.map((tier) => ['delay', byName((topic, group) => delayTopic(topic, group, tier))] as const),
   ] as const) {
-    const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
+    const own = consumers.map((entry) => topicOf(entry) ?? undefined);
     repeated(own, (i) => {
       if (claims.indexOf(claims[i] as string) < i) return;
       faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(own[i])} is another entry's already`);
     });
     own.forEach((name, i) => {
-      if (names.includes(name))
+      if (name !== undefined && names.includes(name))
         faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(name)} is in kafka.topics`);
     });
   }
 }
+
+const byName =
+  (topicOf: (topic: string, group: string) => string) =>
+  ({ topic, groupId }: SubscriptionEntry) =>
+    topicOf(topic, groupId);
 
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: string[]): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
+  }
+  if (entry.poison === 'park' && entry.deadLetterTopic === false) {
+    faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
   }
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);

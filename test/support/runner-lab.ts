@@ -2,7 +2,6 @@
 import type { GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import { DeadLetter } from '#src/dispatcher/dead-letters/dead-letter.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { BacklogCounts } from '#src/dispatcher/view/backlog.js';
@@ -73,7 +72,6 @@ export class RunnerLab {
       clock,
       gates: newGates(clock),
       target,
-      deadLetter: new DeadLetter(broker, clock),
       client: newClientCounters(),
       consumer: newConsumerCounters(),
       report: () => undefined,

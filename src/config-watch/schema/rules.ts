@@ -42,6 +42,10 @@ export function Text(pattern: RegExp, allowed: string): PropertyDecorator {
   return rule(allowed, (value) => typeof value === 'string' && pattern.test(value));
 }
 
+export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator {
+  return rule(`false, or ${allowed}`, (value) => value === false || (typeof value === 'string' && pattern.test(value)));
+}
+
 export function AnyText(): PropertyDecorator {
   return rule('a text that is not empty', (value) => typeof value === 'string' && value !== '');
 }

@@ -1,8 +1,7 @@
 // The dead letters of one subscription as an operator handles them: listed, read, purged, or taken out to be sent again.
-import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
+import type { Broker, Membership } from '../../broker/broker.js';
 import { BigpipeError } from '../../message/errors.js';
 import type { StoredMessage } from '../../message/message.js';
-import { deadLetterTopic } from '../../message/side-topic.js';
 import { SettledRanges } from './settled-ranges.js';
 
 /** Of each partition: offsets from `from` on, up to and without `to`; null for no bound. */
@@ -18,30 +17,28 @@ export interface LetterCount {
   readonly end: bigint;
 }
 
+/** Of what a commit may say, this is kept for letters that are under way. */
+const scatterReserveBytes = 1536;
+
 /**
  * What was purged or sent again is settled for a group of the box's own, so that it does not come again and its room is
  * freed. One member, kept for as long as the subscription is open.
  */
 export class DeadLetterBox {
-  readonly topic: string;
   private readonly ownGroup: string;
-  private readonly viewGroup: string;
   private readonly settled = new Map<number, SettledRanges>();
   private membership: Membership | null = null;
-  /** Readers come one after another: two would share the partitions. */
-  private reading: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly broker: Broker,
-    topic: string,
+    readonly topic: string,
     group: string,
   ) {
-    this.topic = deadLetterTopic(topic, group);
     this.ownGroup = `${group}.dlq`;
-    this.viewGroup = `${group}.dlq-view`;
   }
 
-  async open(): Promise<void> {
+  async open(partitions: number): Promise<void> {
+    await this.broker.ensureTopic({ name: this.topic, partitions, retention: 'keep' });
     this.membership = await this.broker.join(this.ownGroup, [this.topic], {
       assigned: (membership, assignments) => {
         for (const { topic, partition, start } of assignments) {
@@ -67,15 +64,44 @@ export class DeadLetterBox {
     }));
   }
 
-  /** The range, partition by partition, cut to what there is. */
+  get isClosed(): boolean {
+    return this.membership === null;
+  }
+
+  endOf(partition: number): bigint {
+    return this.counts()[partition]?.end ?? 0n;
+  }
+
+  /** None of the partition's letters is open. False for a partition that is not ours. */
+  isEmpty(partition: number): boolean {
+    return this.settled.get(partition)?.openBelow(this.endOf(partition)) === 0n;
+  }
+
+  /** False when what is settled is too scattered for more of it to be noted. */
+  mayScatter(partition: number): boolean {
+    return this.settled.get(partition)?.metadata(this.broker.maxMetadataBytes - scatterReserveBytes) != null;
+  }
+
+  /** A batch of open letters from `from` on, and where to go on; nothing more to read when that is `from`. */
+  async next(partition: number, from: bigint): Promise<{ letters: StoredMessage[]; nextOffset: bigint }> {
+    const mark = this.settled.get(partition)?.mark ?? 0n;
+    const { messages, nextOffset } = await this.broker.fetch(
+      { topic: this.topic, partition },
+      mark > from ? mark : from,
+    );
+    return { letters: messages.filter((letter) => letter.offset >= from && this.isOpen(letter)), nextOffset };
+  }
+
+  /** The range, partition by partition, cut to what there is; `open`: within it. */
   partsOf(range: LetterRange): (LetterCount & { readonly from: bigint; readonly to: bigint })[] {
     return this.counts()
       .filter(({ partition }) => range.partition === null || range.partition === partition)
-      .map((count) => ({
-        ...count,
-        from: range.from,
-        to: range.to === null || range.to > count.end ? count.end : range.to,
-      }));
+      .map(({ partition, end }) => {
+        const { from } = range;
+        const to = range.to === null || range.to > end ? end : range.to;
+        const openBelow = (offset: bigint) => this.settled.get(partition)?.openBelow(offset) ?? 0n;
+        return { partition, end, from, to, open: to > from ? openBelow(to) - openBelow(from) : 0n };
+      });
   }
 
   /** The open letters of a range, the oldest of each partition first, at most `limit`. */
@@ -83,8 +109,7 @@ export class DeadLetterBox {
     const letters: StoredMessage[] = [];
     for (const { partition, open, from, to } of this.partsOf(range)) {
       if (open === 0n || letters.length >= limit) continue;
-      const found = await this.serially(() => this.readPartition(partition, from, to, limit - letters.length));
-      letters.push(...found);
+      letters.push(...(await this.readPartition(partition, from, to, limit - letters.length)));
     }
     return letters;
   }
@@ -94,65 +119,42 @@ export class DeadLetterBox {
     const settled = this.settled.get(partition);
     if (settled === undefined || this.membership === null)
       throw new BigpipeError('closed', 'the dead letters are not open');
-    for (const [first, end] of ranges) settled.add(first, end);
-    const metadata = settled.metadata(this.broker.maxMetadataBytes);
+    const next = settled.with(ranges);
+    const metadata = next.metadata(this.broker.maxMetadataBytes);
     if (metadata === null) {
       throw new BigpipeError(
         'overloaded',
         `too many gaps between the open dead letters of partition ${partition}: settle older ones first`,
       );
     }
-    await this.membership.commit({ topic: this.topic, partition }, { offset: settled.mark, metadata });
+    this.settled.set(partition, next);
+    await this.membership.commit({ topic: this.topic, partition }, { offset: next.mark, metadata });
   }
 
   /** Settles all open letters of a range; resolves to how many there were. */
   async purge(range: LetterRange): Promise<bigint> {
     let purged = 0n;
-    for (const { partition, end, open, from, to } of this.partsOf(range)) {
+    for (const { partition, open, from, to } of this.partsOf(range)) {
       if (to <= from) continue;
       await this.settle(partition, [[from, to]]);
-      const left = this.settled.get(partition)?.openBelow(end) ?? 0n;
-      purged += open - left;
+      purged += open;
     }
     return purged;
   }
 
-  private serially<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.reading.then(work);
-    this.reading = done.catch(() => undefined);
-    return done;
+  private async readPartition(partition: number, from: bigint, to: bigint, limit: number): Promise<StoredMessage[]> {
+    const found: StoredMessage[] = [];
+    for (let at = from; at < to && found.length < limit; ) {
+      const { letters, nextOffset } = await this.next(partition, at);
+      if (nextOffset <= at) break;
+      found.push(...letters.filter(({ offset }) => offset < to).slice(0, limit - found.length));
+      at = nextOffset;
+    }
+    return found;
   }
 
-  /** Reads with another group, which begins at the oldest open one each time. */
-  private async readPartition(partition: number, from: bigint, to: bigint, limit: number): Promise<StoredMessage[]> {
-    const letters: StoredMessage[] = [];
-    const isOther = (at: TopicPartition) => at.partition !== partition;
-    let ended: () => void;
-    const end = new Promise<void>((resolve) => {
-      ended = resolve;
-    });
-    const membership = await this.broker.join(this.viewGroup, [this.topic], {
-      assigned: (member, assignments) => {
-        for (const assignment of assignments.filter(isOther)) member.pause(assignment);
-        const own = assignments.find((assignment) => !isOther(assignment));
-        if (own === undefined || own.start.offset >= to) ended();
-      },
-      messages: (member, batch) => {
-        for (const letter of batch.messages) {
-          const isWanted = letter.offset >= from && letter.offset < to && letters.length < limit;
-          if (isWanted && this.settled.get(partition)?.has(letter.offset) === false) letters.push(letter);
-        }
-        if (batch.nextOffset < to && letters.length < limit) return;
-        member.pause(batch);
-        ended();
-      },
-      revoked: () => ended(),
-    });
-    await end;
-    // The reader's own mark holds nothing back that is done with.
-    const offset = this.settled.get(partition)?.mark ?? 0n;
-    await membership.commit({ topic: this.topic, partition }, { offset, metadata: '' });
-    await membership.leave();
-    return letters;
+  /** It is neither purged nor sent. */
+  isOpen({ partition, offset }: StoredMessage): boolean {
+    return this.settled.get(partition)?.has(offset) === false;
   }
 }

@@ -1,12 +1,9 @@
-// Where a message goes that no attempt could deliver: a topic of its own, with its history, kept until somebody acts.
-import { Injectable } from '@nestjs/common';
-import { Broker } from '../../broker/broker.js';
-import { Clock, pause } from '../../message/clock.js';
-import type { MessageHeaders, Position, StoredMessage } from '../../message/message.js';
+// What a message becomes that no attempt could deliver: itself, with its history beside it.
+import type { Message, MessageHeaders, Position, StoredMessage } from '../../message/message.js';
 import { withoutSideNote } from '../../message/side-message.js';
-import { deadLetterTopic } from '../../message/side-topic.js';
 
-export const deadLetterReasons = ['exhausted', 'rejected', 'invalid'] as const;
+/** parked: nothing was tried, because an earlier one of its key stands among the dead letters. */
+export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked'] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
 
 /** What is known about a message that could not be delivered. */
@@ -24,71 +21,27 @@ export interface DeadLetterNote {
   readonly firstAttemptMs: number;
 }
 
-/** Between attempts while the broker refuses. */
-const retryMs = 1000;
 const prefix = 'bigpipe-dlq-';
 
-@Injectable()
-export class DeadLetter {
-  constructor(
-    private readonly broker: Broker,
-    private readonly clock: Clock,
-  ) {}
-
-  /** Creates the subscription's topic, with as many partitions as its origin has. */
-  prepare(topic: string, group: string, partitions: number): Promise<void> {
-    return this.broker.ensureTopic({ name: deadLetterTopic(topic, group), partitions, retention: 'keep' });
-  }
-
-  /**
-   * Writes until it is durable (true), or until `signal` aborts (false). Key, headers and body stay as they were.
-   * `failed` is told of each attempt that the broker refused.
-   */
-  async keep(
-    subscription: { readonly topic: string; readonly groupId: string },
-    source: StoredMessage,
-    note: DeadLetterNote,
-    signal: AbortSignal,
-    failed: (error: unknown) => void,
-  ): Promise<boolean> {
-    while (!signal.aborted) {
-      try {
-        await this.append(subscription, source, note);
-        return true;
-      } catch (error) {
-        failed(error);
-        await pause(this.clock, retryMs, signal);
-      }
-    }
-    return false;
-  }
-
-  private async append(
-    subscription: { readonly topic: string; readonly groupId: string },
-    source: StoredMessage,
-    note: DeadLetterNote,
-  ): Promise<void> {
-    const { origin } = note;
-    const history = {
-      reason: note.reason,
-      detail: note.detail,
-      status: String(note.status),
-      answer: note.answer,
-      attempts: String(note.attempts),
-      'first-attempt': timeOf(note.firstAttemptMs),
-      'last-attempt': note.attempts === 0 ? '' : timeOf(this.clock.now()),
-      topic: origin.topic,
-      partition: String(origin.partition),
-      offset: String(origin.offset),
-    };
-    const headers = withoutSideNote(source.headers);
-    for (const [name, value] of Object.entries(history)) headers[`${prefix}${name}`] = value;
-    const { key, body, partition } = source;
-    await this.broker.append(
-      [{ topic: deadLetterTopic(subscription.topic, subscription.groupId), partition, key, body, headers }],
-      -1,
-    );
-  }
+/** Key, headers and body stay as they were; the partition is the one of the origin. */
+export function deadLetterOf(topic: string, source: StoredMessage, note: DeadLetterNote, nowMs: number): Message {
+  const { origin } = note;
+  const history = {
+    reason: note.reason,
+    detail: note.detail,
+    status: String(note.status),
+    answer: note.answer,
+    attempts: String(note.attempts),
+    'first-attempt': timeOf(note.firstAttemptMs),
+    'last-attempt': note.attempts === 0 ? '' : timeOf(nowMs),
+    topic: origin.topic,
+    partition: String(origin.partition),
+    offset: String(origin.offset),
+  };
+  const headers = withoutSideNote(source.headers);
+  for (const [name, value] of Object.entries(history)) headers[`${prefix}${name}`] = value;
+  const { key, body, partition } = source;
+  return { topic, partition, key, body, headers };
 }
 
 /** What was written beside a dead letter, without its prefix. */

@@ -23,11 +23,21 @@ export class SettledRanges {
 
   /** How many of the offsets below `end` are not settled. */
   openBelow(end: bigint): bigint {
-    const settled = this.ranges.reduce((sum, [first, last]) => sum + (last - first), 0n);
-    return end > this.settledBelow ? end - this.settledBelow - settled : 0n;
+    if (end <= this.settledBelow) return 0n;
+    let open = end - this.settledBelow;
+    for (const [first, last] of this.ranges) if (first < end) open -= (last < end ? last : end) - first;
+    return open;
   }
 
-  add(first: bigint, end: bigint): void {
+  /** These and more. */
+  with(ranges: readonly (readonly [first: bigint, end: bigint])[]): SettledRanges {
+    const copy = new SettledRanges(this.settledBelow, '');
+    copy.ranges = [...this.ranges];
+    for (const [first, end] of ranges) copy.add(first, end);
+    return copy;
+  }
+
+  private add(first: bigint, end: bigint): void {
     const all = [...this.ranges, [first, end] as const].sort(([a], [b]) => (a < b ? -1 : 1));
     const merged: [bigint, bigint][] = [];
     for (const [from, to] of all) {

@@ -1,12 +1,12 @@
 // Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
-import { textOf } from '../../message/errors.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { delayTiers } from '../../message/side-topic.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
-import type { DeadLetter } from '../dead-letters/dead-letter.js';
+import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
+import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { Work } from '../window/partition-window.js';
@@ -21,13 +21,14 @@ export interface DelivererParts {
   readonly clock: Clock;
   readonly gates: Gates;
   readonly target: Target;
-  readonly deadLetter: DeadLetter;
   readonly counters: ClientCounters;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
-  /** The first attempt of a message that was redriven has ended. */
-  readonly redriven: (id: string, went: 'well' | 'wrong') => void;
+  /** No attempt could deliver it; `done` is called in the moment in which it can leave its lane. */
+  readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
+  /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
+  readonly stays: (work: Work) => void;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -103,16 +104,14 @@ export class Deliverer {
     const { counters, report } = this.parts;
     const { work } = attempt;
     const { delivery } = work;
-    if (delivery.redelivery === 'redrive' && outcome.kind !== 'aborted') {
-      this.parts.redriven(delivery.id, outcome.kind === 'delivered' ? 'well' : 'wrong');
-    }
+    if (outcome.kind !== 'aborted') work.resent?.attempted(work, outcome.kind === 'delivered' ? 'well' : 'wrong');
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;
         this.settle(attempt);
         return;
       case 'aborted':
-        this.scheduler.destinations.release(attempt.destination);
+        this.letGo(attempt);
         return;
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
@@ -128,8 +127,14 @@ export class Deliverer {
   }
 
   /** It is tried until it is delivered, and its key waits for it. */
-  private blocksItsKey({ lane }: Work): boolean {
-    return lane !== null && this.parts.subscription.poison === 'block';
+  private blocksItsKey({ lane, resent }: Work): boolean {
+    return lane !== null && resent === null && this.parts.subscription.poison === 'block';
+  }
+
+  /** Not settled, and no attempt follows here. */
+  private letGo({ work, destination }: Attempt): void {
+    this.scheduler.destinations.release(destination);
+    if (work.resent !== null) this.parts.stays(work);
   }
 
   private settle({ work, destination }: Attempt): void {
@@ -139,10 +144,11 @@ export class Deliverer {
     this.scheduler.destinations.release(destination);
   }
 
-  private retryLater({ work, destination }: Attempt, reason: RetryReason): void {
+  private retryLater(attempt: Attempt, reason: RetryReason): void {
+    const { work, destination } = attempt;
     destination.attemptFailed(this.parts.clock.elapsedMs());
-    if (this.stopped || work.window.closed) {
-      this.scheduler.destinations.release(destination);
+    if (this.stopped || work.window.closed || work.resent?.goesOn === false) {
+      this.letGo(attempt);
       return;
     }
     const { delivery } = work;
@@ -156,7 +162,7 @@ export class Deliverer {
   /** What waits long and holds no lane waits on disk. */
   private waitOrDelay(work: Work, destination: Destination): void {
     const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
-    if (work.lane !== null || waitMs < delayTiers[0].ms) {
+    if (work.lane !== null || work.resent !== null || waitMs < delayTiers[0].ms) {
       this.wait(work);
       return;
     }
@@ -175,8 +181,8 @@ export class Deliverer {
   /** The message stays unsettled until its dead letter is durable. */
   private giveUp(attempt: Attempt, reason: 'exhausted' | 'rejected', outcome: Failed): void {
     const { work } = attempt;
-    const { deadLetter, subscription, counters, report } = this.parts;
-    const { source, origin, firstAttemptMs } = work.delivery;
+    const { counters, giveUp } = this.parts;
+    const { origin, firstAttemptMs } = work.delivery;
     const note = {
       reason,
       origin,
@@ -186,18 +192,15 @@ export class Deliverer {
       attempts: work.delivery.attempt,
       firstAttemptMs,
     };
-    counters.rpcFail += 1;
     work.stage = 'dead letter';
     work.window.begin();
-    const failed = (error: unknown) =>
-      report('dead letter not written, will try again', { ...nameOf(work), error: textOf(error) });
-    void deadLetter.keep(subscription, source, note, work.window.abort.signal, failed).then((kept) => {
-      if (kept) {
-        counters.deadLetters += 1;
-        this.settle(attempt);
-      } else {
-        this.scheduler.destinations.release(attempt.destination);
-      }
+    counters.rpcFail += 1;
+    giveUp(work, note, (burial) => {
+      if (burial === 'buried') this.settle(attempt);
+      else if (burial === 'blocks') {
+        counters.rpcFail -= 1;
+        this.retryLater(attempt, 'status');
+      } else this.letGo(attempt);
       work.window.end();
       this.pump();
     });

@@ -29,8 +29,8 @@ export interface ViewParts {
   readonly delayed: DelayedNotes;
 }
 
-/** Under which word of the backlog the unread ones of a topic stand. */
-const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed' } as const;
+/** Under which word of the backlog the unread ones of a topic stand; null for records that are no messages. */
+const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed', parked: null, letter: null } as const;
 
 export class SubscriptionView {
   constructor(private readonly parts: ViewParts) {}
@@ -84,8 +84,9 @@ export class SubscriptionView {
       ),
     );
     for (const { window, inlet } of this.parts.windows.values()) {
-      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      counts[countOf[inlet.kind]] += unread;
+      const name = countOf[inlet.kind];
+      if (name === null) continue;
+      counts[name] += Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
       counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.parts.partitions.values()) counts.order += lanes.waiting;

@@ -1,11 +1,11 @@
 // Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
-import { textOf } from '../../message/errors.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
-import type { DeadLetter } from '../dead-letters/dead-letter.js';
-import type { Move, Overflow } from '../overflow/overflow.js';
+import type { Letters } from '../dead-letters/letters.js';
+import { parkedRecordOf } from '../dead-letters/parked-log.js';
+import type { Move, Mover } from '../overflow/mover.js';
 import { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
@@ -17,8 +17,8 @@ export interface IntakeParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly deliverer: Deliverer;
-  readonly overflow: Overflow;
-  readonly deadLetter: DeadLetter;
+  readonly mover: Mover;
+  readonly letters: Letters;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   /** Something of the window was settled here. */
@@ -26,8 +26,8 @@ export interface IntakeParts {
   readonly report: (text: string, details: object) => void;
 }
 
-/** Of the subscription's own topic, of its overflow, or of one of its delay topics. */
-export type InletKind = 'origin' | 'overflow' | 'delay';
+/** Of the subscription's own topic, of its overflow, one of its delay topics, its parked keys, or its dead letters. */
+export type InletKind = 'origin' | 'overflow' | 'delay' | 'parked' | 'letter';
 
 /** A window with what it shares with the others of its partition number. */
 export class Inlet {
@@ -40,7 +40,7 @@ export class Inlet {
     readonly window: PartitionWindow,
     readonly owned: OwnedPartition,
     readonly kind: InletKind,
-    /** The overflow's end when the partition was taken over. */
+    /** The topic's end when the partition was taken over. */
     readonly leftEnd: bigint,
     /** What the earlier owner had not settled below it was held before what it left in the overflow. */
     readonly followFrom: bigint,
@@ -76,9 +76,35 @@ export class Intake {
     }
     if (this.follows(inlet, work)) {
       window.follow(work);
-      this.parts.overflow.move(work, owned);
-    } else if (this.isCrowded(inlet, work)) this.parts.overflow.move(work, owned);
+      this.parts.mover.move(work, owned);
+    } else if (!owned.parked.holds(work.lane) && this.isCrowded(inlet, work)) this.parts.mover.move(work, owned);
+    else this.enter(work, owned);
+  }
+
+  /** A record of a key that is parked, by an earlier owner or by us. */
+  takeParked({ window, owned, leftEnd }: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
+    if (!window.readRecord(stored)) return;
+    const record = parkedRecordOf(stored);
+    if (record === null) this.parts.report('a record of a parked key cannot be read', { offset: `${stored.offset}` });
+    else if (stored.offset < leftEnd) owned.parked.restore(record.lane, stored.offset, lettersEnd, record.sinceMs);
+    if (record === null || !owned.parked.needs(record.lane, stored.offset)) window.settleOffset(stored.offset);
+  }
+
+  /** Nothing of the lane is before it outside of the lane. */
+  enter(work: Work, owned: OwnedPartition): void {
+    if (owned.parked.holds(work.lane)) this.parts.mover.park(work, owned);
     else if (owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+  }
+
+  /** The next one of a lane may go; if its key is parked all of it follows to the dead letters. */
+  handOn(next: Work | null, owned: OwnedPartition): void {
+    let work = next;
+    while (work !== null && work.resent === null && owned.parked.holds(work.lane)) {
+      const follower = owned.lanes.leave(work);
+      this.parts.mover.park(work, owned);
+      work = follower;
+    }
+    if (work !== null) this.parts.deliverer.offer(work);
   }
 
   /** The highest original offset among those that an earlier owner left in the overflow; null for none. */
@@ -115,6 +141,10 @@ export class Intake {
     for (const move of moves) {
       const { work, owned, hop } = move;
       const { window } = work;
+      if (move.to === 'dead letter') {
+        stay.push(move);
+        continue;
+      }
       if (hop !== null && !window.closed && this.follows(inletOf(window), work)) {
         owned.spills.appending(work, hop);
         window.follow(work);
@@ -123,7 +153,7 @@ export class Intake {
       }
       window.unfollow(work);
       work.stage = 'order';
-      if (!window.closed && owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+      if (!window.closed) this.enter(work, owned);
       window.end();
     }
     this.parts.deliverer.pump();
@@ -134,15 +164,15 @@ export class Intake {
   relieve(inlet: Inlet, endOffset: bigint, nowMs: number): void {
     const { window, owned, rotation } = inlet;
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
-    const { deliverer, overflow } = this.parts;
-    if (overflow.isRefused) return;
+    const { deliverer, mover } = this.parts;
+    if (mover.isRefused) return;
     const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
     const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
     if (leaving.size === 0) return;
     deliverer.withdraw(leaving);
     owned.lanes.withdraw(leaving);
-    for (const work of leaving) overflow.move(work, owned);
+    for (const work of leaving) mover.move(work, owned);
   }
 
   /** With one destination in the overflow nobody stands behind it. */
@@ -158,15 +188,16 @@ export class Intake {
     const unread = Math.max(left, owned.spills.highestUnread(work));
     // Within the overflow a higher hop is older: what has a lower one goes behind it.
     if (rotation !== null) return unread > (side?.hop ?? 0);
+    if (unread > 0 || owned.parked.isMovingCopies(work.lane)) return true;
     // Who comes after us must find all of a lane that is not in the overflow before what is.
-    return unread > 0 || (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
+    return (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
   }
 
   /** Its destination stands still and has its share of the window. */
   private isCrowded({ window, owned, rotation, share }: Inlet, work: Work): boolean {
     const { destination, source } = work.delivery;
     if (rotation !== null && !rotation.covers(source.offset)) return false;
-    if (this.parts.overflow.isRefused || window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work))
+    if (this.parts.mover.isRefused || window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work))
       return false;
     return this.parts.deliverer.scheduler.standsStill(destination);
   }
@@ -177,7 +208,7 @@ export class Intake {
   }
 
   private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
-    const { deadLetter, subscription, client, settled, report } = this.parts;
+    const { letters, settled, report } = this.parts;
     const { topic, partition, offset } = stored;
     const place = { topic, partition, offset: `${offset}` };
     report('message is invalid', { ...place, detail });
@@ -190,12 +221,9 @@ export class Intake {
       attempts: 0,
       firstAttemptMs: 0,
     } as const;
-    const failed = (error: unknown) =>
-      report('dead letter not written, will try again', { ...place, error: textOf(error) });
     window.begin();
-    void deadLetter.keep(subscription, stored, note, window.abort.signal, failed).then((kept) => {
-      if (kept) {
-        client.deadLetters += 1;
+    void letters.keep(stored, note, window.abort.signal).then((letter) => {
+      if (letter !== null) {
         window.settleOffset(offset);
         settled(window);
       }

@@ -47,17 +47,25 @@ export class Lanes<T extends InLane> {
     return next;
   }
 
-  /** Takes out what is at the end of its lanes; nothing of a lane may stay behind what is taken. */
-  withdraw(items: ReadonlySet<T>): void {
+  /** Takes these out of their lanes; returns those that may go now because all before them have been taken. */
+  withdraw(items: ReadonlySet<T>): T[] {
+    const freed: T[] = [];
     const names = new Set([...items].map(({ lane }) => lane));
     for (const name of names) {
       const lane = name === null ? undefined : this.lanes.get(name);
       if (name === null || lane === undefined) continue;
       const kept = lane.filter((item) => !items.has(item));
+      if (kept[0] !== undefined && kept[0] !== lane[0]) freed.push(kept[0]);
       this.waitingCount -= Math.max(0, lane.length - 1) - Math.max(0, kept.length - 1);
       if (kept.length === 0) this.lanes.delete(name);
       else this.lanes.set(name, kept);
     }
+    return freed;
+  }
+
+  /** All that is in a lane, in order. */
+  itemsOf(lane: string | null): readonly T[] {
+    return lane === null ? [] : (this.lanes.get(lane) ?? []);
   }
 
   /** True for one without a lane, and for the last of its lane once `taken` have gone from the end. */

@@ -1,5 +1,6 @@
 // One partition number that this process owns for a subscription: what its topic's window and those of its side topics share.
 import { randomUUID } from 'node:crypto';
+import { ParkedLanes } from '../dead-letters/parked-lanes.js';
 import type { DoubtfulCopies } from '../overflow/doubtful-copies.js';
 import { SpillTable } from '../overflow/spill-table.js';
 import { Lanes } from './lanes.js';
@@ -10,6 +11,7 @@ export class OwnedPartition {
   readonly owner = randomUUID();
   readonly lanes = new Lanes<Work>();
   readonly spills = new SpillTable();
+  readonly parked = new ParkedLanes();
   private readonly windows = new Map<string, PartitionWindow>();
   /** By the topic that was moved from. */
   private readonly doubtful = new Map<string, DoubtfulCopies>();

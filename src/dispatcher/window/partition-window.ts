@@ -1,8 +1,8 @@
 // What one subscription has read of one partition and not yet settled: bounded, with its commit point.
 import type { Assignment, CommittedOffset, TopicPartition } from '../../broker/broker.js';
 import type { Ordering } from '../../config-watch/settings.js';
-import { type Delivery, type DeliverySettings, deliveryOf } from '../../message/delivery.js';
-import { type StoredMessage, weightOf } from '../../message/message.js';
+import { type Delivery, type DeliverySettings, deliveryOf, type InvalidMessage } from '../../message/delivery.js';
+import { type Position, type StoredMessage, weightOf } from '../../message/message.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 import { ReadWaiters } from './read-waiters.js';
 
@@ -26,6 +26,16 @@ export interface WindowSettings {
  */
 export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
 
+/** Who sent a dead letter again, and wants to know what became of it. */
+export interface Resent {
+  /** False once no more attempts are wanted. */
+  readonly goesOn: boolean;
+  /** Called for each attempt of it. */
+  attempted(work: Work, went: 'well' | 'wrong'): void;
+  /** settled: it is delivered, or stands as a new letter behind the others. stays: it is where it was. */
+  over(work: Work, how: 'settled' | 'stays'): void;
+}
+
 /** A delivery in its window. */
 export interface Work {
   readonly delivery: Delivery;
@@ -34,6 +44,8 @@ export interface Work {
   readonly spillGroup: string;
   readonly weight: number;
   readonly window: PartitionWindow;
+  /** Set for a dead letter that is sent again from where it stands. */
+  readonly resent: Resent | null;
   stage: Stage;
   /** Clock.elapsedMs() at which it came into its stage; for a retry, at which it is due. */
   stageMs: number;
@@ -154,19 +166,36 @@ export class PartitionWindow {
       this.isDirty = true;
       return settledBefore;
     }
-    const delivery = deliveryOf(stored, this.settings.delivery, this.sentBefore(stored));
+    return this.keep(deliveryOf(stored, this.settings.delivery, this.sentBefore(stored)), null, nowMs);
+  }
+
+  /** A dead letter without its history, which was first stored at `origin`. They are read in the order of their offsets. */
+  readLetter(letter: StoredMessage, origin: Position, resent: Resent, nowMs: number): Reading {
+    this.tracker.take(letter.offset);
+    return this.keep(deliveryOf(letter, this.settings.delivery, 'redrive', origin), resent, nowMs);
+  }
+
+  /** One that is no call: it is open until it is settled. False when it was settled before. */
+  readRecord({ offset }: StoredMessage): boolean {
+    this.isDirty = true;
+    return this.tracker.take(offset);
+  }
+
+  private keep(delivery: Delivery | InvalidMessage, resent: Resent | null, nowMs: number): Reading {
     if ('invalid' in delivery) return { kind: 'invalid', detail: delivery.invalid };
+    const { source } = delivery;
     const { ordering } = this.settings;
     const work: Work = {
       delivery,
       lane: laneOf(delivery, ordering),
       spillGroup: ordering === 'partition' ? ordering : delivery.destination,
-      weight: weightOf(stored),
+      weight: weightOf(source),
       window: this,
+      resent,
       stage: 'order',
       stageMs: nowMs,
     };
-    this.tracker.keep(stored.offset, work);
+    this.tracker.keep(source.offset, work);
     this.hold(work, 1);
     return { kind: 'work', work };
   }
@@ -279,6 +308,19 @@ export class PartitionWindow {
     if (!this.isClosed || this.underWay > 0) return;
     for (const resolve of this.quiet.splice(0)) resolve();
   }
+}
+
+/** What a lane's name is made of; its key as text. */
+export function laneParts(lane: string): { destination: string | null; key: string | null } {
+  const at = lane.indexOf(' ');
+  if (at === -1) return { destination: null, key: null };
+  return { destination: lane.slice(0, at), key: Buffer.from(lane.slice(at + 1), 'latin1').toString('utf8') };
+}
+
+/** The lane of a message; null for none, also for one that is no valid call. */
+export function laneOfMessage(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
+  const delivery = deliveryOf(source, settings, null);
+  return 'invalid' in delivery ? null : laneOf(delivery, ordering);
 }
 
 function laneOf({ source: { key }, destination }: Delivery, ordering: Ordering): string | null {

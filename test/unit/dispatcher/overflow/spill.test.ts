@@ -95,7 +95,7 @@ describe('through spilling, turning round and kills at any moment', () => {
             await new Promise((resolve) => setImmediate(resolve));
           }
           if (random(3) > 0) continue;
-          await lab.kill();
+          await (random(2) === 0 ? lab.kill() : lab.loseOwnership());
           await lab.join();
         }
       }

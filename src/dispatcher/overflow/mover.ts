@@ -1,8 +1,9 @@
 // Moves messages to the subscription's own topics, in order: appended first, settled where they were after that.
 import type { Broker } from '../../broker/broker.js';
 import { type Clock, pause } from '../../message/clock.js';
+import type { Delivery } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
-import { type Message, weightOf } from '../../message/message.js';
+import { type Message, type Position, weightOf } from '../../message/message.js';
 import { withSideNote } from '../../message/side-message.js';
 import { delayTiers, delayTopic, overflowTopic } from '../../message/side-topic.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
@@ -14,34 +15,37 @@ const maxBatchBytes = 1_048_576;
 /** Between attempts while the broker refuses. */
 const retryMs = 1000;
 
-export interface OverflowParts {
+export interface MoverParts {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly topic: string;
   readonly group: string;
-  /** The copy is durable: the original is settled. */
-  readonly moved: (work: Work, owned: OwnedPartition) => void;
+  /** The copy is durable, at `offset` of its topic: the original is settled. */
+  readonly moved: (move: Move, offset: bigint) => void;
   /** The log has no room. Takes back what can wait where it was, and returns what cannot. */
   readonly refused: (moves: readonly Move[]) => Move[];
+  /** What stands among the dead letters for a message whose key is parked. */
+  readonly parkedLetterOf: (delivery: Delivery) => Message;
   readonly report: (text: string, details: object) => void;
 }
 
 export interface Move {
   readonly work: Work;
   readonly owned: OwnedPartition;
-  /** Null for one that went to a delay topic. */
+  readonly to: 'overflow' | 'delay' | 'dead letter';
+  /** How often it has been moved within the overflow, with this time; null for one that goes elsewhere. */
   readonly hop: number | null;
   readonly message: Message;
 }
 
-export class Overflow {
-  readonly topic: string;
+export class Mover {
+  readonly overflowTopic: string;
   private queue: Move[] = [];
   private running = false;
   private refusedUntilMs = 0;
 
-  constructor(private readonly parts: OverflowParts) {
-    this.topic = overflowTopic(parts.topic, parts.group);
+  constructor(private readonly parts: MoverParts) {
+    this.overflowTopic = overflowTopic(parts.topic, parts.group);
   }
 
   /** The delay topics, in the order of delayTiers. */
@@ -52,7 +56,7 @@ export class Overflow {
 
   /** Creates the topics, with as many partitions as their origin has. */
   async prepare(partitions: number): Promise<void> {
-    for (const name of [this.topic, ...this.delayTopics]) {
+    for (const name of [this.overflowTopic, ...this.delayTopics]) {
       await this.parts.broker.ensureTopic({ name, partitions, retention: 'side' });
     }
   }
@@ -66,18 +70,26 @@ export class Overflow {
   move(work: Work, owned: OwnedPartition): void {
     const hop = (work.delivery.side?.hop ?? 0) + 1;
     owned.spills.appending(work, hop);
-    this.append(work, owned, hop, this.topic);
+    this.copy(work, owned, 'overflow', hop, this.overflowTopic);
   }
 
   /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
   delay(work: Work, owned: OwnedPartition): void {
     const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
     const tier = delayTiers.findLast(({ ms }) => ms <= waitMs) ?? delayTiers[0];
-    this.append(work, owned, null, delayTopic(this.parts.topic, this.parts.group, tier));
+    this.copy(work, owned, 'delay', null, delayTopic(this.parts.topic, this.parts.group, tier));
   }
 
-  private append(work: Work, owned: OwnedPartition, hop: number | null, to: string): void {
-    const { delivery, window } = work;
+  /** To the dead letters, behind what its key has there. It is in no lane. */
+  park(work: Work, owned: OwnedPartition): void {
+    const { delivery, lane } = work;
+    const { parkedLetterOf } = this.parts;
+    owned.parked.moving(lane as string, delivery.side !== null);
+    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery) });
+  }
+
+  private copy(work: Work, owned: OwnedPartition, to: Move['to'], hop: number | null, name: string): void {
+    const { delivery } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
     const { topic, partition, offset } = source;
     const headers = withSideNote(
@@ -90,19 +102,20 @@ export class Overflow {
         attempts: attempt - 1,
         redelivery: redelivery ?? '',
         firstAttemptMs,
-        notBeforeMs: work.delivery.notBeforeMs,
+        notBeforeMs: delivery.notBeforeMs,
       },
       id,
     );
+    const message = { topic: name, partition, key: source.key, body: source.body, headers };
+    this.enqueue({ work, owned, to, hop, message });
+  }
+
+  private enqueue(move: Move): void {
+    const { work } = move;
     work.stage = 'moving';
     work.stageMs = this.parts.clock.elapsedMs();
-    window.begin();
-    this.queue.push({
-      work,
-      owned,
-      hop,
-      message: { topic: to, partition, key: source.key, body: source.body, headers },
-    });
+    work.window.begin();
+    this.queue.push(move);
     if (!this.running) void this.run();
   }
 
@@ -114,7 +127,11 @@ export class Overflow {
       const batch = this.takeBatch();
       if (await this.write(batch)) continue;
       this.refusedUntilMs = this.parts.clock.elapsedMs() + retryMs;
-      this.queue = this.parts.refused([...batch, ...this.queue]);
+      const waiting = [...batch, ...this.queue];
+      this.queue = [];
+      const stay = this.parts.refused(waiting);
+      // Behind them comes what was parked instead.
+      this.queue = [...stay, ...this.queue];
       await pause(this.parts.clock, retryMs);
     }
     this.running = false;
@@ -134,15 +151,16 @@ export class Overflow {
   /** False when the broker refused. What belongs to a partition that has gone is not appended any more: it is still where it was. */
   private async write(batch: readonly Move[]): Promise<boolean> {
     const { broker, report, moved } = this.parts;
+    let positions: readonly (Position | null)[] = [];
     const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
     try {
       const messages = open.map(({ message }) => message);
-      if (open.length > 0) await broker.append(messages, -1);
+      if (open.length > 0) positions = await broker.append(messages, -1);
     } catch (error) {
-      report('overflow not written, will try again', { topic: this.topic, error: textOf(error) });
+      report('a message could not be moved, will try again', { topic: open[0]?.message.topic, error: textOf(error) });
       return false;
     }
-    for (const { work, owned } of open) moved(work, owned);
+    for (const [i, move] of open.entries()) moved(move, positions[i]?.offset ?? 0n);
     for (const { work } of batch) work.window.end();
     return true;
   }
