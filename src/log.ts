@@ -1,12 +1,15 @@
 // The log: JSON lines on stdout, and in hourly files if the settings name a directory.
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import type { Params } from 'nestjs-pino';
+import { type Params, PinoLogger } from 'nestjs-pino';
 import pino, { type DestinationStream, type StreamEntry } from 'pino';
-import { type LogSettings, SettingsError } from './config-watch/settings.js';
+import type { Adjustable } from './config-watch/adjustable.js';
+import { type LogSettings, type Settings, SettingsError } from './config-watch/settings.js';
 import { textOf } from './message/errors.js';
 
 /** The original's levels 1 to 5. */
 const levels = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
+const lowest = 'debug';
+const nameOf = (level: number) => levels[level - 1] ?? 'info';
 /** Three days. */
 const keptFiles = 72;
 
@@ -32,20 +35,29 @@ function fileStream(directory: string): DestinationStream {
   return stream;
 }
 
-/** Nothing of a call's body or secret is ever handed to the logger; requests are counted, not logged. */
-export function logParams({ level, directory }: LogSettings): Params {
-  const name = levels[level - 1] ?? 'info';
-  const streams: StreamEntry[] = [{ level: name, stream: pino.destination({ fd: 1, sync: true }) }];
-  if (directory !== null) {
-    streams.push({ level: name, stream: fileStream(directory) });
+/** The process's log; its level changes live. */
+export class ProcessLog implements Adjustable {
+  readonly name = 'log';
+  /** For Nest's logger. Nothing of a call's body or secret is ever handed to it; requests are counted, not logged. */
+  readonly params: Params;
+
+  constructor({ level, directory }: LogSettings) {
+    // The logger's own level decides alone.
+    const streams: StreamEntry[] = [{ level: lowest, stream: pino.destination({ fd: 1, sync: true }) }];
+    if (directory !== null) streams.push({ level: lowest, stream: fileStream(directory) });
+    this.params = {
+      pinoHttp: {
+        logger: pino({ level: nameOf(level), base: { pid: process.pid } }, pino.multistream(streams)),
+        autoLogging: false,
+        quietReqLogger: true,
+      },
+      // No request passes through the logger's middleware: it would cost a fifth of the throughput.
+      forRoutes: [],
+    };
   }
-  return {
-    pinoHttp: {
-      logger: pino({ level: name, base: { pid: process.pid } }, pino.multistream(streams)),
-      autoLogging: false,
-      quietReqLogger: true,
-    },
-    // No request passes through the logger's middleware: it would cost a fifth of the throughput.
-    forRoutes: [],
-  };
+
+  adjust({ log }: Settings): void {
+    // The one that all modules write through; it was made with the level of the start.
+    PinoLogger.root.level = nameOf(log.level);
+  }
 }

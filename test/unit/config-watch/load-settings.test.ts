@@ -1,5 +1,5 @@
 // Every rule of the configuration: what is refused and in which words, what is only warned of, and what the defaults are.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -491,8 +491,10 @@ describe('a file', () => {
     expect(faultsOf(text)).toEqual([expect.stringMatching(line)]);
   });
 
-  test('that is not there, or is a directory, is refused by name', () => {
-    for (const path of [join(directory, 'missing.json'), directory]) {
+  test('that is not there, or is an empty directory, is refused by name', () => {
+    const empty = join(directory, 'empty');
+    mkdirSync(empty);
+    for (const path of [join(directory, 'missing.json'), empty]) {
       const attempt = () => loadSettings(path, new Environment());
       expect(attempt).toThrow(SettingsError);
       expect(attempt).toThrow(/^.*: *\n? *cannot be read: /);
