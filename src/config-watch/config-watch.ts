@@ -10,7 +10,8 @@ import type { LoadedSettings } from './load-settings.js';
 import { type Settings, SettingsError } from './settings.js';
 
 export interface ConfigFault {
-  readonly atMs: number;
+  /** When it was found first. */
+  readonly sinceMs: number;
   /** One line each, without secrets. */
   readonly faults: readonly string[];
 }
@@ -158,7 +159,7 @@ export class ConfigWatch {
     this.refusal = null;
     const changed = this.swap(read.loaded);
     const faults = await this.adjustAll(changed);
-    this.misfit = faults.length === 0 ? null : { atMs: this.clock.now(), faults };
+    this.misfit = faults.length === 0 ? null : this.since(faults, this.misfit);
     if (faults.length > 0) return 'failed';
     return changed ? 'changed' : 'unchanged';
   }
@@ -184,13 +185,19 @@ export class ConfigWatch {
 
   private refuse(faults: readonly string[]): 'refused' {
     this.counts.refused += 1;
-    const isKnown = this.refusal !== null && this.refusal.faults.join('\n') === faults.join('\n');
-    this.refusal = { atMs: this.clock.now(), faults };
-    if (!isKnown) {
+    const known = this.refusal;
+    this.refusal = this.since(faults, known);
+    if (this.refusal !== known) {
       const msg = 'configuration refused, the settings stay as they were';
       this.log.error({ msg, file: this.file, version: this.version, faults: faults.slice(0, shownLines) });
     }
     return 'refused';
+  }
+
+  /** The same faults again are the known ones. */
+  private since(faults: readonly string[], known: ConfigFault | null): ConfigFault {
+    if (known?.faults.join('\n') === faults.join('\n')) return known;
+    return { sinceMs: this.clock.now(), faults };
   }
 
   /** False when there is nothing new in it. */
