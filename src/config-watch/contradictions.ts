@@ -35,11 +35,11 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   repeated(aclNames, (i) =>
     faults.push(`kafka.producer.acl[${i}].name: found ${faults.shown(aclNames[i])} a second time`),
   );
-  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
+  const again = repeatedClaims(consumers);
   consumers.forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
     mustBeKnown(path, entry.topic);
-    if (claims.indexOf(claims[i] as string) < i) {
+    if (again.has(i)) {
       faults.push(`${path}.groupId: found ${faults.shown(entry.groupId)} a second time for this topic`);
     }
     collectEntry(path, entry, faults);
@@ -49,7 +49,8 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
 
 /** They share the names' space: a.b of group c and a of group b.c would be one. */
 function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: Faults): void {
-  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
+  const again = repeatedClaims(consumers);
+  const topics = new Set(names);
   for (const [what, topicOf] of [
     ['dead-letter', deadLetterTopic],
     ['overflow', overflowTopic],
@@ -57,14 +58,24 @@ function collectSideTopics(consumers: readonly SubscriptionEntry[], names: reado
   ] as const) {
     const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
     repeated(own, (i) => {
-      if (claims.indexOf(claims[i] as string) < i) return;
+      if (again.has(i)) return;
       faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(own[i])} is another entry's already`);
     });
     own.forEach((name, i) => {
-      if (names.includes(name))
+      if (topics.has(name))
         faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(name)} is in kafka.topics`);
     });
   }
+}
+
+/** The indexes of entries whose topic and group stood before. */
+function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<number> {
+  const again = new Set<number>();
+  repeated(
+    consumers.map(({ topic, groupId }) => `${topic} ${groupId}`),
+    (i) => again.add(i),
+  );
+  return again;
 }
 
 /** Inside one consumer entry. */
@@ -114,7 +125,9 @@ function collectStatuses(path: string, entry: SubscriptionEntry, faults: Faults)
 
 /** Calls `found` with the index of each value that stood before. */
 function repeated(values: readonly unknown[], found: (index: number) => void): void {
+  const seen = new Set<unknown>();
   values.forEach((value, i) => {
-    if (value !== undefined && values.indexOf(value) < i) found(i);
+    if (value !== undefined && seen.has(value)) found(i);
+    seen.add(value);
   });
 }

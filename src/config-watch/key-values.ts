@@ -17,10 +17,18 @@ export class KeyValues {
 
 type Class = new () => object;
 
+/** One entry a class of the schema: collecting them is most of the work. */
+const known = new Map<Class, readonly string[]>();
+
 /** The keys that a section of the schema knows. */
-export function keysOf(section: Class): string[] {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(section, '', false, false);
-  return [...new Set(rules.map((rule) => rule.propertyName))];
+export function keysOf(section: Class): readonly string[] {
+  let keys = known.get(section);
+  if (keys === undefined) {
+    const rules = getMetadataStorage().getTargetValidationMetadatas(section, '', false, false);
+    keys = [...new Set(rules.map((rule) => rule.propertyName))];
+    known.set(section, keys);
+  }
+  return keys;
 }
 
 /** The values that sections of the schema hold, as plain JSON, without keys that nobody reads. */
@@ -31,7 +39,7 @@ export function valuesOf(sections: readonly object[]): Json {
 function plainOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plainOf);
   if (!isObject(value)) return value;
-  const known = keysOf(value.constructor as Class);
-  const keys = known.length > 0 ? known : Object.keys(value);
+  const own = value.constructor === Object ? [] : keysOf(value.constructor as Class);
+  const keys = own.length > 0 ? own : Object.keys(value);
   return Object.fromEntries(keys.filter((key) => value[key] !== undefined).map((key) => [key, plainOf(value[key])]));
 }

@@ -3,6 +3,7 @@
 /** The modules behind these adjust, or read the settings anew at each use. */
 const live: ReadonlySet<string> = new Set([
   'log.level',
+  'log.directory',
   'kafka.topics',
   'kafka.producer.acks',
   'kafka.producer.acl',

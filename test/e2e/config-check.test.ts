@@ -121,7 +121,7 @@ describe('a running bigpipe', () => {
     const there = await command(['config', 'check', file, ...against], bigpipe.directory);
     expect(there).toMatchObject({
       code: 0,
-      stdout: `log.directory nothing -> "\${env:ONLY_THERE}" (needs a restart)\n`,
+      stdout: `log.directory nothing -> "\${env:ONLY_THERE}"\n`,
     });
     await writeFile(file, textOf(bigpipe, baseConfig({ 'log.level': 7 })));
     const refused = await command(['config', 'check', file, ...against], bigpipe.directory);

@@ -1,5 +1,5 @@
 // A configuration that changes while bigpipe runs: however its file is replaced, and never by a file that is wrong.
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
@@ -191,6 +191,31 @@ describe('a reload', () => {
     await until('the last change is in the log', () => changed().some(({ version }) => version === 5));
     // A change of the level is still told at the level before it.
     expect(changed().map(({ version }) => version)).toEqual([2, 5]);
+  });
+
+  test('moves the files of the log, and refuses a directory that cannot be one', async () => {
+    const running = await started();
+    const move = async (version: number, directory?: string) => {
+      const changes = directory === undefined ? {} : { 'log.directory': directory };
+      await replaceConfig(running, baseConfig(changes));
+      await untilCounted(running, 'version', version);
+    };
+    const logged = async (directory: string) => {
+      const names = await readdir(directory).catch(() => []);
+      return (await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')))).join('');
+    };
+    const [one, two] = [join(running.directory, 'one'), join(running.directory, 'two')];
+    await move(2, one);
+    await move(3, two);
+    await until('the change is in the first files', async () => (await logged(one)).includes('"version":3'));
+    await move(4);
+    await until('the next one is in the second', async () => (await logged(two)).includes('"version":4'));
+    expect(await logged(one)).not.toContain('"version":4');
+    const noDirectory = fileOf(running);
+    await replaceConfig(running, baseConfig({ 'log.directory': noDirectory }));
+    await untilCounted(running, 'refused', 1);
+    const faults = [`log.directory: found ${JSON.stringify(noDirectory)}: ${noDirectory} is no directory`];
+    expect((await configPage(running)).lastError?.faults).toEqual(faults);
   });
 
   test('changes how large a body may be, and how many calls may wait', async () => {
