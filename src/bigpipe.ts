@@ -133,7 +133,12 @@ function newAdapter(server: ServerSettings): FastifyAdapter {
     forceCloseConnections: 'idle',
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
-    http: { headersTimeout: server.readTimeoutMs, connectionsCheckingInterval: lateRequestsCheckMs },
+    http: {
+      // Node refuses one that is longer than the other, whose default is 300 s.
+      requestTimeout: server.readTimeoutMs,
+      headersTimeout: server.readTimeoutMs,
+      connectionsCheckingInterval: lateRequestsCheckMs,
+    },
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
   adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;

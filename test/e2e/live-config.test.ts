@@ -1,9 +1,11 @@
 // A configuration that changes while bigpipe runs: however its file is replaced, and never by a file that is wrong.
 import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
 import { configCounters, configPage, fileOf, replaceConfig, textOf, untilCounted } from '../support/live-config.js';
+import { rawRequest } from '../support/raw-request.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -233,6 +235,31 @@ describe('a reload', () => {
     await untilCounted(running, 'version', 4);
     const answers = await Promise.all(Array.from({ length: 50 }, () => running.call({ url })));
     expect(answers.map(({ body }) => body.msg)).toContain('超过负载');
+  });
+
+  test('changes the bounds of the listener, and leaves its connections open', async () => {
+    const day = 86_400_000;
+    const patient = { 'http.server.read.timeout': day, 'http.server.write.timeout': day };
+    const running = await started({ config: baseConfig(patient) });
+    const slow = connect(running.port, '127.0.0.1');
+    const isClosed = new Set<Socket>();
+    const noted = (socket: Socket) =>
+      socket
+        .on('error', () => undefined)
+        .on('close', () => isClosed.add(socket))
+        .resume();
+    noted(slow).write('POST /rpc/call HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n');
+    await replaceConfig(running, baseConfig({ ...patient, 'http.server.max.connections': 1 }));
+    await untilCounted(running, 'version', 2);
+    const beyond = noted(connect(running.port, '127.0.0.1'));
+    await until('a connection beyond the bound is closed', () => isClosed.has(beyond));
+    expect(isClosed.has(slow)).toBe(false);
+    await replaceConfig(running, baseConfig({ ...patient, 'http.server.read.timeout': 200 }));
+    await until('the request that does not come in is given up', () => isClosed.has(slow));
+    await replaceConfig(running, baseConfig({ 'http.server.write.timeout': 200 }));
+    await until('the last change', async () => running.log.some(({ version }) => version === 4));
+    const unanswered = rawRequest(`${running.origin}/rpc/server/mock?delay=60000`, { method: 'GET' });
+    await expect(unanswered).rejects.toThrow();
   });
 
   test('loses no call and repeats none', async () => {
