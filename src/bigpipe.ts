@@ -94,7 +94,7 @@ async function open(app: NestFastifyApplication, { server, management }: Setting
  * there is a place for it.
  */
 function adjustables(app: NestFastifyApplication, processLog: ProcessLog): readonly Adjustable[] {
-  return [processLog, app.get(Producer), app.get(Acl), new LiveListener(app.getHttpServer())];
+  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), new LiveListener(app.getHttpServer())];
 }
 
 /** The first and the last line that somebody looks for who asks how a process ended. */

@@ -1,4 +1,5 @@
 // Runs one subscription: reads with back-pressure, keeps each partition's windows, drains.
+import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
@@ -60,15 +61,19 @@ export class GroupRunner {
   private relieveTimer: Timer | null = null;
   private draining = false;
 
+  /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
+  readonly subscription: SubscriptionSettings;
+
   constructor(
-    readonly subscription: SubscriptionSettings,
+    settings: SubscriptionSettings,
     private readonly parts: RunnerParts,
   ) {
-    const { topic, groupId, concurrency, ordering } = subscription;
+    const subscription = { ...settings };
+    this.subscription = subscription;
+    const { topic, groupId } = subscription;
     const { broker, clock, gates, target, client, consumer, report } = parts;
     const { windows, partitions, delayed } = this;
-    const maxOpen = Math.max(minWindow, 2 * concurrency.max);
-    this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
+    this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
     this.committer = new Committer({ broker, clock, windows, report });
     this.deliverer = new Deliverer({
@@ -99,7 +104,6 @@ export class GroupRunner {
     const { deliverer, mover, letters } = this;
     this.intake = new Intake(
       {
-        subscription,
         clock,
         deliverer,
         mover,
@@ -109,7 +113,7 @@ export class GroupRunner {
         settled: (window) => this.afterSettling(window),
         report,
       },
-      maxOpen,
+      this.windowSettings,
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
     this.topics = [letters.parkedLog.topic, ...topics];
@@ -122,6 +126,22 @@ export class GroupRunner {
     const partitions = this.parts.broker.lag(groupId, topic).length;
     await this.letters.open(partitions);
     await this.mover.prepare(partitions);
+  }
+
+  /**
+   * New settings of the same subscription, without touching a window, a lane or a gate's memory; also for messages that
+   * were read already. False when their order or their dead letters would not survive it: then a new runner is needed.
+   */
+  adjust(next: SubscriptionSettings): boolean {
+    const { subscription, windowSettings } = this;
+    if (!isDeepStrictEqual(identityOf(subscription), identityOf(next))) return false;
+    Object.assign(subscription, next);
+    const { maxOpen, delivery } = windowSettingsOf(subscription);
+    Object.assign(windowSettings.delivery, delivery);
+    Object.assign(windowSettings, { maxOpen });
+    this.deliverer.scheduler.adjust();
+    for (const { window } of this.windows.values()) this.resumeIfRoom(window);
+    return true;
   }
 
   /** Null while another one is under way, or when the subscription keeps no dead letters. */
@@ -320,12 +340,15 @@ export class GroupRunner {
   }
 
   private afterSettling(window: PartitionWindow): void {
-    if (window.isPaused && window.hasRoom && !window.closed) {
-      window.isPaused = false;
-      this.windows.get(windowName(window.partition))?.membership.resume(window.partition);
-    }
+    this.resumeIfRoom(window);
     this.intake.checkWhatWasLeft(this.inlets.get(window) as Inlet);
     this.committer.soon();
+  }
+
+  private resumeIfRoom(window: PartitionWindow): void {
+    if (!window.isPaused || !window.hasRoom || window.closed) return;
+    window.isPaused = false;
+    this.windows.get(windowName(window.partition))?.membership.resume(window.partition);
   }
 
   private relieveLater(): void {
@@ -370,6 +393,18 @@ export class GroupRunner {
   private endOf({ topic, partition }: TopicPartition): bigint {
     return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
+}
+
+/** What lanes and dead letters hang on. */
+function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+  const names = destinations.map(({ name, origins }) => ({ name, origins }));
+  return { topic, groupId, ordering, names, deadLetterTopic };
+}
+
+function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
+  const { concurrency, ordering } = subscription;
+  const maxOpen = Math.max(minWindow, 2 * concurrency.max);
+  return { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {

@@ -1,5 +1,5 @@
 // The destinations of one subscription: a bounded table from which the least recently used go.
-import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { Gates } from '../gates.js';
 import { Destination } from './destination.js';
@@ -78,6 +78,15 @@ export class DestinationTable {
     return busy > 0 || used > 0;
   }
 
+  /** The subscription's settings have changed. */
+  adjust(): void {
+    const { subscription } = this.parts;
+    for (const destination of this.byName.values()) {
+      destination.settings = this.settingsOf(destination.name);
+      destination.row.adjust({ subscription, destination: destination.settings });
+    }
+  }
+
   close(): void {
     for (const destination of this.byName.values()) destination.row.close();
     this.byName.clear();
@@ -86,7 +95,7 @@ export class DestinationTable {
 
   private open(name: string): Destination {
     const { subscription, gates, wake } = this.parts;
-    const settings = subscription.destinations.find((named) => named.name === name) ?? subscription.destination;
+    const settings = this.settingsOf(name);
     const row = gates.openDestination({
       subscription,
       destination: settings,
@@ -98,6 +107,11 @@ export class DestinationTable {
     this.byName.set(name, destination);
     this.shrink();
     return destination;
+  }
+
+  private settingsOf(name: string): DestinationSettings {
+    const { destinations, destination } = this.parts.subscription;
+    return destinations.find((named) => named.name === name) ?? destination;
   }
 
   private shrink(): void {

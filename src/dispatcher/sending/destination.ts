@@ -32,7 +32,7 @@ export class Destination {
 
   constructor(
     readonly name: string,
-    readonly settings: DestinationSettings,
+    public settings: DestinationSettings,
     readonly row: GateRow,
     nowMs: number,
   ) {

@@ -119,6 +119,20 @@ export class Scheduler {
     this.busy = wasBusy;
   }
 
+  /** The subscription's settings have changed: the gates go by the new ones, and keep what they remember. */
+  adjust(): void {
+    const { subscription } = this.parts;
+    const wasBusy = this.busy;
+    this.busy = true;
+    this.row.adjust({ subscription, destination: null });
+    this.destinations.adjust();
+    this.busy = wasBusy;
+    // What was waited for may have come nearer.
+    this.timer?.cancel();
+    this.timer = null;
+    this.pump();
+  }
+
   /** Nothing starts any more, and what was ready is forgotten. */
   stop(): void {
     this.stopped = true;

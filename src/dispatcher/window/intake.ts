@@ -1,5 +1,4 @@
 // Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
-import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
@@ -11,10 +10,9 @@ import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
 import type { OwnedPartition } from './owned-partition.js';
-import type { PartitionWindow, Work } from './partition-window.js';
+import type { PartitionWindow, WindowSettings, Work } from './partition-window.js';
 
 export interface IntakeParts {
-  readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly deliverer: Deliverer;
   readonly mover: Mover;
@@ -52,7 +50,7 @@ export class Inlet {
 export class Intake {
   constructor(
     private readonly parts: IntakeParts,
-    private readonly maxOpen: number,
+    private readonly settings: WindowSettings,
   ) {}
 
   take(inlet: Inlet, stored: StoredMessage, nowMs: number): void {
@@ -166,7 +164,7 @@ export class Intake {
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
     const { deliverer, mover } = this.parts;
     if (mover.isRefused) return;
-    const crowd = crowdOf(window, owned.lanes, this.maxOpen, (name) => deliverer.scheduler.standsStill(name));
+    const crowd = crowdOf(window, owned.lanes, this.settings.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
     const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
     if (leaving.size === 0) return;
