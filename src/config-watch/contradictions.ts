@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, deadLetterTopic, delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
+import { controlTopic, delayTiers, delayTopic, overflowTopic, parkedTopic } from '../message/side-topic.js';
 import type { Faults } from './faults.js';
 import { entriesOf } from './json.js';
 import { originOf } from './origin.js';
@@ -11,6 +11,7 @@ import type {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { statusesOf } from './status-list.js';
+import { deadLetterTopicOf } from './subscription-settings.js';
 
 /** Looks at whatever has the right shape, also beside other faults. */
 export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: Faults): void {
@@ -52,17 +53,18 @@ function collectSideTopics(consumers: readonly SubscriptionEntry[], names: reado
   const again = repeatedClaims(consumers);
   const topics = new Set(names);
   for (const [what, topicOf] of [
-    ['dead-letter', deadLetterTopic],
-    ['overflow', overflowTopic],
-    ...delayTiers.map((tier) => ['delay', (topic: string, group: string) => delayTopic(topic, group, tier)] as const),
+    ['dead-letter', deadLetterTopicOf],
+    ['overflow', byName(overflowTopic)],
+    ['parked', byName(parkedTopic)],
+    ...delayTiers.map((tier) => ['delay', byName((topic, group) => delayTopic(topic, group, tier))] as const),
   ] as const) {
-    const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
+    const own = consumers.map((entry) => topicOf(entry) ?? undefined);
     repeated(own, (i) => {
       if (again.has(i)) return;
       faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(own[i])} is another entry's already`);
     });
     own.forEach((name, i) => {
-      if (topics.has(name))
+      if (name !== undefined && topics.has(name))
         faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(name)} is in kafka.topics`);
     });
   }
@@ -78,11 +80,19 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
   return again;
 }
 
+const byName =
+  (topicOf: (topic: string, group: string) => string) =>
+  ({ topic, groupId }: SubscriptionEntry) =>
+    topicOf(topic, groupId);
+
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
+  }
+  if (entry.poison === 'park' && entry.deadLetterTopic === false) {
+    faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
   }
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);

@@ -1,4 +1,5 @@
 // From one kafka.consumer.list entry to what the dispatcher reads.
+import { deadLetterTopic } from '../message/side-topic.js';
 import { defaultVerdicts, Verdicts } from '../message/verdict.js';
 import { originOf } from './origin.js';
 import {
@@ -37,6 +38,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       floorPerSecond: entry.retryBudget.floorPerSecond,
     },
     poison: entry.poison,
+    deadLetterTopic: deadLetterTopicOf(entry),
     retryAfterMaxMs: entry.retryAfterMaxSeconds * 1000,
     verdicts: verdictsOf(entry),
     maxAnswerBytes: entry.answerMaxBytes,
@@ -58,6 +60,11 @@ function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdic
     retry: statusListOf(retryOn),
     reject: statusListOf(rejectOn),
   });
+}
+
+/** Null when they are switched off. */
+export function deadLetterTopicOf({ topic, groupId, deadLetterTopic: name }: SubscriptionEntry): string | null {
+  return name === false ? null : (name ?? deadLetterTopic(topic, groupId));
 }
 
 /** Timers are late by about a millisecond: what falls due meanwhile must not be lost, or the rate is never reached. */

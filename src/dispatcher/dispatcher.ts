@@ -13,8 +13,6 @@ import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
 import { ControlLog } from './control-log.js';
-import { DeadLetter } from './dead-letter.js';
-import type { Explanation } from './explain.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner } from './group-runner.js';
@@ -24,6 +22,7 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import type { Explanation } from './view/explain.js';
 
 @Injectable()
 export class Dispatcher {
@@ -39,7 +38,6 @@ export class Dispatcher {
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
-    private readonly deadLetter: DeadLetter,
     private readonly controlLog: ControlLog,
     stats: Stats,
   ) {
@@ -142,14 +140,13 @@ export class Dispatcher {
     }
     const consumer = { groupId, topic, ...newConsumerCounters() };
     this.consumers.push(consumer);
-    const { broker, clock, gates, target, deadLetter } = this;
+    const { broker, clock, gates, target } = this;
     const report = new FailureLog(groupId, clock).warn;
     return new GroupRunner(subscription, {
       broker,
       clock,
       gates,
       target,
-      deadLetter,
       client,
       consumer,
       report,

@@ -55,6 +55,15 @@ export function Text(pattern: RegExp, allowed: string): PropertyDecorator {
   return rule(allowed, schema, (value) => typeof value === 'string' && pattern.test(value));
 }
 
+export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator {
+  const schema = { anyOf: [{ const: false }, { type: 'string', pattern: pattern.source }, reference] };
+  return rule(
+    `false, or ${allowed}`,
+    schema,
+    (value) => value === false || (typeof value === 'string' && pattern.test(value)),
+  );
+}
+
 export function AnyText(): PropertyDecorator {
   return rule('a text that is not empty', text, (value) => typeof value === 'string' && value !== '');
 }

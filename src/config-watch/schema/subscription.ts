@@ -15,6 +15,7 @@ import {
   Positive,
   Statuses,
   Text,
+  TextOrFalse,
   WaitsOrObject,
   Whole,
 } from './rules.js';
@@ -133,9 +134,17 @@ export class SubscriptionEntry {
   @Concurrency()
   concurrency!: ConcurrencyValue;
 
-  /** A message of a key that failed for good: skip it (dead letter), or block the key and try it on and on. */
+  /**
+   * A message of a key that failed for good: skip it (dead letter), block the key and try it on and on, or park the key:
+   * its later messages follow to the dead letters.
+   */
   @OneOf(poisons)
   poison: (typeof poisons)[number] = 'skip';
+
+  /** Where the dead letters stand; false: they are counted, logged and lost. */
+  @Optional()
+  @TextOrFalse(namePattern, nameAllowed)
+  deadLetterTopic?: string | false;
 
   /** The statuses that mean delivered, in place of 2xx. */
   @Optional()

@@ -10,13 +10,14 @@ import {
   type Durability,
   type GroupHandlers,
   type Membership,
+  type MessageBatch,
   type PartitionLag,
   type Retention,
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
-import type { PartitionLog, ReadResult } from '../../partition-log.js';
+import { fetchFrom, type PartitionLog, type ReadResult } from '../../partition-log.js';
 import { GroupCommit } from './group-commit.js';
 import { LogReader } from './log-reader.js';
 import type { LogStore, RetentionFloor } from './log-store.js';
@@ -182,6 +183,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     this.mustBeOpen();
     return this.coordinator.join(group, topics, handlers);
+  }
+
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    this.mustBeOpen();
+    return fetchFrom(this, { topic, partition }, offset);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {
