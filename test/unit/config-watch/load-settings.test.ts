@@ -631,6 +631,7 @@ describe('settings', () => {
       retries: 2,
       backoff: { initialMs: 100, maxMs: 10_000, factor: 2, jitter: 'full' },
       poison: 'skip',
+      deadLetterTopic: 'test.G1.dlq',
       retryBudget: { share: 0.2, floorPerSecond: 1 },
       retryAfterMaxMs: 3_600_000,
       maxAnswerBytes: 65_536,
