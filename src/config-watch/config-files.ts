@@ -6,7 +6,7 @@ import { readJson } from './json.js';
 import { MergedFiles } from './merged-files.js';
 import { SettingsError } from './settings.js';
 
-const maxFiles = 256;
+export const maxFiles = 256;
 
 /** A directory's `*.json` files without hidden ones, sorted by name; else the path itself, also where nothing is. */
 export function sourceFiles(path: string): string[] {

@@ -1,5 +1,5 @@
 // Where the settings come from: the file or directory, read together with the environment.
-import { sourceFiles } from './config-files.js';
+import { maxFiles, sourceFiles } from './config-files.js';
 import type { Environment } from './env.js';
 import type { KeyValues } from './key-values.js';
 import { type LoadedSettings, loadSettings, parseSettings } from './load-settings.js';
@@ -36,7 +36,8 @@ export class ConfigSource {
 
   /** Every file that the last load read or looked for. */
   files(): readonly string[] {
-    return [...sourceFiles(this.path), ...this.referred];
+    // With one too many it is refused, and looking at more tells no more.
+    return [...sourceFiles(this.path).slice(0, maxFiles + 1), ...this.referred];
   }
 
   private get parts() {

@@ -134,10 +134,13 @@ export class ConfigWatch {
    */
   reload(): Promise<ReloadEnd> {
     if (this.next !== null) return this.next;
-    const next = this.running.then(() => {
-      this.next = null;
-      return this.transact();
-    });
+    const next = this.running
+      .then(() => {
+        this.next = null;
+        return this.transact();
+      })
+      // A fault of this program must not end it either.
+      .catch((error: unknown) => this.refuse([textOf(error)]));
     this.next = next;
     this.running = next;
     return next;

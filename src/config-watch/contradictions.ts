@@ -70,11 +70,6 @@ function collectSideTopics(consumers: readonly SubscriptionEntry[], names: reado
   }
 }
 
-const byName =
-  (topicOf: (topic: string, group: string) => string) =>
-  ({ topic, groupId }: SubscriptionEntry) =>
-    topicOf(topic, groupId);
-
 /** The indexes of entries whose topic and group stood before. */
 function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<number> {
   const again = new Set<number>();
@@ -84,6 +79,11 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
   );
   return again;
 }
+
+const byName =
+  (topicOf: (topic: string, group: string) => string) =>
+  ({ topic, groupId }: SubscriptionEntry) =>
+    topicOf(topic, groupId);
 
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {

@@ -1,5 +1,5 @@
 // Tells when the configuration's files have changed: by what the system reports, and by a slow look as a safety net.
-import { type FSWatcher, lstatSync, readlinkSync, realpathSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, lstatSync, readlinkSync, statSync, watch } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Clock, Timer } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
@@ -144,7 +144,6 @@ function watchedDirectories(path: string): Set<string> {
       if (!stat.isSymbolicLink()) break;
       at = resolve(dirname(at), readlinkSync(at));
     }
-    directories.add(dirname(realpathSync(path)));
   } catch {
     // Something is not there at this moment; the directories so far see it come.
   }

@@ -53,11 +53,6 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
   };
 }
 
-/** Null when they are switched off. */
-export function deadLetterTopicOf({ topic, groupId, deadLetterTopic: name }: SubscriptionEntry): string | null {
-  return name === false ? null : (name ?? deadLetterTopic(topic, groupId));
-}
-
 function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdicts {
   if (successOn === undefined && retryOn === undefined && rejectOn === undefined) return defaultVerdicts;
   return new Verdicts({
@@ -65,6 +60,11 @@ function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdic
     retry: statusListOf(retryOn),
     reject: statusListOf(rejectOn),
   });
+}
+
+/** Null when they are switched off. */
+export function deadLetterTopicOf({ topic, groupId, deadLetterTopic: name }: SubscriptionEntry): string | null {
+  return name === false ? null : (name ?? deadLetterTopic(topic, groupId));
 }
 
 /** Timers are late by about a millisecond: what falls due meanwhile must not be lost, or the rate is never reached. */

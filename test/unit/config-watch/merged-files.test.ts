@@ -123,9 +123,10 @@ describe('files of a directory', () => {
 
   test('do not hide an entry that stands twice in one of them', () => {
     write({ 'a.json': { ...baseConfig(), 'kafka.consumer.list': [baseConsumer(), baseConsumer()] }, 'b.json': {} });
-    expect(faultsOf(() => loadSettings(folder, new Environment()))).toEqual([
-      'kafka.consumer.list[1].groupId: found "G1" a second time for this topic (consumer G1 of test, in a.json)',
-    ]);
+    const again = 'kafka.consumer.list[1].groupId: found "G1" a second time for this topic (consumer G1 of test, in ';
+    expect(faultsOf(() => loadSettings(folder, new Environment()))).toEqual([`${again}a.json)`]);
+    write({ 'a.json': baseConfig(), 'b.json': { 'kafka.consumer.list': [baseConsumer(), baseConsumer()] } });
+    expect(faultsOf(() => loadSettings(folder, new Environment()))).toEqual([`${again}b.json)`]);
   });
 
   test('are at most 256', () => {
