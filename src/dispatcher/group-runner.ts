@@ -173,9 +173,10 @@ export class GroupRunner {
       const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
       // After a clean end nothing was being moved.
       if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
-      const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
+      const end = this.endOf(assignment);
+      const window = new PartitionWindow(assignment, this.windowSettings, end);
       owned.add(window, copies);
-      const inlet = new Inlet(window, owned, kind, this.endOf(assignment), followFrom);
+      const inlet = new Inlet(window, owned, kind, end, followFrom);
       this.inlets.set(window, inlet);
       this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);
@@ -236,7 +237,8 @@ export class GroupRunner {
     const { window } = owned;
     const tierMs = delayTiers[this.mover.delayTopics.indexOf(topic)]?.ms ?? 0;
     for (const stored of messages) {
-      const waitMs = stored.timestampMs + tierMs - clock.now();
+      // Not longer than it was meant to, whatever was done to the machine's clock.
+      const waitMs = Math.min(tierMs, stored.timestampMs + tierMs - clock.now());
       if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
       if (this.draining || window.closed) return;
       const origin = sideNoteOf(stored.headers)?.origin;

@@ -155,9 +155,9 @@ export class LetterSender {
   private windowOf({ partition, offset }: StoredMessage, owned: OwnedPartition): PartitionWindow {
     let window = this.windows.get(partition);
     if (window === undefined) {
-      const { topic, windowSettings, clock, opened } = this.parts;
+      const { topic, windowSettings, opened } = this.parts;
       const start = { offset, metadata: '' };
-      window = new PartitionWindow({ topic, partition, start }, windowSettings, clock.now());
+      window = new PartitionWindow({ topic, partition, start }, windowSettings, offset);
       this.windows.set(partition, window);
       opened(window, owned);
     }

@@ -56,7 +56,8 @@ export class Deliverer {
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
     const destination = this.scheduler.destinations.take(work.delivery.destination);
-    if (work.delivery.notBeforeMs > this.parts.clock.now()) this.waitOrDelay(work, destination);
+    const waitMs = this.leftToWait(work);
+    if (waitMs > 0) this.waitOrDelay(work, destination, waitMs);
     else this.scheduler.offer(work, destination);
   }
 
@@ -153,17 +154,22 @@ export class Deliverer {
     }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
-    delivery.notBeforeMs = clock.now() + Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    const waitMs = Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    delivery.notBeforeMs = clock.now() + waitMs;
     delivery.attempt += 1;
     delivery.redelivery = reason;
-    this.waitOrDelay(work, destination);
+    this.waitOrDelay(work, destination, waitMs);
+  }
+
+  /** Not longer than it was to wait when it was stored, whatever was done to the machine's clock since. */
+  private leftToWait({ delivery: { notBeforeMs, source } }: Work): number {
+    return Math.min(notBeforeMs - this.parts.clock.now(), notBeforeMs - source.timestampMs);
   }
 
   /** What waits long and holds no lane waits on disk. */
-  private waitOrDelay(work: Work, destination: Destination): void {
-    const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
+  private waitOrDelay(work: Work, destination: Destination, waitMs: number): void {
     if (work.lane !== null || work.resent !== null || waitMs < delayTiers[0].ms) {
-      this.wait(work);
+      this.wait(work, waitMs);
       return;
     }
     this.scheduler.destinations.release(destination);
@@ -171,10 +177,9 @@ export class Deliverer {
   }
 
   /** Until its time has come it holds its lane and nothing else. */
-  private wait(work: Work): void {
-    const { clock } = this.parts;
+  private wait(work: Work, waitMs: number): void {
     work.stage = 'retry';
-    work.stageMs = clock.elapsedMs() + work.delivery.notBeforeMs - clock.now();
+    work.stageMs = this.parts.clock.elapsedMs() + waitMs;
     this.retries.add(work, work.stageMs);
   }
 

@@ -46,11 +46,16 @@ export interface MovedNote {
 
 const nothingMoved: MovedNote = { spilled: '', doubtful: '', followFrom: null };
 
-/** `spilled` is not taken for empty: who cannot read what was spilled must take everything for it. */
-const unreadable = { handOut: null, settled: [], spilled: '*', doubtful: '' };
+/** Whatever was there may have been handed out, and may stand in the overflow. */
+const unreadable = {
+  handOut: { end: 2n ** 62n, cause: 'crash' },
+  settled: [],
+  spilled: '*',
+  doubtful: '',
+} as const;
 const nothing = { handOut: null, settled: [], spilled: '', doubtful: '' };
 
-/** Foreign or damaged metadata reads as "nothing is settled": repeats are allowed, losses are not. */
+/** Foreign or damaged metadata reads as "nothing is settled, all may have been sent": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
   if (metadata === '') return { ...nothing, followFrom: mark };
   const parts = pattern.exec(metadata);

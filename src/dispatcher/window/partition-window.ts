@@ -88,8 +88,8 @@ export class PartitionWindow {
   constructor(
     { topic, partition, start }: Assignment,
     private readonly settings: WindowSettings,
-    /** Unix milliseconds; what was stored later nobody before us can have sent. */
-    private readonly takenOverMs: number,
+    /** The partition's end when it was taken over: what stands behind it nobody before us can have sent. */
+    private readonly endAtStart: bigint,
   ) {
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata);
@@ -282,8 +282,8 @@ export class PartitionWindow {
     else this.held.set(destination, held);
   }
 
-  private sentBefore({ offset, timestampMs }: StoredMessage): HandOutCause | null {
-    return timestampMs > this.takenOverMs ? null : this.tracker.handedOutBefore(offset);
+  private sentBefore({ offset }: StoredMessage): HandOutCause | null {
+    return offset >= this.endAtStart ? null : this.tracker.handedOutBefore(offset);
   }
 
   /** If the process dies now, it has sent these, or will have until the next commit. */

@@ -29,6 +29,9 @@ const retentionIntervalMs = 10_000;
 /** While the log is full. */
 const fullRetentionIntervalMs = 1000;
 
+/** What a group finds in place of its own metadata when its mark is damaged: it begins at the oldest message. */
+const damagedMark = 'damaged';
+
 interface GroupMark {
   readonly committed: CommittedOffset;
   readonly seenMs: number;
@@ -132,13 +135,15 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       topic.partitions[partition] = this.newPartition(name, topicId, partition, start, end);
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
-      byId.get(topicId)?.topic.partitions[partition]?.marks.set(group, { committed, seenMs });
+      const owned = byId.get(topicId)?.topic.partitions[partition];
+      const begun = { offset: BigInt(owned?.start ?? 0), metadata: damagedMark };
+      owned?.marks.set(group, { committed: committed ?? begun, seenMs });
     }
     this.state = 'open';
     this.isFull = stored.isFull;
-    if (stored.damage !== null) {
+    for (const damage of stored.damage) {
       this.counters.damagedRanges += 1;
-      this.options.report(stored.damage, undefined);
+      this.options.report(damage, undefined);
     }
     this.scheduleRetention();
   }
