@@ -4,6 +4,7 @@ import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } fro
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
+import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
@@ -19,7 +20,8 @@ import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
-import { Inlet, type InletKind, Intake } from './window/intake.js';
+import { Inlet, type InletKind } from './window/inlet.js';
+import { Intake } from './window/intake.js';
 import { readMetadata } from './window/offset-tracker.js';
 import { OwnedPartition } from './window/owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
@@ -42,7 +44,10 @@ export interface RunnerParts {
 }
 
 export class GroupRunner {
-  /** The topics it reads, in the order in which they must be handed over: which keys are parked, the subscription's own, what was moved from it. */
+  /**
+   * The topics it reads, in the order in which they must be handed over: dead letters, which keys are parked, the
+   * subscription's own, what was moved from it.
+   */
   readonly topics: readonly string[];
   readonly view: SubscriptionView;
   readonly letters: Letters;
@@ -116,7 +121,8 @@ export class GroupRunner {
       this.windowSettings,
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
-    this.topics = [letters.parkedLog.topic, ...topics];
+    const ofLetters = letters.box === null ? [] : [letters.box.topic];
+    this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     this.view = new SubscriptionView({ subscription, broker, clock, deliverer, topics, windows, partitions, delayed });
   }
 
@@ -157,33 +163,38 @@ export class GroupRunner {
     const { box, redrive } = this.letters;
     if (box === null || redrive?.isUnderWay === true) return null;
     const purged = await box.purge(range);
-    for (const { partition } of box.partsOf(range)) this.letEmptyReturn(partition);
+    for (const { partition } of box.partsOf(range)) await this.freeEmptyLanes(partition);
     return purged;
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const { topic, partition, start } = assignment;
-      const kind = this.kindOf(topic);
-      if (kind === 'parked') this.partitions.set(partition, new OwnedPartition());
-      const owned = this.partitions.get(partition) as OwnedPartition;
-      const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
-      owned.spills.addLeft(spilled);
-      const copies = new DoubtfulCopies(doubtful);
-      const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
-      // After a clean end nothing was being moved.
-      if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
-      const end = this.endOf(assignment);
-      const window = new PartitionWindow(assignment, this.windowSettings, end);
-      owned.add(window, copies);
-      const inlet = new Inlet(window, owned, kind, end, followFrom);
-      this.inlets.set(window, inlet);
-      this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
-      this.intake.checkWhatWasLeft(inlet);
-      // The mark of what may be handed out stands before the first message comes.
-      window.isDirty = true;
+      const { topic, partition } = assignment;
+      if (topic === this.topics[0]) this.partitions.set(partition, new OwnedPartition());
+      if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
+      else this.openWindow(membership, assignment);
     }
     this.committer.soon();
+  }
+
+  private openWindow(membership: Membership, assignment: Assignment): void {
+    const { topic, partition, start } = assignment;
+    const owned = this.partitions.get(partition) as OwnedPartition;
+    const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
+    owned.spills.addLeft(spilled);
+    const copies = new DoubtfulCopies(doubtful);
+    const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
+    // After a clean end nothing was being moved.
+    if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
+    const end = this.endOf(assignment);
+    const window = new PartitionWindow(assignment, this.windowSettings, end);
+    owned.add(window, copies);
+    const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom);
+    this.inlets.set(window, inlet);
+    this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
+    this.intake.checkWhatWasLeft(inlet);
+    // What may be handed out is told before the first message comes.
+    window.isDirty = true;
   }
 
   /** The next batch of the partition comes when the promise has resolved. */
@@ -196,6 +207,7 @@ export class GroupRunner {
       return;
     }
     await this.parkedAreKnown(inlet);
+    if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
@@ -211,21 +223,25 @@ export class GroupRunner {
   }
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
-    const { letters, intake } = this;
     const wasLeft = window.nextOffset < inlet.leftEnd;
-    for (const stored of messages) intake.takeParked(inlet, stored, letters.endOf(partition));
-    // Of what was parked before all letters may have gone since.
-    if (wasLeft && nextOffset >= inlet.leftEnd) this.letEmptyReturn(partition);
+    for (const stored of messages) this.letters.takeParked(inlet, stored);
     window.readUpTo(nextOffset);
     this.committer.soon();
+    if (wasLeft && nextOffset >= inlet.leftEnd) void this.freeEmptyLanes(partition);
   }
 
-  /** Parked keys without any letter go on. */
-  private letEmptyReturn(partition: number): void {
+  /** Never rejects: who stays parked goes on with the next redrive. */
+  private async freeEmptyLanes(partition: number): Promise<void> {
     const { box } = this.letters;
-    if (box?.isEmpty(partition) !== true) return;
-    const sender = this.newSender(box.topic);
-    sender.letReturn(partition, new Set(sender.parkedLanes(partition)), box.endOf(partition));
+    if (box === null) return;
+    try {
+      await this.letters.freeEmptyLanes(partition, this.newSender(box.topic));
+    } catch (error) {
+      this.parts.report('dead letters could not be looked through for parked keys', {
+        partition,
+        error: textOf(error),
+      });
+    }
   }
 
   /** In a delay topic the first one is always the first whose time comes. */
@@ -243,7 +259,9 @@ export class GroupRunner {
       if (this.draining || window.closed) return;
       const origin = sideNoteOf(stored.headers)?.origin;
       if (origin !== undefined) this.delayed.delete(partition, origin.offset);
-      this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
+      await this.committer.promise(owned, stored.offset + 1n);
+      if (!this.draining && !window.closed)
+        this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
     }
     if (!this.draining && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
   }
@@ -269,32 +287,31 @@ export class GroupRunner {
     this.deliverer.pump();
   }
 
-  /** Lets what is in flight end, commits, and forgets the partitions. */
+  /**
+   * Lets what is in flight end, commits, and forgets the partitions. With the first topic of a partition's number all of
+   * them come to rest, so that nothing is written to one that has been handed over.
+   */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const leaving = partitions.flatMap((partition) => this.windows.get(windowName(partition)) ?? []);
-    const own = partitions.filter(({ topic }) => topic === this.subscription.topic);
-    // What was moved from it goes with it, and nothing waits for its time any more.
-    for (const partition of own) {
-      for (const topic of this.topics) this.windows.get(windowName({ ...partition, topic }))?.window.close();
-    }
-    if (own.length > 0) this.letters.redrive?.stop();
-    await this.release(leaving);
-    for (const partition of partitions) {
-      this.windows.delete(windowName(partition));
-      if (partition.topic === this.subscription.topic) this.partitions.delete(partition.partition);
+    const numbers = new Set(partitions.map(({ partition }) => partition));
+    const affected = [...this.windows.values()].filter(({ window }) => numbers.has(window.partition.partition));
+    this.letters.redrive?.stop('partitions moved to another node: start it again there, or here once they are back');
+    await this.release(affected);
+    for (const { topic, partition } of partitions) {
+      this.windows.delete(windowName({ topic, partition }));
+      if (topic === this.letters.box?.topic) this.letters.box.revoked(partition);
+      this.partitions.delete(partition);
     }
   }
 
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
   async drain(): Promise<void> {
     this.draining = true;
-    this.letters.redrive?.stop();
+    this.letters.redrive?.stop('bigpipe is draining');
     this.deliverer.stop();
     this.committer.stop();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
-    await this.letters.close();
   }
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
@@ -305,7 +322,8 @@ export class GroupRunner {
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const window of windows) window.abort.abort();
-    await within(clock, drainGraceMs, this.letters.redrive?.whenSettled() ?? Promise.resolve());
+    const { redrive } = this.letters;
+    if (redrive !== null && !(await within(clock, drainGraceMs, redrive.whenSettled()))) redrive.giveUpSettling();
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 

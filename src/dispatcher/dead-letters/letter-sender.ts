@@ -74,7 +74,7 @@ export class LetterSender {
   /** Into its lane, to be sent when its turn comes. */
   send(work: Work): void {
     const owned = this.ownedOf(work);
-    if (work.lane !== null) owned?.parked.letterSent(work.lane);
+    owned?.parked.letterSent(work);
     if (owned?.lanes.enter(work) === true) this.parts.offer(work);
     this.parts.pump();
   }
@@ -93,6 +93,14 @@ export class LetterSender {
     for (const work of works) this.over(work);
     for (const partition of new Set(works.map(({ window }) => window.partition.partition)))
       this.forgetReturned(partition);
+  }
+
+  /** Their notes were refused for good: they count as open still. */
+  leftOpen(works: readonly Work[]): void {
+    for (const work of works) {
+      if (work.lane !== null) this.ownedOf(work)?.parked.hold(work.lane);
+      this.over(work);
+    }
   }
 
   /** Those that are not being sent at this moment stay where they stand; what came behind them for a parked key joins them. */
@@ -140,7 +148,7 @@ export class LetterSender {
   }
 
   private over(work: Work): void {
-    if (work.lane !== null) this.ownedOf(work)?.parked.letterOver(work.lane);
+    this.ownedOf(work)?.parked.letterOver(work);
   }
 
   private forgetReturned(partition: number): void {

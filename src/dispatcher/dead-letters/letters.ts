@@ -7,12 +7,13 @@ import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
 import { appendPersistently } from '../append-persistently.js';
 import type { ClientCounters } from '../subscription-counters.js';
+import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { laneParts, type Work } from '../window/partition-window.js';
 import { type DeadLetterNote, deadLetterOf } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import type { LetterSender } from './letter-sender.js';
-import { ParkedLog } from './parked-log.js';
+import { ParkedLog, type ParkedRecord, parkedRecordOf } from './parked-log.js';
 import { Redrive, type RedriveOrder } from './redrive.js';
 
 export interface LettersParts {
@@ -47,12 +48,7 @@ export class Letters {
   /** Creates the topics, with as many partitions as their origin has. */
   async open(partitions: number): Promise<void> {
     await this.parkedLog.prepare(partitions);
-    await this.box?.open(partitions);
-  }
-
-  /** After what was sent again has ended. */
-  async close(): Promise<void> {
-    await this.box?.close();
+    await this.box?.prepare(partitions);
   }
 
   /** The parked keys of the partitions that are ours, at most so many. `key` null: ordering is by partition. */
@@ -112,7 +108,7 @@ export class Letters {
       return;
     }
     if (!owned.parked.beginParking(lane)) {
-      done('blocks');
+      done(resent === null ? 'blocks' : 'stays');
       return;
     }
     // The record first: without it those that follow would overtake the letter after a crash.
@@ -126,6 +122,51 @@ export class Letters {
     owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
     this.parts.report('the key is parked', { lane, partition: delivery.source.partition });
     done('buried');
+  }
+
+  /** A record of a key that is parked, by an earlier owner or by us. */
+  takeParked(inlet: Inlet, stored: StoredMessage): void {
+    const { window, owned, leftEnd } = inlet;
+    if (!window.readRecord(stored)) return;
+    const record = parkedRecordOf(stored);
+    const place = { partition: stored.partition, offset: `${stored.offset}` };
+    if (record === null) this.parts.report('a record of a parked key cannot be read', place);
+    else if (this.box === null) {
+      this.parts.report('a key is no longer parked: dead letters are switched off', { ...place, lane: record.lane });
+    } else if (stored.offset < leftEnd) this.restore(owned, record, stored);
+    const isNeeded = record !== null && this.box !== null && owned.parked.needs(record.lane, stored.offset);
+    if (!isNeeded) window.settleOffset(stored.offset);
+  }
+
+  private restore(
+    owned: OwnedPartition,
+    { lane, sinceMs, letters }: ParkedRecord,
+    { partition, offset }: Position,
+  ): void {
+    const isElsewhere = letters !== this.box?.topic;
+    owned.parked.restore(lane, offset, this.endOf(partition), sinceMs, isElsewhere);
+    if (!isElsewhere) return;
+    const text =
+      'a key stays parked: its letters stand in another topic; name that one as deadLetterTopic to redrive them';
+    this.parts.report(text, { lane, partition, letters });
+  }
+
+  /**
+   * Parked keys without any letter go on: theirs were purged, or an earlier owner died between the last of them and its
+   * note. Reads through the open letters of the partition if a key is parked there.
+   */
+  async freeEmptyLanes(partition: number, sender: LetterSender): Promise<void> {
+    const { box } = this;
+    const lanes = new Set(sender.parkedLanes(partition));
+    if (box === null || lanes.size === 0) return;
+    let at = 0n;
+    for (;;) {
+      const { letters, nextOffset } = await box.next(partition, at);
+      for (const letter of letters) lanes.delete(sender.parkedLaneOf(letter) ?? '');
+      if (nextOffset <= at || lanes.size === 0) break;
+      at = nextOffset;
+    }
+    if (box.owns(partition) && this.lastRedrive?.isUnderWay !== true) sender.letReturn(partition, lanes, at);
   }
 
   /** The redrive under way, or the last one of this process. */
@@ -150,7 +191,8 @@ export class Letters {
   private writeRecord({ lane, window, delivery }: Work, { owner }: OwnedPartition): Promise<bigint | null> {
     const { clock, report } = this.parts;
     const { partition } = delivery.source;
-    const record = { lane: lane as string, owner, sinceMs: clock.now() };
+    const letters = this.box?.topic ?? '';
+    const record = { lane: lane as string, owner, letters, sinceMs: clock.now() };
     return this.parkedLog.write(partition, record, window.abort.signal, (error) =>
       report('a key could not be parked, will try again', { partition, error: textOf(error) }),
     );

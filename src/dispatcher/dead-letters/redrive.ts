@@ -1,7 +1,7 @@
 // Sends dead letters again: paced, a few first, and no more once too many of them fail.
 import { randomUUID } from 'node:crypto';
 import { type Clock, pause } from '../../message/clock.js';
-import { textOf } from '../../message/errors.js';
+import { BigpipeError, textOf } from '../../message/errors.js';
 import type { StoredMessage } from '../../message/message.js';
 import { TokenBucket } from '../../policy/token-bucket.js';
 import type { Resent, Work } from '../window/partition-window.js';
@@ -44,6 +44,11 @@ const lookMs = 50;
 /** After a note that the broker refused. */
 const settleRetryMs = 1000;
 
+/** A note that was refused for want of room, or by a disk, may be taken later. */
+function mayHeal(error: unknown): boolean {
+  return error instanceof BigpipeError && (error.code === 'storage-full' || error.code === 'storage-failed');
+}
+
 export interface RedriveParts {
   readonly clock: Clock;
   readonly box: DeadLetterBox;
@@ -81,6 +86,7 @@ export class Redrive implements Resent {
   private toSettle: Work[] = [];
   private settling: Promise<void> | null = null;
   private isOver = false;
+  private gaveUpSettling = false;
   private readonly stopping = new AbortController();
   private readonly bucket: TokenBucket;
 
@@ -117,21 +123,25 @@ export class Redrive implements Resent {
       this.settling ??= this.settle();
       return;
     }
-    if (!wasTried) {
-      this.sent -= 1;
-      this.held += 1;
-    }
+    if (!wasTried) this.sent -= 1;
+    // What is called back at the end was simply not sent.
+    if (!wasTried && this.goesOn) this.held += 1;
     if (work.lane !== null && work.window.partition.partition === this.partition) this.lanes.delete(work.lane);
   }
 
   /** What was not sent stays. */
-  stop(): void {
-    if (this.state === 'running') this.end('stopped', 'stopped by an operator');
+  stop(reason: string): void {
+    this.end('stopped', reason);
   }
 
   /** All that was delivered so far is noted. */
   async whenSettled(): Promise<void> {
     while (this.settling !== null) await this.settling;
+  }
+
+  /** What the broker refuses to note from here on is left: it is sent again by the next redrive. */
+  giveUpSettling(): void {
+    this.gaveUpSettling = true;
   }
 
   /** Ends by itself once all its letters have ended; never rejects. */
@@ -154,10 +164,7 @@ export class Redrive implements Resent {
   private async sendPart(part: Part): Promise<void> {
     const { box, sender, order, clock } = this.parts;
     const { partition, from, to } = part;
-    if (!sender.owns(partition) || box.isEmpty(partition)) {
-      sender.letReturn(partition, new Set(sender.parkedLanes(partition)), part.to);
-      return;
-    }
+    if (!sender.owns(partition) || !box.owns(partition)) return;
     this.partition = partition;
     this.lanes = new Set(sender.parkedLanes(partition));
     const { lanes } = this;
@@ -209,7 +216,7 @@ export class Redrive implements Resent {
     if (!box.mayScatter(letter.partition)) {
       this.end(
         'failed',
-        `too many gaps between the open letters of partition ${letter.partition}: end older ones first`,
+        `the letters of partition ${letter.partition} that stay are too scattered to be told from those that went: redrive or purge the parked keys of the oldest ones first`,
       );
       return;
     }
@@ -270,11 +277,16 @@ export class Redrive implements Resent {
         }
         sender.settled(works);
       } catch (error) {
-        // They have been delivered: whoever redrives them again sends them twice.
-        this.end('failed', textOf(error));
-        if (box.isClosed) break;
-        this.toSettle.unshift(...works);
-        await pause(clock, settleRetryMs);
+        if (mayHeal(error) && !this.gaveUpSettling) {
+          this.toSettle.unshift(...works);
+          await pause(clock, settleRetryMs);
+          continue;
+        }
+        this.end(
+          'failed',
+          `${works.length} letters were sent and could not be noted, a redrive sends them again: ${textOf(error)}`,
+        );
+        sender.leftOpen(works);
       }
     }
     this.settling = null;

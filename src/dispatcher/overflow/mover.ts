@@ -112,7 +112,7 @@ export class Mover {
 
   private enqueue(move: Move): void {
     const { work } = move;
-    work.stage = 'moving';
+    work.stage = move.to === 'dead letter' ? 'dead letter' : 'moving';
     work.stageMs = this.parts.clock.elapsedMs();
     work.window.begin();
     this.queue.push(move);
@@ -140,8 +140,11 @@ export class Mover {
   private takeBatch(): Move[] {
     let bytes = 0;
     let count = 0;
-    for (const { message } of this.queue) {
+    // Where the log is full there is still room for dead letters, by themselves.
+    const isLetter = this.queue[0]?.to === 'dead letter';
+    for (const { message, to } of this.queue) {
       bytes += weightOf(message);
+      if ((to === 'dead letter') !== isLetter) break;
       if (count > 0 && (count >= maxBatchMessages || bytes > maxBatchBytes)) break;
       count += 1;
     }

@@ -4,7 +4,7 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DelayedNotes } from '../overflow/delayed-notes.js';
 import type { Deliverer } from '../sending/deliverer.js';
-import type { Inlet } from '../window/intake.js';
+import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import type { PartitionWindow, Work } from '../window/partition-window.js';
 import {

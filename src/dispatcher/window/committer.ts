@@ -1,8 +1,8 @@
 // Commits what the windows of a subscription have settled: together, every few milliseconds, one commit of a partition at a time.
 import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
-import type { Clock, Timer } from '../../message/clock.js';
+import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
-import type { Inlet } from './intake.js';
+import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
 
 /** What settles within it is committed together. A crash repeats at most what settled since. */
@@ -42,6 +42,17 @@ export class Committer {
     });
   }
 
+  /** Resolves once a durable commit says that all below `end` may have been sent, or when the window is closed. */
+  async promise(owned: OwnedWindow, end: bigint): Promise<void> {
+    const { window } = owned;
+    while (!window.mayHandOutBelow(end) && !window.closed) {
+      window.wantsToHandOutBelow(end);
+      await this.commit(owned);
+      if (window.mayHandOutBelow(end) || window.closed) return;
+      await pause(this.parts.clock, commitRetryMs, window.closing.signal);
+    }
+  }
+
   /** Nothing is committed any more but by `commit`. */
   stop(): void {
     this.stopped = true;
@@ -56,10 +67,14 @@ export class Committer {
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
     const { spills } = inlet.owned;
-    const doubtful = inlet.owned.doubtfulNote(window.partition.topic);
-    const offset = window.takeCommit(maxMetadataBytes, spills.note(maxMetadataBytes / 2), doubtful);
+    // Of what was moved the other topics' commits tell.
+    const isOfMoves = inlet.kind !== 'parked';
+    const spilled = isOfMoves ? spills.note(maxMetadataBytes / 2) : '';
+    const doubtful = isOfMoves ? inlet.owned.doubtfulNote(window.partition.topic) : '';
+    const { offset, handedOutBelow } = window.takeCommit(maxMetadataBytes, spilled, doubtful);
     owned.committing = membership
       .commit(window.partition, offset)
+      .then(() => window.promised(handedOutBelow))
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;

@@ -3,12 +3,12 @@ import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
-import { parkedRecordOf } from '../dead-letters/parked-log.js';
 import type { Move, Mover } from '../overflow/mover.js';
-import { Rotation } from '../overflow/rotation.js';
+import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
+import type { Inlet } from './inlet.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, WindowSettings, Work } from './partition-window.js';
 
@@ -22,29 +22,6 @@ export interface IntakeParts {
   /** Something of the window was settled here. */
   readonly settled: (window: PartitionWindow) => void;
   readonly report: (text: string, details: object) => void;
-}
-
-/** Of the subscription's own topic, of its overflow, one of its delay topics, its parked keys, or its dead letters. */
-export type InletKind = 'origin' | 'overflow' | 'delay' | 'parked' | 'letter';
-
-/** A window with what it shares with the others of its partition number. */
-export class Inlet {
-  /** What a destination that stands still may keep of the window; known once it was full. */
-  share = Number.POSITIVE_INFINITY;
-  /** Only the overflow turns round. */
-  readonly rotation: Rotation | null;
-
-  constructor(
-    readonly window: PartitionWindow,
-    readonly owned: OwnedPartition,
-    readonly kind: InletKind,
-    /** The topic's end when the partition was taken over. */
-    readonly leftEnd: bigint,
-    /** What the earlier owner had not settled below it was held before what it left in the overflow. */
-    readonly followFrom: bigint,
-  ) {
-    this.rotation = kind === 'overflow' ? new Rotation() : null;
-  }
 }
 
 export class Intake {
@@ -77,15 +54,6 @@ export class Intake {
       this.parts.mover.move(work, owned);
     } else if (!owned.parked.holds(work.lane) && this.isCrowded(inlet, work)) this.parts.mover.move(work, owned);
     else this.enter(work, owned);
-  }
-
-  /** A record of a key that is parked, by an earlier owner or by us. */
-  takeParked({ window, owned, leftEnd }: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
-    if (!window.readRecord(stored)) return;
-    const record = parkedRecordOf(stored);
-    if (record === null) this.parts.report('a record of a parked key cannot be read', { offset: `${stored.offset}` });
-    else if (stored.offset < leftEnd) owned.parked.restore(record.lane, stored.offset, lettersEnd, record.sinceMs);
-    if (record === null || !owned.parked.needs(record.lane, stored.offset)) window.settleOffset(stored.offset);
   }
 
   /** Nothing of the lane is before it outside of the lane. */
@@ -188,7 +156,7 @@ export class Intake {
     if (rotation !== null) return unread > (side?.hop ?? 0);
     if (unread > 0 || owned.parked.isMovingCopies(work.lane)) return true;
     // Who comes after us must find all of a lane that is not in the overflow before what is.
-    return (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
+    return (owned.lanes.itemsOf(work.lane).findLast(({ resent }) => resent === null)?.delivery.side ?? null) !== null;
   }
 
   /** Its destination stands still and has its share of the window. */

@@ -106,7 +106,7 @@ describe('delivering', () => {
     await first.membership.leave();
     const log = new GroupLog();
     const look = await broker.join(group, [topic], log);
-    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c1v:1.2' });
+    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c77:1.2' });
     await look.leave();
     await run();
     await begun(4);

@@ -1,0 +1,26 @@
+// A window with what it shares with the others of its partition number.
+import { Rotation } from '../overflow/rotation.js';
+import type { OwnedPartition } from './owned-partition.js';
+import type { PartitionWindow } from './partition-window.js';
+
+/** Of the subscription's own topic, of its overflow, one of its delay topics, its parked keys, or its dead letters that are sent again. */
+export type InletKind = 'origin' | 'overflow' | 'delay' | 'parked' | 'letter';
+
+export class Inlet {
+  /** What a destination that stands still may keep of the window; known once it was full. */
+  share = Number.POSITIVE_INFINITY;
+  /** Only the overflow turns round. */
+  readonly rotation: Rotation | null;
+
+  constructor(
+    readonly window: PartitionWindow,
+    readonly owned: OwnedPartition,
+    readonly kind: InletKind,
+    /** The topic's end when the partition was taken over. */
+    readonly leftEnd: bigint,
+    /** What the earlier owner had not settled below it was held before what it left in the overflow. */
+    readonly followFrom: bigint,
+  ) {
+    this.rotation = kind === 'overflow' ? new Rotation() : null;
+  }
+}
