@@ -121,8 +121,9 @@ export class Dispatcher implements Adjustable {
   }
 
   /** The state of a message in each subscription of its topic that is served here. */
-  explain(topic: string, partition: number, offset: bigint): Explanation[] {
-    return this.runnersOf(topic).flatMap((runner) => runner.view.explain(partition, offset) ?? []);
+  async explain(topic: string, partition: number, offset: bigint): Promise<Explanation[]> {
+    const found = await Promise.all(this.runnersOf(topic).map((runner) => runner.explain(partition, offset)));
+    return found.flatMap((explanation) => explanation ?? []);
   }
 
   /** Null when there is no such subscription here. */

@@ -18,6 +18,7 @@ import { DoubtfulCopies } from './overflow/doubtful-copies.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
@@ -123,7 +124,18 @@ export class GroupRunner {
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
     const ofLetters = letters.box === null ? [] : [letters.box.topic];
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
-    this.view = new SubscriptionView({ subscription, broker, clock, deliverer, topics, windows, partitions, delayed });
+    const letterWindows = () => this.sender?.openWindows ?? [];
+    this.view = new SubscriptionView({
+      subscription,
+      broker,
+      clock,
+      deliverer,
+      topics,
+      windows,
+      letterWindows,
+      partitions,
+      delayed,
+    });
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -148,6 +160,14 @@ export class GroupRunner {
     this.deliverer.scheduler.adjust();
     for (const { window } of this.windows.values()) this.resumeIfRoom(window);
     return true;
+  }
+
+  /** Where the message of a place is now; null when its partition is not ours. Looks among the dead letters too. */
+  async explain(partition: number, offset: bigint): Promise<Explanation | null> {
+    const explanation = this.view.explain(partition, offset);
+    if (explanation?.state !== 'settled' && explanation?.state !== 'settled or in the overflow') return explanation;
+    const letter = await this.letters.find({ topic: this.subscription.topic, partition, offset });
+    return letter === null ? explanation : explainLetter(explanation, letter);
   }
 
   /** Null while another one is under way, or when the subscription keeps no dead letters. */

@@ -10,11 +10,14 @@ import type { ClientCounters } from '../subscription-counters.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { laneParts, type Work } from '../window/partition-window.js';
-import { type DeadLetterNote, deadLetterOf } from './dead-letter.js';
+import { type DeadLetterNote, deadLetterOf, originOfLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import type { LetterSender } from './letter-sender.js';
 import { ParkedLog, type ParkedRecord, parkedRecordOf } from './parked-log.js';
 import { Redrive, type RedriveOrder } from './redrive.js';
+
+/** Letters of a partition among which one is looked for. */
+const maxLookedAt = 10_000;
 
 export interface LettersParts {
   readonly subscription: SubscriptionSettings;
@@ -57,6 +60,15 @@ export class Letters {
       parked.rows().map(({ lane, sinceMs }) => ({ partition, ...laneParts(lane), sinceMs })),
     );
     return rows.slice(0, max);
+  }
+
+  /** The open letter of a message that was first stored there, among the oldest ones; null for none. */
+  async find({ topic, partition, offset }: Position): Promise<StoredMessage | null> {
+    if (this.box?.owns(partition) !== true) return null;
+    const range = { partition, from: 0n, to: null };
+    const letters = await this.box.read(range, maxLookedAt);
+    const isIt = (origin: Position) => origin.topic === topic && origin.offset === offset;
+    return letters.find((letter) => isIt(originOfLetter(letter))) ?? null;
   }
 
   /** Behind all letters of the partition. */
