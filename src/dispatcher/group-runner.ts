@@ -13,8 +13,8 @@ import { LetterSender } from './dead-letters/letter-sender.js';
 import { Letters } from './dead-letters/letters.js';
 import type { Redrive, RedriveOrder } from './dead-letters/redrive.js';
 import type { Gates } from './gates.js';
+import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
-import { DoubtfulCopies } from './overflow/doubtful-copies.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
@@ -61,6 +61,7 @@ export class GroupRunner {
   private readonly delayed = new DelayedNotes();
   private readonly intake: Intake;
   private readonly committer: Committer;
+  private readonly adoption: Adoption;
   private readonly windowSettings: WindowSettings;
   /** Of the last redrive. */
   private sender: LetterSender | null = null;
@@ -81,7 +82,6 @@ export class GroupRunner {
     const { windows, partitions, delayed } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
-    this.committer = new Committer({ broker, clock, windows, report });
     this.deliverer = new Deliverer({
       subscription,
       clock,
@@ -123,6 +123,10 @@ export class GroupRunner {
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
     const ofLetters = letters.box === null ? [] : [letters.box.topic];
+    const copyTopics = [mover.overflowTopic, ...mover.delayTopics, ...ofLetters];
+    const { windowSettings } = this;
+    this.committer = new Committer({ broker, clock, windows, copyTopics, report });
+    this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     const letterWindows = () => this.sender?.openWindows ?? [];
     this.view = new SubscriptionView({
@@ -191,6 +195,7 @@ export class GroupRunner {
     for (const assignment of assignments) {
       const { topic, partition } = assignment;
       if (topic === this.topics[0]) this.partitions.set(partition, new OwnedPartition());
+      this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
     }
@@ -200,16 +205,13 @@ export class GroupRunner {
   private openWindow(membership: Membership, assignment: Assignment): void {
     const { topic, partition, start } = assignment;
     const owned = this.partitions.get(partition) as OwnedPartition;
-    const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
+    const { spilled, followFrom, copies } = readMetadata(start.offset, start.metadata);
     owned.spills.addLeft(spilled);
-    const copies = new DoubtfulCopies(doubtful);
-    const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
-    // After a clean end nothing was being moved.
-    if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
     const end = this.endOf(assignment);
     const window = new PartitionWindow(assignment, this.windowSettings, end);
-    owned.add(window, copies);
-    const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom);
+    owned.add(window);
+    const copyNote = copies === '' ? null : copies;
+    const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
@@ -227,6 +229,7 @@ export class GroupRunner {
       return;
     }
     await this.parkedAreKnown(inlet);
+    await this.adoption.complete(inlet);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
@@ -359,9 +362,10 @@ export class GroupRunner {
   }
 
   /** A copy elsewhere is durable: the message goes on from there. It left its lane before. */
-  private moved({ work, owned, to }: Move, offset: bigint): void {
+  private moved({ work, owned, to, message }: Move, offset: bigint): void {
     const { window, lane, delivery } = work;
     window.settle(work);
+    owned.copies.copied(message.topic, offset);
     if (to === 'dead letter') {
       owned.parked.moved(lane as string, delivery.side !== null, offset);
       this.parts.client.deadLetters += 1;
@@ -411,7 +415,7 @@ export class GroupRunner {
       topic,
       windowSettings: this.windowSettings,
       ownedOf: (partition) => this.partitions.get(partition),
-      opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n)),
+      opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n, null)),
       offer: (work) => this.deliverer.offer(work),
       pump: () => this.deliverer.pump(),
       withdraw: (works) => this.deliverer.withdraw(works),

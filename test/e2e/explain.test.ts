@@ -209,7 +209,10 @@ test('a message that is not read yet says how many come before it, and what fill
   expect(waitingFor.map(({ reason }) => reason)).toEqual(['backlog', 'window']);
   expect(waitingFor[0]?.detail).toMatch(/^\d+ messages of the partition come before it$/);
   expect(waitingFor[1]?.detail).toContain('the oldest is unread-0');
-  expect(await explain(bigpipe, { id: `unread-${count - 1}` })).toMatchObject({ state: 'unread', offset: `${count - 1}` });
+  expect(await explain(bigpipe, { id: `unread-${count - 1}` })).toMatchObject({
+    state: 'unread',
+    offset: `${count - 1}`,
+  });
   const row = await subscriptionStats(bigpipe, 'unread');
   const { unread = 0, inFlight = 0, concurrency = 0, ...others } = waitingCounts(row);
   expect(unread).toBeGreaterThan(0);

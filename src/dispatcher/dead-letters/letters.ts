@@ -6,6 +6,7 @@ import type { Delivery } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
 import { appendPersistently } from '../append-persistently.js';
+import type { CopyEnds } from '../overflow/copy-ends.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
@@ -90,21 +91,34 @@ export class Letters {
     return this.letterOf(source, note);
   }
 
-  /** Null when `signal` aborts before it is durable. Where dead letters are switched off it is counted and lost. */
-  async keep(source: StoredMessage, note: DeadLetterNote, signal: AbortSignal): Promise<Position | null> {
+  /**
+   * Calls `done` in the moment in which the message can be settled, with its letter; with null when `signal` aborts before
+   * that is durable. Where dead letters are switched off it is counted and lost.
+   */
+  async keep(
+    source: StoredMessage,
+    note: DeadLetterNote,
+    signal: AbortSignal,
+    copies: CopyEnds,
+    done: (letter: Position | null) => void,
+  ): Promise<void> {
     const { report, counters } = this.parts;
     const { topic, partition, offset } = note.origin;
     const place = { topic, partition, offset: `${offset}` };
     if (this.box === null) {
       counters.lost += 1;
       report('a message is lost: it could not be delivered, and dead letters are switched off', { ...place, ...note });
-      return source;
+      done(source);
+      return;
     }
+    const release = copies.begin(this.box.topic, this.endOf(source.partition));
     const letter = await appendPersistently(this.parts, this.letterOf(source, note), signal, (error) =>
       report('dead letter not written, will try again', { ...place, error: textOf(error) }),
     );
     if (letter !== null) counters.deadLetters += 1;
-    return letter;
+    done(letter);
+    if (letter !== null) copies.copied(this.box.topic, letter.offset);
+    release();
   }
 
   /** Calls `done` in the same moment in which what it says holds. */
@@ -115,8 +129,9 @@ export class Letters {
       done('stays');
       return;
     }
+    const { copies } = owned;
     if (this.parts.subscription.poison !== 'park' || lane === null) {
-      done((await this.keep(delivery.source, note, signal)) === null ? 'lost' : 'buried');
+      await this.keep(delivery.source, note, signal, copies, (letter) => done(letter === null ? 'lost' : 'buried'));
       return;
     }
     if (!owned.parked.beginParking(lane)) {
@@ -125,15 +140,19 @@ export class Letters {
     }
     // The record first: without it those that follow would overtake the letter after a crash.
     const record = await this.writeRecord(work, owned);
-    const letter = record === null ? null : await this.keep(delivery.source, note, signal);
-    if (record === null || letter === null) {
+    if (record === null) {
       owned.parked.giveUpParking(lane);
       done('lost');
       return;
     }
-    owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
-    this.parts.report('the key is parked', { lane, partition: delivery.source.partition });
-    done('buried');
+    await this.keep(delivery.source, note, signal, copies, (letter) => {
+      if (letter === null) owned.parked.giveUpParking(lane);
+      else {
+        owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
+        this.parts.report('the key is parked', { lane, partition: delivery.source.partition });
+      }
+      done(letter === null ? 'lost' : 'buried');
+    });
   }
 
   /** A record of a key that is parked, by an earlier owner or by us. */

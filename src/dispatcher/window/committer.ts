@@ -23,6 +23,8 @@ export interface CommitterParts {
   readonly clock: Clock;
   /** By `topic/partition`. */
   readonly windows: ReadonlyMap<string, OwnedWindow>;
+  /** Where messages are moved to. */
+  readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
 }
 
@@ -70,8 +72,8 @@ export class Committer {
     // Of what was moved the other topics' commits tell.
     const isOfMoves = inlet.kind !== 'parked';
     const spilled = isOfMoves ? spills.note(maxMetadataBytes / 2) : '';
-    const doubtful = isOfMoves ? inlet.owned.doubtfulNote(window.partition.topic) : '';
-    const { offset, handedOutBelow } = window.takeCommit(maxMetadataBytes, spilled, doubtful);
+    const copies = isOfMoves ? this.copyNote(inlet) : '';
+    const { offset, handedOutBelow } = window.takeCommit(maxMetadataBytes, spilled, copies);
     owned.committing = membership
       .commit(window.partition, offset)
       .then(() => window.promised(handedOutBelow))
@@ -85,6 +87,14 @@ export class Committer {
         owned.committing = null;
       });
     await owned.committing;
+  }
+
+  /** Until all that was found at the takeover is settled, the next owner must look from there on again. */
+  private copyNote({ copyNote, adopted, owned, window, leftEnd }: Inlet): string {
+    // With nothing under way there is nothing that the next owner could find.
+    if (copyNote === null && window.isQuiet) return '';
+    const isPending = copyNote !== null && (!adopted.isEmpty || window.nextOffset < leftEnd);
+    return isPending ? copyNote : owned.copies.note(this.parts.copyTopics);
   }
 }
 

@@ -1,4 +1,5 @@
 // A window with what it shares with the others of its partition number.
+import { AdoptedCopies } from '../overflow/adopted-copies.js';
 import { Rotation } from '../overflow/rotation.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow } from './partition-window.js';
@@ -11,6 +12,8 @@ export class Inlet {
   share = Number.POSITIVE_INFINITY;
   /** Only the overflow turns round. */
   readonly rotation: Rotation | null;
+  /** Originals that an earlier owner had copied elsewhere and did not come to settle. */
+  readonly adopted = new AdoptedCopies();
 
   constructor(
     readonly window: PartitionWindow,
@@ -20,6 +23,8 @@ export class Inlet {
     readonly leftEnd: bigint,
     /** What the earlier owner had not settled below it was held before what it left in the overflow. */
     readonly followFrom: bigint,
+    /** What the earlier owner's last commit says of copies (CopyEnds.note); null when it ended in order. */
+    readonly copyNote: string | null,
   ) {
     this.rotation = kind === 'overflow' ? new Rotation() : null;
   }

@@ -10,7 +10,7 @@ import type { ClientCounters, ConsumerCounters } from '../subscription-counters.
 import { crowdOf } from './crowding.js';
 import type { Inlet } from './inlet.js';
 import type { OwnedPartition } from './owned-partition.js';
-import type { PartitionWindow, WindowSettings, Work } from './partition-window.js';
+import type { PartitionWindow, Reading, WindowSettings, Work } from './partition-window.js';
 
 export interface IntakeParts {
   readonly clock: Clock;
@@ -36,19 +36,20 @@ export class Intake {
     const reading = window.read(stored, nowMs);
     if (reading.kind === 'settled') return;
     if (kind === 'origin') consumer.handleMessage += 1;
+    if (inlet.adopted.take(stored.offset) || isLate(inlet, reading)) {
+      if (reading.kind === 'work') window.settle(reading.work);
+      else window.settleOffset(stored.offset);
+      this.parts.settled(window);
+      return;
+    }
     if (reading.kind === 'invalid') {
       consumer.invalidMessage += 1;
-      this.buryInvalid(window, stored, reading.detail);
+      this.buryInvalid(inlet, stored, reading.detail);
       return;
     }
     const { work } = reading;
     if (kind === 'origin') client.rpcTotal += 1;
     if (kind === 'overflow') this.cameBack(work, owned);
-    if (owned.isAbandonedCopy(work) || owned.isRepeatedCopy(work)) {
-      window.settle(work);
-      this.parts.settled(window);
-      return;
-    }
     if (this.follows(inlet, work)) {
       window.follow(work);
       this.parts.mover.move(work, owned);
@@ -88,6 +89,7 @@ export class Intake {
   /** The batch is through. */
   readUpTo(inlet: Inlet, nextOffset: bigint, nowMs: number): void {
     inlet.window.readUpTo(nextOffset);
+    inlet.adopted.readUpTo(nextOffset);
     inlet.rotation?.readUpTo(nextOffset, nowMs);
     this.checkWhatWasLeft(inlet);
   }
@@ -97,7 +99,6 @@ export class Intake {
     if (rotation === null) return;
     if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
     if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
-    owned.overflowSettledBelow(window.mark);
   }
 
   /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
@@ -148,9 +149,10 @@ export class Intake {
   }
 
   /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
-  private follows({ owned, rotation, followFrom }: Inlet, work: Work): boolean {
+  private follows({ owned, rotation, followFrom, adopted }: Inlet, work: Work): boolean {
     const { side, source } = work.delivery;
-    const left = source.offset >= followFrom ? owned.spills.highestLeft(work) : 0;
+    const isBehind = source.offset >= followFrom || adopted.isBehind(source.offset, work.spillGroup);
+    const left = isBehind ? owned.spills.highestLeft(work) : 0;
     const unread = Math.max(left, owned.spills.highestUnread(work));
     // Within the overflow a higher hop is older: what has a lower one goes behind it.
     if (rotation !== null) return unread > (side?.hop ?? 0);
@@ -173,7 +175,7 @@ export class Intake {
     if (side?.owner === owner) spills.read(work, side.hop);
   }
 
-  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
+  private buryInvalid({ window, owned }: Inlet, stored: StoredMessage, detail: string): void {
     const { letters, settled, report } = this.parts;
     const { topic, partition, offset } = stored;
     const place = { topic, partition, offset: `${offset}` };
@@ -188,7 +190,7 @@ export class Intake {
       firstAttemptMs: 0,
     } as const;
     window.begin();
-    void letters.keep(stored, note, window.abort.signal).then((letter) => {
+    void letters.keep(stored, note, window.abort.signal, owned.copies, (letter) => {
       if (letter !== null) {
         window.settleOffset(offset);
         settled(window);
@@ -196,4 +198,11 @@ export class Intake {
       window.end();
     });
   }
+}
+
+/** A copy that an earlier owner made after the partition had gone from it: the original is ours, and is not done with. */
+function isLate({ owned, leftEnd }: Inlet, reading: Reading): boolean {
+  if (reading.kind !== 'work') return false;
+  const { side, source } = reading.work.delivery;
+  return side !== null && side.owner !== owned.owner && source.offset >= leftEnd;
 }

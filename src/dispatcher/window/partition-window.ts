@@ -196,7 +196,7 @@ export class PartitionWindow {
     const work: Work = {
       delivery,
       lane: laneOf(delivery, ordering),
-      spillGroup: ordering === 'partition' ? ordering : delivery.destination,
+      spillGroup: groupOf(delivery, ordering),
       weight: weightOf(source),
       window: this,
       resent,
@@ -243,13 +243,13 @@ export class PartitionWindow {
   }
 
   /** What to commit now. */
-  takeCommit(maxMetadataBytes: number, spilled: string, doubtful: string): TakenCommit {
+  takeCommit(maxMetadataBytes: number, spilled: string, copies: string): TakenCommit {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     this.isDirty = false;
     this.readSinceCommit = 0;
     let followFrom: bigint | null = null;
     for (const offset of this.following) if (followFrom === null || offset < followFrom) followFrom = offset;
-    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, doubtful, followFrom });
+    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, copies, followFrom });
     return { offset: { offset: this.tracker.mark, metadata }, handedOutBelow: handOut?.end ?? 0n };
   }
 
@@ -287,6 +287,11 @@ export class PartitionWindow {
   end(): void {
     this.underWay -= 1;
     this.checkQuiet();
+  }
+
+  /** Closed, and nothing is under way. */
+  get isQuiet(): boolean {
+    return this.isClosed && this.underWay === 0;
   }
 
   /** Resolves once the window is closed and nothing is under way. */
@@ -331,7 +336,7 @@ export class PartitionWindow {
   }
 
   private checkQuiet(): void {
-    if (!this.isClosed || this.underWay > 0) return;
+    if (!this.isQuiet) return;
     for (const resolve of this.quiet.splice(0)) resolve();
   }
 }
@@ -347,6 +352,16 @@ export function laneParts(lane: string): { destination: string | null; key: stri
 export function laneOfMessage(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
   const delivery = deliveryOf(source, settings, null);
   return 'invalid' in delivery ? null : laneOf(delivery, ordering);
+}
+
+/** The spill group of a message; null for one that is no valid call. */
+export function spillGroupOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
+  const delivery = deliveryOf(source, settings, null);
+  return 'invalid' in delivery ? null : groupOf(delivery, ordering);
+}
+
+function groupOf({ destination }: Delivery, ordering: Ordering): string {
+  return ordering === 'partition' ? ordering : destination;
 }
 
 function laneOf({ source: { key }, destination }: Delivery, ordering: Ordering): string | null {
