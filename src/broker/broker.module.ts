@@ -8,6 +8,7 @@ import { Broker } from './broker.js';
 import { BrokerTransport } from './broker.transport.js';
 import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
+import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
 
 function report(text: string, error: unknown): void {
@@ -22,6 +23,11 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broke
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
       stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
+      return broker;
+    }
+    case 'kafka': {
+      const broker = new KafkaBroker({ settings: settings.kafka, clock, report });
+      stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
       return broker;
     }
   }

@@ -4,6 +4,7 @@ import { type ValidationError, validateSync } from 'class-validator';
 import { collectContradictions } from './contradictions.js';
 import type { Environment } from './env.js';
 import { entriesOf, readJson, shown } from './json.js';
+import { collectKafkaFaults, kafkaOf } from './kafka-settings.js';
 import { BrokerSection } from './schema/broker.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
@@ -37,6 +38,7 @@ export function loadSettings(file: string, environment: Environment): LoadedSett
   };
   collectBackoffFaults(sections.subscription, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
+  collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   const unknown = unknownKeys(raw);
   // A misspelled key is the likely reason for a missing one.
   if (faults.length > 0) throw new SettingsError(file, [...faults, ...unknown]);
@@ -113,6 +115,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
         tailBytes: broker['broker.embedded.tail.bytes'],
       },
       memory: { maxBytes: broker['broker.memory.max.bytes'] },
+      kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
   };
 }
