@@ -8,7 +8,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Cluster, type ISocketFactoryArgs, type Kafka, type KafkaConfig } from 'kafkajs';
 import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
 import { type Clock, pause } from '../../../message/clock.js';
-import { isConnectionLost } from './kafka-errors.js';
+import { isConnectionLost, remedyFor } from './kafka-errors.js';
 import type { KafkaCluster, KafkaNode } from './kafka-requests.js';
 
 const keepAliveMs = 60_000;
@@ -20,7 +20,7 @@ const refreshPauseMs = 100;
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
-  scheduleCheckPendingRequests(): void;
+  scheduleCheckPendingRequests: (this: RequestQueue) => void;
 }
 
 /*
@@ -30,7 +30,7 @@ interface RequestQueue {
 const queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
   readonly prototype: RequestQueue;
 };
-const arm = queue.prototype.scheduleCheckPendingRequests;
+const { scheduleCheckPendingRequests: arm } = queue.prototype;
 queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0) arm.call(this);
 };
@@ -190,6 +190,20 @@ export class KafkaLink {
   /** The same, when the answer matters. */
   async refreshNow(): Promise<void> {
     await this.cluster.refreshMetadata();
+  }
+
+  /** Asks again, with fresh knowledge of who leads what, until there is an answer or the bound is over. */
+  async insist<T>(boundMs: number, ask: () => Promise<T>): Promise<T> {
+    const endMs = this.clock.elapsedMs() + boundMs;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (this.closed || remedyFor(error) === 'none' || this.clock.elapsedMs() > endMs) throw error;
+        this.failed(error);
+        await this.refresh();
+      }
+    }
   }
 
   /** After a failure: a connection that is gone is not used again. */

@@ -224,7 +224,7 @@ export class KafkaMembership extends Membership {
     for (const topic of this.topics) {
       const own = handedOver.filter(({ partition }) => partition.topic === topic);
       if (own.length === 0) continue;
-      await Promise.all(own.map(({ reader }) => reader?.stop()));
+      await Promise.all(own.flatMap(({ reader }) => reader?.stop() ?? []));
       const partitions = own.map(({ partition }) => partition);
       await this.tell('revoked', () => this.handlers.revoked(this, partitions));
     }

@@ -83,7 +83,7 @@ export class KafkaProducer {
     this.waitingBytes += weight;
     const deadlineMs = patient ? Number.POSITIVE_INFINITY : this.clock.elapsedMs() + this.options.timeoutMs;
     return new Promise((resolve, reject) => {
-      const offsets: (bigint | null)[] = new Array(targets.length).fill(null);
+      const offsets: (bigint | null)[] = targets.map(() => null);
       let open = targets.length;
       targets.forEach(({ message, partition, record }, i) => {
         const own = weightOf(message);

@@ -25,6 +25,8 @@ import { TopicTable } from './topic-table.js';
 
 /** How old at most is what `lag` says of groups and appends of other processes. */
 const refreshIntervalMs = 2000;
+/** A topic that was made a moment ago is not known to every node yet. */
+const topicBoundMs = 15_000;
 
 const durabilityOf = { 0: 'none', 1: 'page-cache', [-1]: 'replicas' } as const;
 const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
@@ -90,9 +92,9 @@ export class KafkaBroker extends Broker {
     const before = this.topics.has(spec.name) ? this.topics.get(spec.name).partitions : 0;
     const count = await this.topics.ensure(spec);
     try {
-      await this.appendLink.watch([spec.name]);
-      await this.appendLink.refreshNow();
-      await this.refreshEnds([spec.name]);
+      await this.appendLink.insist(topicBoundMs, () => this.appendLink.watch([spec.name]));
+      if (before > 0) await this.appendLink.insist(topicBoundMs, () => this.appendLink.refreshNow());
+      await this.link.insist(topicBoundMs, () => this.refreshEnds([spec.name]));
     } catch (error) {
       throw asBigpipeError(error, `topic ${spec.name} cannot be read`);
     }

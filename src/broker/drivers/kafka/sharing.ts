@@ -36,7 +36,7 @@ export function share(claims: readonly MemberClaim[], countOf: (topic: string) =
   const shares = new Map(members.map(({ id }) => [id, {} as Record<string, number[]>]));
   const alike = new Map<string, readonly MemberClaim[]>();
   let isSettled = true;
-  for (const topic of [...new Set(members.flatMap(({ topics }) => topics))]) {
+  for (const topic of new Set(members.flatMap(({ topics }) => topics))) {
     const readers = members.filter(({ topics }) => topics.includes(topic));
     const count = countOf(topic);
     const holders = holdersOf(topic, members);

@@ -21,6 +21,8 @@ export interface KnownTopic {
 /** With three replicas an append that is answered stands on two of them. */
 const replicas = 3;
 const minInSync = 2;
+/** What was made a moment ago is not known to every node yet. */
+const knownBoundMs = 15_000;
 
 export class TopicTable {
   private readonly known = new Map<string, KnownTopic>();
@@ -64,9 +66,12 @@ export class TopicTable {
       const found = await this.find(name);
       if (found === null) await this.create(spec);
       else await this.compare(spec, found);
-      await this.link.watch([name]);
       const count = Math.max(found ?? 0, partitions);
-      for (let tries = 0; this.link.partitionsOf(name) < count && tries < 50; tries++) await this.link.refresh();
+      await this.link.insist(knownBoundMs, async () => {
+        await this.link.watch([name]);
+        if (this.link.partitionsOf(name) < count)
+          throw new Error(`its ${count} partitions are not known everywhere yet`);
+      });
       this.known.set(name, { spec, partitions: this.link.partitionsOf(name) });
       return count;
     } catch (error) {
