@@ -129,15 +129,24 @@ async function until(what: string, condition: () => boolean | Promise<boolean>, 
   }
 }
 
+interface NodePlace {
+  readonly id: number;
+  readonly port: number;
+  /** A second listener, for clients who come through a proxy: they are told `announcedPort`, where the proxy listens. */
+  readonly behind: { readonly port: number; readonly announcedPort: number };
+}
+
 export class KafkaNode {
   readonly id: number;
   readonly port: number;
+  readonly behind: NodePlace['behind'];
   private readonly directory: string;
   private readonly libs: string;
 
-  constructor(id: number, port: number, directory: string, libs: string) {
+  constructor({ id, port, behind }: NodePlace, directory: string, libs: string) {
     this.id = id;
     this.port = port;
+    this.behind = behind;
     this.directory = directory;
     this.libs = libs;
   }
@@ -236,22 +245,28 @@ export class LocalCluster {
   /** Starts `count` nodes with data in the directory, which is made; resolves when all of them answer. */
   static async start(directory: string, count: 1 | 3): Promise<LocalCluster> {
     const libs = await kafkaJars();
-    const ports = await freePorts(2 * count);
+    const ports = await freePorts(4 * count);
     const clusterId = randomBytes(16).toString('base64url');
     const voters = Array.from({ length: count }, (_, i) => `${i + 1}@127.0.0.1:${ports[count + i]}`).join(',');
     const nodes: KafkaNode[] = [];
     for (let i = 0; i < count; i++) {
       const home = join(directory, `node-${i + 1}`);
       await mkdir(home, { recursive: true });
-      const own = { id: i + 1, port: ports[i] as number, controllerPort: ports[count + i] as number };
+      const [port, controllerPort, behindPort, announcedPort] = [0, 1, 2, 3].map(
+        (row) => ports[row * count + i] as number,
+      );
+      const own = { id: i + 1, port, controllerPort, behind: { port: behindPort, announcedPort } } as const;
       const file = join(home, 'server.properties');
-      await writeFile(file, propertiesOf({ ...own, voters, home, count }));
-      nodes.push(new KafkaNode(own.id, own.port, home, libs));
+      await writeFile(file, propertiesOf({ ...own, voters, home, count } as NodePlan));
+      nodes.push(new KafkaNode(own as NodePlace, home, libs));
       const format = ['-XX:TieredStopAtLevel=1', '-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format'];
       await run('java', [...format, '-t', clusterId, '-c', file, '--ignore-formatted']);
     }
     const cluster = new LocalCluster(directory, nodes);
-    await writeFile(join(directory, 'nodes.json'), JSON.stringify(nodes.map(({ id, port }) => ({ id, port }))));
+    await writeFile(
+      join(directory, 'nodes.json'),
+      JSON.stringify(nodes.map(({ id, port, behind }) => ({ id, port, behind }))),
+    );
     try {
       for (const node of nodes) await node.start();
       for (const node of nodes) await node.answering();
@@ -266,11 +281,11 @@ export class LocalCluster {
   static async at(directory: string): Promise<LocalCluster | null> {
     const file = join(directory, 'nodes.json');
     if (!existsSync(file)) return null;
-    const rows = JSON.parse(await readFile(file, 'utf8')) as { id: number; port: number }[];
+    const rows = JSON.parse(await readFile(file, 'utf8')) as NodePlace[];
     const libs = join(cacheDirectory(), version, 'libs');
     return new LocalCluster(
       directory,
-      rows.map(({ id, port }) => new KafkaNode(id, port, join(directory, `node-${id}`), libs)),
+      rows.map((place) => new KafkaNode(place, join(directory, `node-${place.id}`), libs)),
     );
   }
 
@@ -293,9 +308,7 @@ export class LocalCluster {
   }
 }
 
-interface NodePlan {
-  readonly id: number;
-  readonly port: number;
+interface NodePlan extends NodePlace {
   readonly controllerPort: number;
   readonly voters: string;
   readonly home: string;
@@ -303,16 +316,18 @@ interface NodePlan {
 }
 
 /** Each cluster has an id of its own, so that a node never registers with another's controller. */
-function propertiesOf({ id, port, controllerPort, voters, home, count }: NodePlan): string {
+function propertiesOf({ id, port, behind, controllerPort, voters, home, count }: NodePlan): string {
   const minIsr = count === 1 ? 1 : 2;
   return `process.roles=broker,controller
 node.id=${id}
 controller.quorum.voters=${voters}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${behind.port},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${behind.announcedPort}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=500
 log.dirs=${join(home, 'data')}
 num.partitions=1
 default.replication.factor=${count}
