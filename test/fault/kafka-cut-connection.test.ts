@@ -11,7 +11,7 @@ import { until } from '../support/until.js';
 const callers = 32;
 const partitions = 3;
 /** A bare client loses one message at each of them. */
-const cuts = 12;
+const cuts = 8;
 const answersBetweenCuts = 100;
 
 describe.skipIf(!canStartKafka)('connections that break between append and answer', () => {
