@@ -5,7 +5,8 @@ import type { KafkaBrokerSettings } from './settings.js';
 
 /** What a message may have beside its body: key, headers, the batch around it. */
 const besideBodyBytes = 65_536;
-const heartbeatMs = 500;
+/** Also how soon a member learns that another one has come or gone. */
+const heartbeatMs = 300;
 const fetchWaitMs = 500;
 
 const serversOf = (kafka: KafkaSection, environment: Environment) =>

@@ -22,6 +22,8 @@ const longestRetryMs = 1000;
 /** How often it is looked whether topics have grown. */
 const topicsIntervalMs = 30_000;
 const leaveBoundMs = 5000;
+/** Between heartbeats while somebody has to give something back: the next round is near. */
+const unsettledMs = 50;
 
 export interface SessionSettings {
   readonly group: string;
@@ -50,6 +52,7 @@ export class GroupSession {
   private memberId = '';
   private generation = -1;
   private joined = false;
+  private isSettled = false;
   private heardMs: number;
   private round = 0;
   private wantsRejoin = false;
@@ -167,7 +170,9 @@ export class GroupSession {
     this.joined = true;
     this.lastError = '';
     this.counts = this.countAll();
-    this.events.shared(decodeShare(memberAssignment));
+    const own = decodeShare(memberAssignment);
+    this.isSettled = own.isSettled;
+    this.events.shared(own);
   }
 
   private async shareOut(members: JoinAnswer['members']) {
@@ -182,7 +187,7 @@ export class GroupSession {
   private async beat(): Promise<void> {
     const { group, heartbeatMs, sessionTimeoutMs } = this.settings;
     while (!this.stopping && !this.wantsRejoin) {
-      await this.sleep(heartbeatMs);
+      await this.sleep(this.isSettled ? heartbeatMs : Math.min(heartbeatMs, unsettledMs));
       if (this.stopping || this.wantsRejoin) return;
       if (this.silenceMs > sessionTimeoutMs) throw new Error(`Kafka was silent for ${Math.round(this.silenceMs)} ms`);
       try {
