@@ -242,8 +242,11 @@ export class LocalCluster {
     return this.nodes.map(({ address }) => address).join(',');
   }
 
-  /** Starts `count` nodes with data in the directory, which is made; resolves when all of them answer. */
-  static async start(directory: string, count: 1 | 3): Promise<LocalCluster> {
+  /**
+   * Starts `count` nodes with data in the directory, which is made; resolves when all of them answer. `secured`: the
+   * listener behind the proxy speaks TLS, and knows one user.
+   */
+  static async start(directory: string, count: 1 | 3, secured = false): Promise<LocalCluster> {
     const libs = await kafkaJars();
     const ports = await freePorts(4 * count);
     const clusterId = randomBytes(16).toString('base64url');
@@ -257,10 +260,12 @@ export class LocalCluster {
       );
       const own = { id: i + 1, port, controllerPort, behind: { port: behindPort, announcedPort } } as const;
       const file = join(home, 'server.properties');
-      await writeFile(file, propertiesOf({ ...own, voters, home, count } as NodePlan));
+      const plan = { ...own, voters, home, count } as NodePlan;
+      await writeFile(file, propertiesOf(plan) + (secured ? await securityOf(home) : ''));
       nodes.push(new KafkaNode(own as NodePlace, home, libs));
       const format = ['-XX:TieredStopAtLevel=1', '-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format'];
-      await run('java', [...format, '-t', clusterId, '-c', file, '--ignore-formatted']);
+      const users = secured ? scramMechanisms.flatMap((name) => ['--add-scram', `${name}=[${scramUser}]`]) : [];
+      await run('java', [...format, '-t', clusterId, '-c', file, '--ignore-formatted', ...users]);
     }
     const cluster = new LocalCluster(directory, nodes);
     await writeFile(
@@ -306,6 +311,34 @@ export class LocalCluster {
       await cp(join(this.directory, `node-${id}`, 'log'), join(into, `kafka-${id}.log`)).catch(() => undefined);
     }
   }
+}
+
+/** Of the listener behind the proxy, when it is secured. */
+export const kafkaUser = { username: 'alice', password: 'wonder land' } as const;
+const scramUser = `name=${kafkaUser.username},password=${kafkaUser.password}`;
+const scramMechanisms = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
+const storePassword = 'for tests only';
+
+/** A certificate for 127.0.0.1; `certificate.pem` beside it is what a client has to trust. */
+async function securityOf(home: string): Promise<string> {
+  const store = join(home, 'keystore.p12');
+  const access = ['-keystore', store, '-storetype', 'PKCS12', '-storepass', storePassword, '-alias', 'node'];
+  const names = ['-dname', 'CN=127.0.0.1', '-ext', 'SAN=IP:127.0.0.1', '-validity', '2'];
+  await run('keytool', ['-genkeypair', '-keyalg', 'EC', '-groupname', 'secp256r1', ...names, ...access]);
+  await run('keytool', ['-exportcert', '-rfc', '-file', join(home, 'certificate.pem'), ...access]);
+  const login = 'org.apache.kafka.common.security';
+  const { username, password } = kafkaUser;
+  const scram = scramMechanisms.map(
+    (name) => `listener.name.proxied.${name.toLowerCase()}.sasl.jaas.config=${login}.scram.ScramLoginModule required;`,
+  );
+  return `listener.name.proxied.sasl.enabled.mechanisms=PLAIN,${scramMechanisms.join(',')}
+listener.name.proxied.plain.sasl.jaas.config=${login}.plain.PlainLoginModule required user_${username}="${password}";
+${scram.join('\n')}
+listener.name.proxied.ssl.keystore.type=PKCS12
+listener.name.proxied.ssl.keystore.location=${store}
+listener.name.proxied.ssl.keystore.password=${storePassword}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:SASL_SSL
+`;
 }
 
 interface NodePlan extends NodePlace {

@@ -36,10 +36,10 @@ export async function sharedKafka(): Promise<string> {
 
 let own = 0;
 
-/** Three nodes of a test's own; the test removes it. */
-export function ownKafka(nodes: 1 | 3): Promise<LocalCluster> {
+/** Nodes of a test's own; the test removes them. */
+export function ownKafka(nodes: 1 | 3, secured = false): Promise<LocalCluster> {
   own += 1;
-  return LocalCluster.start(join(inject('kafkaDirectory'), `own-${process.pid}-${own}`), nodes);
+  return LocalCluster.start(join(inject('kafkaDirectory'), `own-${process.pid}-${own}`), nodes, secured);
 }
 
 /** Settings as the loader makes them, for tests: heartbeats and waits are short. */

@@ -8,6 +8,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Cluster, type ISocketFactoryArgs, type Kafka, type KafkaConfig } from 'kafkajs';
 import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
 import { type Clock, pause } from '../../../message/clock.js';
+import { BigpipeError, textOf } from '../../../message/errors.js';
 import { isConnectionLost, remedyFor } from './kafka-errors.js';
 import type { KafkaCluster, KafkaNode } from './kafka-requests.js';
 
@@ -52,21 +53,24 @@ function dial({ host, port, ssl, onConnect }: ISocketFactoryArgs) {
   return socket;
 }
 
+/** Files are read once, at the start. */
+function pem(key: string, file: string | null): { readonly [name: string]: Buffer } {
+  if (file === null) return {};
+  try {
+    return { [key]: readFileSync(file) };
+  } catch (error) {
+    throw new BigpipeError('storage-failed', `kafka.tls.${key}: ${file} cannot be read: ${textOf(error)}`);
+  }
+}
+
 /** The client library, told who we are and where Kafka is. Throws when a certificate's file cannot be read. */
-export function newKafka(settings: KafkaBrokerSettings): Kafka {
-  const { servers, clientId, tls, sasl } = settings;
-  const read = (file: string | null) => (file === null ? {} : readFileSync(file));
-  const ssl =
-    tls === null
-      ? {}
-      : {
-          ssl: {
-            rejectUnauthorized: tls.verify,
-            ...(tls.caFile === null ? {} : { ca: [read(tls.caFile) as Buffer] }),
-            ...(tls.certFile === null ? {} : { cert: read(tls.certFile) as Buffer }),
-            ...(tls.keyFile === null ? {} : { key: read(tls.keyFile) as Buffer }),
-          },
-        };
+export function newKafka({ servers, clientId, tls, sasl }: KafkaBrokerSettings): Kafka {
+  const ssl = tls && {
+    rejectUnauthorized: tls.verify,
+    ...pem('ca', tls.caFile),
+    ...pem('cert', tls.certFile),
+    ...pem('key', tls.keyFile),
+  };
   return new kafkajs.Kafka({
     clientId,
     brokers: [...servers],
@@ -75,7 +79,7 @@ export function newKafka(settings: KafkaBrokerSettings): Kafka {
     retry: { retries: 2, initialRetryTime: 50, maxRetryTime: 400 },
     logLevel: kafkajs.logLevel.NOTHING,
     socketFactory: dial,
-    ...ssl,
+    ...(ssl === null ? {} : { ssl }),
     ...(sasl === null ? {} : { sasl: sasl as NonNullable<KafkaConfig['sasl']> }),
   });
 }
