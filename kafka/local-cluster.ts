@@ -294,6 +294,12 @@ export class LocalCluster {
     );
   }
 
+  /** Runs one of Kafka's own tools against the cluster. */
+  async tool(mainClass: string, ...args: readonly string[]): Promise<void> {
+    const jvm = ['-XX:TieredStopAtLevel=1', '-cp', `${await kafkaJars()}/*`, mainClass];
+    await run('java', [...jvm, ...args]);
+  }
+
   /** Ends every node; with three the last of them has no quorum to say goodbye to, so they go at once. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => (this.nodes.length === 1 ? node.stop() : node.kill())));

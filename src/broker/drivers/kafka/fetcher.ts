@@ -26,6 +26,8 @@ export interface FetchSettings {
 export interface FetchEvents {
   /** Everything below is readable. */
   end(partition: TopicPartition, end: bigint): void;
+  /** Retention took so many before they were read. */
+  taken(messages: bigint): void;
   report(text: string, error: unknown): void;
 }
 
@@ -154,6 +156,7 @@ export class Fetcher {
         if (from >= oldest.offset && from <= end.offset) continue;
         const text = `${topic}/${partition}: nothing stands at offset ${from} (there is ${oldest.offset} to ${end.offset}), goes on at the oldest`;
         this.events.report(text, undefined);
+        if (oldest.offset > from) this.events.taken(oldest.offset - from);
         reader.skipTo(oldest.offset);
       }
       return true;

@@ -9,6 +9,7 @@ import kafkajs, { type Cluster, type ISocketFactoryArgs, type Kafka, type KafkaC
 import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
 import { type Clock, pause } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
+import { unlz4, unsnappy } from './decompress.js';
 import { isConnectionLost, remedyFor } from './kafka-errors.js';
 import type { KafkaCluster, KafkaNode } from './kafka-requests.js';
 
@@ -40,6 +41,18 @@ const zstd = { in: promisify(zstdCompress), out: promisify(zstdDecompress) };
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
   compress: (encoder: { readonly buffer: Buffer }) => zstd.in(encoder.buffer),
   decompress: (buffer: Buffer) => zstd.out(buffer),
+});
+
+const notWritten = async () => {
+  throw new Error('bigpipe does not write in this compression');
+};
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy] = () => ({
+  compress: notWritten,
+  decompress: async (buffer: Buffer) => unsnappy(buffer),
+});
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
+  compress: notWritten,
+  decompress: async (buffer: Buffer) => unlz4(buffer),
 });
 
 /** Without TCP_NODELAY a request of some 256 KiB waits 40 ms for its last part. */

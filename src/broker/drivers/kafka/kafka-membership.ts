@@ -38,6 +38,8 @@ export interface MembershipParts {
   readonly session: SessionSettings;
   readonly fetch: FetchSettings;
   readonly report: (text: string, error: unknown) => void;
+  /** Retention took so many before the group had settled them. */
+  readonly taken: (messages: bigint) => void;
   readonly left: (membership: KafkaMembership) => void;
 }
 
@@ -84,6 +86,7 @@ export class KafkaMembership extends Membership {
     });
     this.fetcher = new Fetcher(link, clock, fetch, () => this.readers(), {
       end: (partition, end) => offsets.raiseEnd(partition, end),
+      taken: parts.taken,
       report,
     });
     this.commits = new CommitQueue(shared, clock, {
@@ -307,10 +310,17 @@ export class KafkaMembership extends Membership {
       oldest.map((row) => {
         offsets.setOldest(row, row.offset);
         const mark = committed.get(nameOf(row));
-        const start = mark === undefined || mark.offset < row.offset ? { offset: row.offset, metadata: '' } : mark;
-        return [nameOf(row), start] as const;
+        if (mark !== undefined && mark.offset >= row.offset) return [nameOf(row), mark] as const;
+        if (mark !== undefined) this.noteTaken(row, row.offset - mark.offset);
+        return [nameOf(row), { offset: row.offset, metadata: '' }] as const;
       }),
     );
+  }
+
+  private noteTaken(partition: TopicPartition, messages: bigint): void {
+    const text = `${this.group}: retention took up to ${messages} messages of ${nameOf(partition)} that were not settled`;
+    this.parts.report(text, undefined);
+    this.parts.taken(messages);
   }
 
   private async tell(what: string, call: () => void | Promise<void>): Promise<void> {

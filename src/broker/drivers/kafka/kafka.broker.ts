@@ -43,6 +43,8 @@ export interface KafkaCounters {
   readonly lastError: string;
   readonly waitingBytes: number;
   readonly unacknowledgedLost: number;
+  /** What Kafka's retention took before a group had settled it. */
+  readonly retentionLost: number;
   readonly members: readonly MembershipRow[];
 }
 
@@ -59,6 +61,7 @@ export class KafkaBroker extends Broker {
   private readonly members = new Set<KafkaMembership>();
   private refresher: Timer | null = null;
   private lastError = '';
+  private retentionLost = 0;
   private connected = false;
   private state: 'new' | 'open' | 'closed' = 'new';
   private closing: Promise<void> | null = null;
@@ -139,6 +142,9 @@ export class KafkaBroker extends Broker {
           if (error !== undefined) this.lastError = textOf(error);
           report(text, error);
         },
+        taken: (messages) => {
+          this.retentionLost += Number(messages);
+        },
         left: (member) => this.left(member),
       },
       handlers,
@@ -179,6 +185,7 @@ export class KafkaBroker extends Broker {
       lastError: this.lastError,
       waitingBytes: producers.reduce((sum, { bytes }) => sum + bytes, 0),
       unacknowledgedLost: producers.reduce((sum, { lost }) => sum + lost, 0),
+      retentionLost: this.retentionLost,
       members: [...this.members].map(({ row }) => row),
     };
   }

@@ -172,6 +172,7 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     await until('the rest arrives', () => log.received.length === 1);
     expect(log.assignments[0]?.start).toEqual({ offset: 3n, metadata: '' });
     expect(log.bodies()).toEqual(['d']);
+    expect(broker.counters.retentionLost).toBe(2);
     await second.leave();
   });
 
