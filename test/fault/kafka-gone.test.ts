@@ -51,7 +51,7 @@ describe.skipIf(!canStartKafka)('Kafka is gone for a while', () => {
     const moved = append('moved', own);
     const large = 'x'.repeat(400_000);
     const refusals = await Promise.allSettled([append(large), append(large), append(large)]);
-    const codes = refusals.map((refusal) => (refusal.status === 'rejected' ? refusal.reason.code : 'stored'));
+    const codes = refusals.map((refusal) => (refusal.status === 'rejected' ? `${refusal.reason.code}` : 'stored'));
     expect(codes.toSorted()).toEqual(['overloaded', 'storage-failed', 'storage-failed']);
     expect(broker.counters.waitingBytes).toBeLessThan(maxWaitingBytes);
 

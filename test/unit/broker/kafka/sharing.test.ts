@@ -45,7 +45,8 @@ class Group {
           this.moved += given.length;
           // Still held in this round.
           for (const number of [...(own.partitions[topic] ?? []), ...given]) {
-            expect(owners.get(`${topic}/${number}`) ?? id).toBe(id);
+            const other = owners.get(`${topic}/${number}`) ?? id;
+            if (other !== id) throw new Error(`${topic}/${number} is both ${other}'s and ${id}'s`);
             owners.set(`${topic}/${number}`, id);
           }
           rest[topic] = [...(own.partitions[topic] ?? [])];
