@@ -8,6 +8,7 @@ const mayImport = {
   message: [],
   stats: ground,
   'config-watch': ['stats', 'message'],
+  cli: ['config-watch', 'message'],
   broker: settings,
   target: settings,
   policy: settings,

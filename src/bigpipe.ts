@@ -6,16 +6,20 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { Logger } from 'nestjs-pino';
+import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
 import { BrokerTransport } from './broker/broker.transport.js';
+import type { Adjustable } from './config-watch/adjustable.js';
+import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import { loadSettings } from './config-watch/load-settings.js';
 import type { ServerSettings, Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
-import { logParams } from './log.js';
+import { LiveListener } from './live-listener.js';
+import { ProcessLog } from './log.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { mainListener, managementListener } from './message/listener.js';
+import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
 /** How often Node looks for requests that are late; the read timeout is kept to within it. */
@@ -25,6 +29,8 @@ export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
   readonly port: number;
   readonly managementPort: number;
+  /** Reads the configuration anew; resolves when it is in force or refused, which the log tells. Never rejects. */
+  reload(): Promise<void>;
   /** Drains: everything answered is stored, everything in flight is settled or stays for the next start. Twice is fine. */
   close(): Promise<void>;
 }
@@ -34,13 +40,14 @@ export interface RunningBigpipe {
  * owns time. Rejects with SettingsError or BigpipeError.
  */
 export async function startBigpipe(file: string | null, clock: Clock = new SystemClock()): Promise<RunningBigpipe> {
-  const { environment, module } = await loadEnvironment();
-  const source = file ?? environment.BIGPIPE_CONFIG ?? defaultFile;
-  const { settings, warnings } = loadSettings(source, environment);
-  const configWatch = new ConfigWatch(settings, source, clock.now());
+  const { environment, variables, module } = await loadEnvironment();
+  const source = new ConfigSource(file ?? environment.BIGPIPE_CONFIG ?? defaultFile, environment, variables);
+  const configWatch = new ConfigWatch(source, clock);
+  const { settings } = configWatch;
+  const processLog = new ProcessLog(settings.log);
   const adapter = newAdapter(settings.server);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, clock, environment: module, log: logParams(settings.log) }),
+    AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },
@@ -48,15 +55,20 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    for (const warning of warnings) log.warn({ msg: warning, file: source });
     const running = await open(app, settings);
-    log.log({ msg: 'bigpipe is running', ...running.ports, file: source, driver: settings.broker.driver });
+    for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
+    configWatch.watch();
+    log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
     let closing: Promise<void> | undefined;
     const close = () => {
+      configWatch.close();
       closing ??= drain(running.close, log);
       return closing;
     };
-    return { ...running.ports, close };
+    const reload = async () => {
+      await configWatch.reload();
+    };
+    return { ...running.ports, reload, close };
   } catch (error) {
     await app.close();
     throw error;
@@ -75,6 +87,14 @@ async function open(app: NestFastifyApplication, { server, management }: Setting
     await closeServer(managementServer);
   };
   return { ports, close };
+}
+
+/**
+ * The order in which new settings reach the modules: from the far end to the door, so that nothing is let in before
+ * there is a place for it.
+ */
+function adjustables(app: NestFastifyApplication, processLog: ProcessLog): readonly Adjustable[] {
+  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), new LiveListener(app.getHttpServer())];
 }
 
 /** The first and the last line that somebody looks for who asks how a process ended. */
@@ -106,13 +126,19 @@ const listenerConstraint = {
 
 function newAdapter(server: ServerSettings): FastifyAdapter {
   const adapter = new FastifyAdapter({
+    // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
     connectionTimeout: server.writeTimeoutMs,
     requestTimeout: server.readTimeoutMs,
     forceCloseConnections: 'idle',
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
-    http: { headersTimeout: server.readTimeoutMs, connectionsCheckingInterval: lateRequestsCheckMs },
+    http: {
+      // Node refuses one that is longer than the other, whose default is 300 s.
+      requestTimeout: server.readTimeoutMs,
+      headersTimeout: server.readTimeoutMs,
+      connectionsCheckingInterval: lateRequestsCheckMs,
+    },
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
   adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;

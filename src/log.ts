@@ -1,17 +1,23 @@
 // The log: JSON lines on stdout, and in hourly files if the settings name a directory.
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import type { Params } from 'nestjs-pino';
-import pino, { type DestinationStream, type StreamEntry } from 'pino';
-import { type LogSettings, SettingsError } from './config-watch/settings.js';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type Params, PinoLogger } from 'nestjs-pino';
+import pino, { type DestinationStream } from 'pino';
+import type { Adjustable } from './config-watch/adjustable.js';
+import { type LogSettings, type Settings, SettingsError } from './config-watch/settings.js';
 import { textOf } from './message/errors.js';
 
 /** The original's levels 1 to 5. */
 const levels = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
+const lowest = 'debug';
+const nameOf = (level: number) => levels[level - 1] ?? 'info';
 /** Three days. */
 const keptFiles = 72;
 
+type FileStream = DestinationStream & { end(): void };
+
 /** Fails where a person looks: a directory that cannot be made or written is a fault of the configuration. */
-function fileStream(directory: string): DestinationStream {
+function fileStream(directory: string): FileStream {
   try {
     mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.W_OK);
@@ -32,20 +38,55 @@ function fileStream(directory: string): DestinationStream {
   return stream;
 }
 
-/** Nothing of a call's body or secret is ever handed to the logger; requests are counted, not logged. */
-export function logParams({ level, directory }: LogSettings): Params {
-  const name = levels[level - 1] ?? 'info';
-  const streams: StreamEntry[] = [{ level: name, stream: pino.destination({ fd: 1, sync: true }) }];
-  if (directory !== null) {
-    streams.push({ level: name, stream: fileStream(directory) });
+/** Why no log can be written there; null when it can, or could once the directory is made. Makes nothing. */
+function faultOf(directory: string): string | null {
+  let at = resolve(directory);
+  while (!existsSync(at) && at !== dirname(at)) at = dirname(at);
+  try {
+    accessSync(at, constants.W_OK);
+    return statSync(at).isDirectory() ? null : `${at} is no directory`;
+  } catch (error) {
+    return textOf(error);
   }
-  return {
-    pinoHttp: {
-      logger: pino({ level: name, base: { pid: process.pid } }, pino.multistream(streams)),
-      autoLogging: false,
-      quietReqLogger: true,
-    },
-    // No request passes through the logger's middleware: it would cost a fifth of the throughput.
-    forRoutes: [],
-  };
+}
+
+/** The process's log; its level and its files change live. */
+export class ProcessLog implements Adjustable {
+  readonly name = 'log';
+  /** For Nest's logger. Nothing of a call's body or secret is ever handed to it; requests are counted, not logged. */
+  readonly params: Params;
+  private files: FileStream | null;
+
+  constructor({ level, directory }: LogSettings) {
+    this.files = directory === null ? null : fileStream(directory);
+    // The logger's own level decides alone.
+    const streams = pino.multistream([
+      { level: lowest, stream: pino.destination({ fd: 1, sync: true }) },
+      { level: lowest, stream: { write: (row: string) => this.files?.write(row) } },
+    ]);
+    this.params = {
+      pinoHttp: {
+        logger: pino({ level: nameOf(level), base: { pid: process.pid } }, streams),
+        autoLogging: false,
+        quietReqLogger: true,
+      },
+      // No request passes through the logger's middleware: it would cost a fifth of the throughput.
+      forRoutes: [],
+    };
+  }
+
+  veto({ log }: Settings, current: Settings): readonly string[] {
+    if (log.directory === null || log.directory === current.log.directory) return [];
+    const fault = faultOf(log.directory);
+    return fault === null ? [] : [`log.directory: found ${JSON.stringify(log.directory)}: ${fault}`];
+  }
+
+  adjust({ log }: Settings, current: Settings): void {
+    // The one that all modules write through; it was made with the level of the start.
+    PinoLogger.root.level = nameOf(log.level);
+    if (log.directory === current.log.directory) return;
+    const before = this.files;
+    this.files = log.directory === null ? null : fileStream(log.directory);
+    before?.end();
+  }
 }

@@ -1,4 +1,4 @@
-// Starts the process; on SIGTERM or SIGINT drains it.
+// Starts the process; on SIGTERM or SIGINT drains it, on SIGHUP or SIGUSR1 reads its configuration anew.
 import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { type RunningBigpipe, startBigpipe } from './bigpipe.js';
@@ -53,9 +53,22 @@ function drainOnSignals(starting: Promise<RunningBigpipe>): void {
   process.on('SIGINT', onSignal);
 }
 
+/** Also from the first moment: unheard, the one ends a process and the other opens Node's inspector. */
+function reloadOnSignals(starting: Promise<RunningBigpipe>): void {
+  const onSignal = () => {
+    starting.then(
+      (running) => running.reload(),
+      () => undefined,
+    );
+  };
+  process.on('SIGHUP', onSignal);
+  process.on('SIGUSR1', onSignal);
+}
+
 try {
   const starting = startBigpipe(configFile());
   drainOnSignals(starting);
+  reloadOnSignals(starting);
   await starting;
 } catch (error) {
   if (error instanceof SettingsError) fail(`the configuration is refused: ${error.message}`, exitConfig);

@@ -10,6 +10,7 @@ import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
 import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
+import { Topics } from './topics.js';
 
 function report(text: string, error: unknown): void {
   new Logger(Broker.name).error({ msg: text, err: error });
@@ -43,14 +44,13 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broke
         const { broker: settings, topics } = configWatch.settings;
         const broker = makeBroker(settings, clock, stats);
         await broker.open();
-        for (const { name, partitions } of topics) {
-          await broker.ensureTopic({ name, partitions, retention: 'standard' });
-        }
+        await new Topics(broker).ensure(topics);
         return broker;
       },
     },
     BrokerTransport,
+    Topics,
   ],
-  exports: [Broker, BrokerTransport],
+  exports: [Broker, BrokerTransport, Topics],
 })
 export class BrokerModule {}

@@ -52,6 +52,11 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
     return membership;
   }
 
+  async leave(membership: Membership): Promise<void> {
+    this.memberships.delete(membership);
+    await membership.leave();
+  }
+
   async close(): Promise<void> {
     const leaving = [...this.memberships].map((membership) => membership.leave());
     this.memberships.clear();

@@ -115,6 +115,12 @@ export abstract class Broker {
    */
   abstract join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership>;
 
+  /**
+   * A batch from `offset` on for whoever looks something up: no group, no mark. From the oldest message that is kept if that is
+   * behind it; no messages and `nextOffset` = `offset` at the end.
+   */
+  abstract fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch>;
+
   /** How far the group is behind in each partition of the topic. */
   abstract lag(group: string, topic: string): PartitionLag[];
 

@@ -1,11 +1,7 @@
 // Hands one partition's messages to one member, in order, one batch at a time, for as long as the member owns it.
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageBatch, TopicPartition } from './broker.js';
-import type { PartitionLog } from './partition-log.js';
-
-/** Small enough that a pause takes effect soon, large enough that a batch costs little a message. */
-const maxBatchMessages = 256;
-const maxBatchBytes = 1_048_576;
+import { maxBatchBytes, maxBatchMessages, type PartitionLog } from './partition-log.js';
 
 /** Where nothing fills the window (all of it was settled before), the event loop still gets its turns. */
 const batchesPerTurn = 16;

@@ -1,6 +1,10 @@
 // What the in-process group coordinator needs of a driver's log; the memory and embedded drivers have it.
 import type { StoredMessage } from '../message/message.js';
-import type { CommittedOffset, TopicPartition } from './broker.js';
+import type { CommittedOffset, MessageBatch, TopicPartition } from './broker.js';
+
+/** Small enough that a pause takes effect soon, large enough that a batch costs little a message. */
+export const maxBatchMessages = 256;
+export const maxBatchBytes = 1_048_576;
 
 export interface ReadResult {
   readonly messages: readonly StoredMessage[];
@@ -19,4 +23,10 @@ export interface PartitionLog {
 
   committed(group: string, partition: TopicPartition): CommittedOffset | null;
   commit(group: string, partition: TopicPartition, committed: CommittedOffset): Promise<void>;
+}
+
+/** Broker.fetch over such a log. */
+export function fetchFrom(log: PartitionLog, partition: TopicPartition, offset: bigint): MessageBatch {
+  const read = log.read(partition, offset, maxBatchMessages, maxBatchBytes);
+  return { ...partition, messages: read?.messages ?? [], nextOffset: read?.nextOffset ?? offset };
 }

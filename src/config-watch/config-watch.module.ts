@@ -1,11 +1,16 @@
 // Gives every module the settings in force, the environment they were read with, and the clock.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Clock } from '../message/clock.js';
+import { Stats } from '../stats/stats.js';
 import { ConfigWatch } from './config-watch.js';
 
 @Global()
 @Module({})
 export class ConfigWatchModule {
+  constructor(configWatch: ConfigWatch, stats: Stats) {
+    stats.register('configStats', () => configWatch.counters);
+  }
+
   static holding(configWatch: ConfigWatch, clock: Clock, environment: DynamicModule): DynamicModule {
     return {
       module: ConfigWatchModule,

@@ -1,6 +1,7 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, deadLetterTopic, delayTiers, delayTopic, overflowTopic } from '../message/side-topic.js';
-import { entriesOf, shown } from './json.js';
+import { controlTopic, delayTiers, delayTopic, overflowTopic, parkedTopic } from '../message/side-topic.js';
+import type { Faults } from './faults.js';
+import { entriesOf } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type {
@@ -10,33 +11,37 @@ import type {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { statusesOf } from './status-list.js';
+import { deadLetterTopicOf } from './subscription-settings.js';
 
 /** Looks at whatever has the right shape, also beside other faults. */
-export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: string[]): void {
+export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: Faults): void {
   const topics = entriesOf<TopicEntry>(kafka['kafka.topics']);
   const acl = entriesOf<AclEntry>(kafka['kafka.producer.acl']);
   const consumers = entriesOf<SubscriptionEntry>(subscription['kafka.consumer.list']);
   const names = topics.map(({ name }) => name);
-  repeated(names, (i) => faults.push(`kafka.topics[${i}].name: found ${shown(names[i])} a second time`));
+  repeated(names, (i) => faults.push(`kafka.topics[${i}].name: found ${faults.shown(names[i])} a second time`));
   names.forEach((name, i) => {
-    if (name === controlTopic) faults.push(`kafka.topics[${i}].name: found ${shown(name)}, which is bigpipe's own`);
+    if (name === controlTopic)
+      faults.push(`kafka.topics[${i}].name: found ${faults.shown(name)}, which is bigpipe's own`);
   });
-  const known = [...new Set(names)].map((name) => shown(name)).join(', ');
+  const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
   const mustBeKnown = (path: string, topic: unknown) => {
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
-    faults.push(`${path}.topic: found ${shown(topic)}, allowed: a topic of kafka.topics (${known})`);
+    faults.push(`${path}.topic: found ${faults.shown(topic)}, allowed: a topic of kafka.topics (${known})`);
   };
   acl.forEach(({ topic }, i) => {
     mustBeKnown(`kafka.producer.acl[${i}]`, topic);
   });
   const aclNames = acl.map(({ name }) => name);
-  repeated(aclNames, (i) => faults.push(`kafka.producer.acl[${i}].name: found ${shown(aclNames[i])} a second time`));
-  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
+  repeated(aclNames, (i) =>
+    faults.push(`kafka.producer.acl[${i}].name: found ${faults.shown(aclNames[i])} a second time`),
+  );
+  const again = repeatedClaims(consumers);
   consumers.forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
     mustBeKnown(path, entry.topic);
-    if (claims.indexOf(claims[i] as string) < i) {
-      faults.push(`${path}.groupId: found ${shown(entry.groupId)} a second time for this topic`);
+    if (again.has(i)) {
+      faults.push(`${path}.groupId: found ${faults.shown(entry.groupId)} a second time for this topic`);
     }
     collectEntry(path, entry, faults);
   });
@@ -44,41 +49,61 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
 }
 
 /** They share the names' space: a.b of group c and a of group b.c would be one. */
-function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: string[]): void {
-  const claims = consumers.map(({ topic, groupId }) => `${topic} ${groupId}`);
+function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: Faults): void {
+  const again = repeatedClaims(consumers);
+  const topics = new Set(names);
   for (const [what, topicOf] of [
-    ['dead-letter', deadLetterTopic],
-    ['overflow', overflowTopic],
-    ...delayTiers.map((tier) => ['delay', (topic: string, group: string) => delayTopic(topic, group, tier)] as const),
+    ['dead-letter', deadLetterTopicOf],
+    ['overflow', byName(overflowTopic)],
+    ['parked', byName(parkedTopic)],
+    ...delayTiers.map((tier) => ['delay', byName((topic, group) => delayTopic(topic, group, tier))] as const),
   ] as const) {
-    const own = consumers.map(({ topic, groupId }) => topicOf(topic, groupId));
+    const own = consumers.map((entry) => topicOf(entry) ?? undefined);
     repeated(own, (i) => {
-      if (claims.indexOf(claims[i] as string) < i) return;
-      faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(own[i])} is another entry's already`);
+      if (again.has(i)) return;
+      faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(own[i])} is another entry's already`);
     });
     own.forEach((name, i) => {
-      if (names.includes(name))
-        faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${shown(name)} is in kafka.topics`);
+      if (name !== undefined && topics.has(name))
+        faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(name)} is in kafka.topics`);
     });
   }
 }
 
+/** The indexes of entries whose topic and group stood before. */
+function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<number> {
+  const again = new Set<number>();
+  repeated(
+    consumers.map(({ topic, groupId }) => `${topic} ${groupId}`),
+    (i) => again.add(i),
+  );
+  return again;
+}
+
+const byName =
+  (topicOf: (topic: string, group: string) => string) =>
+  ({ topic, groupId }: SubscriptionEntry) =>
+    topicOf(topic, groupId);
+
 /** Inside one consumer entry. */
-function collectEntry(path: string, entry: SubscriptionEntry, faults: string[]): void {
+function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
   }
+  if (entry.poison === 'park' && entry.deadLetterTopic === false) {
+    faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
+  }
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
-  repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${shown(names[i])} a second time`));
+  repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${faults.shown(names[i])} a second time`));
   const origins = named.flatMap(({ origins: list }, i) =>
     (Array.isArray(list) ? list : []).map((origin) => ({ i, origin: originOf(origin) ?? undefined })),
   );
   const texts = origins.map(({ origin }) => origin);
   repeated(texts, (at) =>
-    faults.push(`${path}.destinations[${origins[at]?.i}].origins: found ${shown(texts[at])} a second time`),
+    faults.push(`${path}.destinations[${origins[at]?.i}].origins: found ${faults.shown(texts[at])} a second time`),
   );
   const entries = [
     { where: 'destination', of: entry.destination },
@@ -86,13 +111,13 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: string[]):
   ];
   for (const { where, of } of entries) {
     if (of?.burst !== undefined && of.rateLimit === undefined) {
-      faults.push(`${path}.${where}.burst: found ${shown(of.burst)}, allowed: beside a rateLimit only`);
+      faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
 }
 
 /** One status in two lists says two things. */
-function collectStatuses(path: string, entry: SubscriptionEntry, faults: string[]): void {
+function collectStatuses(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const seen = new Map<number, string>();
   for (const key of ['successOn', 'retryOn', 'rejectOn'] as const) {
     const list = entry[key];
@@ -110,7 +135,9 @@ function collectStatuses(path: string, entry: SubscriptionEntry, faults: string[
 
 /** Calls `found` with the index of each value that stood before. */
 function repeated(values: readonly unknown[], found: (index: number) => void): void {
+  const seen = new Set<unknown>();
   values.forEach((value, i) => {
-    if (value !== undefined && values.indexOf(value) < i) found(i);
+    if (value !== undefined && seen.has(value)) found(i);
+    seen.add(value);
   });
 }

@@ -2,6 +2,7 @@
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
+import type { Variables } from './references.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { SettingsError } from './settings.js';
 
@@ -62,6 +63,8 @@ const names = [
 
 export interface LoadedEnvironment {
   readonly environment: Environment;
+  /** Everything in it, for `${env:NAME}` in the configuration. */
+  readonly variables: Variables;
   /** Gives ConfigService to whoever wants it, filled with the same environment. */
   readonly module: DynamicModule;
 }
@@ -69,14 +72,16 @@ export interface LoadedEnvironment {
 /** Reads .env and the process's environment (which wins over .env). Throws SettingsError with all faults. */
 export async function loadEnvironment(): Promise<LoadedEnvironment> {
   let environment = new Environment();
+  let variables: Variables = {};
   const module = await ConfigModule.forRoot({
     isGlobal: true,
     validate: (raw) => {
       environment = readEnvironment(raw);
+      variables = raw;
       return Object.fromEntries(Object.entries(environment));
     },
   });
-  return { environment, module };
+  return { environment, variables, module };
 }
 
 function readEnvironment(raw: Record<string, unknown>): Environment {

@@ -1,5 +1,6 @@
 // The Kafka driver's settings from the user's keys.
 import type { Environment } from './env.js';
+import type { Faults } from './faults.js';
 import type { KafkaSection } from './schema/kafka.js';
 import type { KafkaBrokerSettings } from './settings.js';
 
@@ -61,7 +62,7 @@ export function collectKafkaFaults(
   kafka: KafkaSection,
   driver: string,
   environment: Environment,
-  faults: string[],
+  faults: Faults,
 ): void {
   if (driver !== 'kafka') return;
   if (serversOf(kafka, environment).length === 0) {

@@ -1,10 +1,18 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
+import { describeChange } from './change.js';
+import { oneText, readConfig } from './config-files.js';
 import { collectContradictions } from './contradictions.js';
 import type { Environment } from './env.js';
-import { entriesOf, readJson, shown } from './json.js';
+import { Faults } from './faults.js';
+import { entriesOf, type Json, parseJson } from './json.js';
 import { collectKafkaFaults, kafkaOf } from './kafka-settings.js';
+import { KeyValues, keysOf, valuesOf } from './key-values.js';
+import { Mask } from './mask.js';
+import type { MergedFiles } from './merged-files.js';
+import { type ReferenceSources, resolveReferences } from './references.js';
+import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
@@ -15,17 +23,56 @@ import { subscriptionOf } from './subscription-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
+  /** Those in force: what needs a restart is as at the first load. */
   readonly settings: Settings;
+  /** The same in the file's own keys. */
+  readonly keys: KeyValues;
   /** What does no harm but is probably not what was meant. */
   readonly warnings: readonly string[];
+  /** What the file says and only a restart brings, one line each. */
+  readonly pendingRestart: readonly string[];
 }
 
-/** Throws SettingsError when the file cannot be read, is no JSON object, or breaks a rule. */
-export function loadSettings(file: string, environment: Environment): LoadedSettings {
-  const raw = readJson(file);
-  const faults: string[] = [];
+export interface LoadParts extends ReferenceSources {
+  /** What the process started with; null at its start. */
+  readonly started: KeyValues | null;
+}
+
+/** Throws SettingsError when a file cannot be read, is no JSON object, or breaks a rule. */
+export function loadSettings(file: string, environment: Environment, parts: LoadParts = noParts()): LoadedSettings {
+  return settingsOf(file, readConfig(file), environment, parts);
+}
+
+/** The same for a text that stands in no file. */
+export function parseSettings(text: string, environment: Environment, parts: LoadParts): LoadedSettings {
+  const source = 'the text';
+  return settingsOf(source, oneText(parseJson(source, text)), environment, parts);
+}
+
+const noParts = (): LoadParts => ({ variables: {}, referred: new Set(), started: null });
+
+function settingsOf(source: string, files: MergedFiles, environment: Environment, parts: LoadParts): LoadedSettings {
+  const mask = new Mask();
+  const faults = new Faults(mask);
+  const raw = resolveReferences(files.raw, parts, mask, faults);
+  const sections = readSections(raw, faults);
+  collectContradictions(sections.kafka, sections.subscription, faults);
+  collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
+  const unknown = unknownKeys(raw);
+  if (faults.lines.length > 0) {
+    // A misspelled key is the likely reason for a missing one.
+    throw new SettingsError(source, [...faults.lines.map((line) => files.located(line)), ...unknown]);
+  }
+  const { keys, pendingRestart } = pinned(sections, environment, mask, parts.started);
+  const settings = freeze(snapshotOf(sections, environment));
+  return { settings, keys, warnings: [...unknown, ...withoutEffect(sections)], pendingRestart };
+}
+
+function readSections(raw: Json, faults: Faults): Sections {
   const read = <T extends object>(section: new () => T): T => {
-    const instance = plainToInstance(section, raw, { excludePrefixes: ['__'] });
+    // Of its own keys only: the whole file once for each section would be five times the work of a reload.
+    const own = Object.fromEntries(keysOf(section).flatMap((key) => (key in raw ? [[key, raw[key]]] : [])));
+    const instance = plainToInstance(section, own, { excludePrefixes: ['__'] });
     collectFaults(validateSync(instance), '', faults);
     return instance;
   };
@@ -37,13 +84,44 @@ export function loadSettings(file: string, environment: Environment): LoadedSett
     broker: read(BrokerSection),
   };
   collectBackoffFaults(sections.subscription, faults);
-  collectContradictions(sections.kafka, sections.subscription, faults);
-  collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
-  const unknown = unknownKeys(raw);
-  // A misspelled key is the likely reason for a missing one.
-  if (faults.length > 0) throw new SettingsError(file, [...faults, ...unknown]);
-  const settings = freeze(snapshotOf(sections, environment));
-  return { settings, warnings: [...unknown, ...withoutEffect(sections)] };
+  return sections;
+}
+
+/** Gives keys that need a restart the values that the process started with. */
+function pinned(sections: Sections, environment: Environment, mask: Mask, started: KeyValues | null) {
+  const values = { ...valuesOf(Object.values(sections)), ...environmentKeys(environment) };
+  if (started === null) return { keys: new KeyValues(values, mask), pendingRestart: [] };
+  const [before, after] = [started.values, values].map(
+    (all) => Object.fromEntries(Object.entries(all).filter(([key]) => needsRestart(key))) as Json,
+  ) as [Json, Json];
+  const changes = describeChange(new KeyValues(before, started.mask), new KeyValues(after, mask));
+  const inForce = { ...Object.fromEntries(Object.entries(values).filter(([key]) => !needsRestart(key))), ...before };
+  for (const section of Object.values(sections) as object[]) {
+    for (const key of keysOf(section.constructor as new () => object)) {
+      if (needsRestart(key)) Object.assign(section, { [key]: before[key] });
+    }
+  }
+  mask.addAll(started.mask);
+  const pendingRestart = changes.map((change) => `${change} (needs a restart)`);
+  return { keys: new KeyValues(inForce, mask), pendingRestart };
+}
+
+/** What the environment says in place of the file. */
+function environmentKeys(environment: Environment): Json {
+  const level = environment.BIGPIPE_LOG_LEVEL;
+  const port = environment.BIGPIPE_PORT;
+  const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
+  const keys: Json = {
+    'log.level': level === undefined ? undefined : Number(level),
+    'http.server.host': environment.BIGPIPE_HOST,
+    'http.server.port': port === undefined ? undefined : Number(port),
+    'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
+    'management.port': managementPort === undefined ? undefined : Number(managementPort),
+    'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
+    'kafka.bootstrap.servers': environment.KAFKA_BROKERS,
+    'kafka.sasl.password': environment.BIGPIPE_KAFKA_PASSWORD,
+  };
+  return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined));
 }
 
 interface Sections {
@@ -54,13 +132,13 @@ interface Sections {
   readonly broker: BrokerSection;
 }
 
-function collectFaults(errors: readonly ValidationError[], path: string, faults: string[]): void {
+function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
   for (const error of errors) {
     const index = /^\d+$/.test(error.property);
     const here = index ? `${path}[${error.property}]` : path === '' ? error.property : `${path}.${error.property}`;
     const allowed = error.constraints?.['allowed'];
     if (allowed !== undefined) {
-      faults.push(`${here}: found ${shown(error.value, error.property)}, allowed: ${allowed}`);
+      faults.push(`${here}: found ${faults.shown(error.value, error.property)}, allowed: ${allowed}`);
       continue;
     }
     collectFaults(error.children ?? [], here, faults);
@@ -68,7 +146,7 @@ function collectFaults(errors: readonly ValidationError[], path: string, faults:
 }
 
 /** A list may stand in this object's place, so that its class is not asked by itself. */
-function collectBackoffFaults(section: SubscriptionSection, faults: string[]): void {
+function collectBackoffFaults(section: SubscriptionSection, faults: Faults): void {
   entriesOf<SubscriptionEntry>(section['kafka.consumer.list']).forEach(({ retryBackoff }, i) => {
     if (!(retryBackoff instanceof RetryBackoffEntry)) return;
     collectFaults(validateSync(retryBackoff), `kafka.consumer.list[${i}].retryBackoff`, faults);

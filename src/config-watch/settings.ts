@@ -65,8 +65,11 @@ export interface NamedDestinationSettings extends DestinationSettings {
 export const orderings = ['key', 'partition', 'none'] as const;
 export type Ordering = (typeof orderings)[number];
 
-/** What becomes of a key whose message failed for good: it goes on behind the dead letter, or waits until that one is delivered. */
-export const poisons = ['skip', 'block'] as const;
+/**
+ * What becomes of a key whose message failed for good: it goes on behind the dead letter, waits until that one is
+ * delivered, or follows it to the dead letters until a redrive brings all of it back.
+ */
+export const poisons = ['skip', 'block', 'park'] as const;
 export type Poison = (typeof poisons)[number];
 
 export interface SubscriptionSettings {
@@ -80,6 +83,8 @@ export interface SubscriptionSettings {
   readonly backoff: BackoffSettings;
   readonly retryBudget: RetryBudgetSettings;
   readonly poison: Poison;
+  /** null: what cannot be delivered is counted, logged and lost. */
+  readonly deadLetterTopic: string | null;
   /** The longest that a receiver's Retry-After is obeyed. */
   readonly retryAfterMaxMs: number;
   readonly verdicts: Verdicts;

@@ -1,5 +1,6 @@
 // From one kafka.consumer.list entry to what the dispatcher reads.
-import { Verdicts } from '../message/verdict.js';
+import { deadLetterTopic } from '../message/side-topic.js';
+import { defaultVerdicts, Verdicts } from '../message/verdict.js';
 import { originOf } from './origin.js';
 import {
   type CircuitBreakerEntry,
@@ -37,12 +38,9 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       floorPerSecond: entry.retryBudget.floorPerSecond,
     },
     poison: entry.poison,
+    deadLetterTopic: deadLetterTopicOf(entry),
     retryAfterMaxMs: entry.retryAfterMaxSeconds * 1000,
-    verdicts: new Verdicts({
-      success: statusListOf(entry.successOn),
-      retry: statusListOf(entry.retryOn),
-      reject: statusListOf(entry.rejectOn),
-    }),
+    verdicts: verdictsOf(entry),
     maxAnswerBytes: entry.answerMaxBytes,
     circuit: entry.circuitBreaker === undefined ? null : circuitOf(entry.circuitBreaker),
     warmupMs: entry.warmupSeconds * 1000,
@@ -53,6 +51,20 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       ...destinationOf(named),
     })),
   };
+}
+
+function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdicts {
+  if (successOn === undefined && retryOn === undefined && rejectOn === undefined) return defaultVerdicts;
+  return new Verdicts({
+    success: statusListOf(successOn),
+    retry: statusListOf(retryOn),
+    reject: statusListOf(rejectOn),
+  });
+}
+
+/** Null when they are switched off. */
+export function deadLetterTopicOf({ topic, groupId, deadLetterTopic: name }: SubscriptionEntry): string | null {
+  return name === false ? null : (name ?? deadLetterTopic(topic, groupId));
 }
 
 /** Timers are late by about a millisecond: what falls due meanwhile must not be lost, or the rate is never reached. */

@@ -1,7 +1,7 @@
 // Keys that nobody reads, each with the known one that was probably meant.
-import { getMetadataStorage } from 'class-validator';
 import { closest } from 'fastest-levenshtein';
 import { entriesOf, isObject, type Json } from './json.js';
+import { keysOf } from './key-values.js';
 import { BrokerSection } from './schema/broker.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
@@ -59,9 +59,4 @@ function warnOfUnknown(raw: Json, prefix: string, known: readonly string[], warn
       `${prefix}${key} is not a known key and is ignored; did you mean ${prefix}${closest(key, [...known])}?`,
     );
   }
-}
-
-function keysOf(section: Class): string[] {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(section, '', false, false);
-  return [...new Set(rules.map((rule) => rule.propertyName))];
 }

@@ -1,4 +1,5 @@
 // What operators have ordered, kept in a topic, so that it holds after a restart.
+import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Broker, type Membership } from '../broker/broker.js';
 import { Clock } from '../message/clock.js';
@@ -6,19 +7,19 @@ import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
 import { controlTopic } from '../message/side-topic.js';
 import { type PausePlace, Pauses } from '../policy/pauses.js';
-import { ReadWaiters } from './read-waiters.js';
+import { ReadWaiters } from './window/read-waiters.js';
 
 interface Order extends PausePlace {
   readonly kind: 'pause' | 'resume';
   readonly atMs: number;
 }
 
-const group = 'bigpipe.control';
-
 /** The whole topic is read at each start: it grows by one record an order. The last order for a place holds. */
 @Injectable()
 export class ControlLog {
   private readonly log = new Logger('Control');
+  /** Of this process alone: each reads all orders. It commits nothing and leaves nothing behind. */
+  private readonly group = `bigpipe.control.${randomUUID()}`;
   private membership: Membership | null = null;
   private readUpTo = 0n;
   private readonly readers = new ReadWaiters((offset) => offset < this.readUpTo);
@@ -32,7 +33,7 @@ export class ControlLog {
   /** All that was ordered before holds once it resolves. */
   async open(): Promise<void> {
     await this.broker.ensureTopic({ name: controlTopic, partitions: 1, retention: 'keep' });
-    this.membership = await this.broker.join(group, [controlTopic], {
+    this.membership = await this.broker.join(this.group, [controlTopic], {
       assigned: () => undefined,
       messages: (_membership, { messages, nextOffset }) => {
         for (const message of messages) this.apply(message);
@@ -41,7 +42,7 @@ export class ControlLog {
       },
       revoked: () => undefined,
     });
-    const end = this.broker.lag(group, controlTopic)[0]?.highWatermark ?? 0n;
+    const end = this.broker.lag(this.group, controlTopic)[0]?.highWatermark ?? 0n;
     if (end > 0n) await this.readers.until(end - 1n);
   }
 

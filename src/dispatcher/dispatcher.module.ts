@@ -4,7 +4,6 @@ import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.
 import { PolicyModule } from '../policy/policy.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { ControlLog } from './control-log.js';
-import { DeadLetter } from './dead-letter.js';
 import { DispatcherController } from './dispatcher.controller.js';
 import { Dispatcher } from './dispatcher.js';
 import { Gates } from './gates.js';
@@ -12,7 +11,7 @@ import { Gates } from './gates.js';
 @Module({
   imports: [CircuitBreakerModule, PolicyModule, TargetModule],
   controllers: [DispatcherController],
-  providers: [ControlLog, DeadLetter, Dispatcher, Gates],
+  providers: [ControlLog, Dispatcher, Gates],
   exports: [ControlLog, Dispatcher],
 })
 export class DispatcherModule {}

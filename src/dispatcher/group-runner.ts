@@ -1,33 +1,31 @@
-// Runs one subscription: reads with back-pressure, keeps each partition's windows, commits, drains.
+// Runs one subscription: reads with back-pressure, keeps each partition's windows, drains.
+import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
-import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
-import type { DeadLetter } from './dead-letter.js';
-import { DeadLetterBox } from './dead-letter-box.js';
-import { DelayedNotes } from './delayed-notes.js';
-import { Deliverer } from './deliverer.js';
-import { DoubtfulCopies } from './doubtful-copies.js';
+import type { LetterRange } from './dead-letters/dead-letter-box.js';
+import { LetterSender } from './dead-letters/letter-sender.js';
+import { Letters } from './dead-letters/letters.js';
+import type { Redrive, RedriveOrder } from './dead-letters/redrive.js';
 import type { Gates } from './gates.js';
-import { Inlet, type InletKind, Intake } from './intake.js';
-import { readMetadata } from './offset-tracker.js';
-import { Overflow } from './overflow.js';
-import { OwnedPartition } from './owned-partition.js';
-import { PartitionWindow, type WindowSettings, type Work } from './partition-window.js';
-import { Redrive, type RedriveOrder } from './redrive.js';
+import { DelayedNotes } from './overflow/delayed-notes.js';
+import { DoubtfulCopies } from './overflow/doubtful-copies.js';
+import { type Move, Mover } from './overflow/mover.js';
+import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
-import { SubscriptionView } from './subscription-view.js';
+import { SubscriptionView } from './view/subscription-view.js';
+import { Committer, type OwnedWindow, windowName } from './window/committer.js';
+import { Inlet, type InletKind, Intake } from './window/intake.js';
+import { readMetadata } from './window/offset-tracker.js';
+import { OwnedPartition } from './window/owned-partition.js';
+import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
 const minWindow = 1024;
-/** What settles within it is committed together. A crash repeats at most what settled since. */
-const commitIntervalMs = 20;
-/** After a commit that the broker refused. */
-const commitRetryMs = 1000;
 /** On top of the receivers' timeout: for the last commit and dead letters. */
 const drainGraceMs = 2000;
 /** While a window is full: how often it is looked for somebody who has come to stand still since. */
@@ -38,161 +36,196 @@ export interface RunnerParts {
   readonly clock: Clock;
   readonly gates: Gates;
   readonly target: Target;
-  readonly deadLetter: DeadLetter;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly report: (text: string, details: object) => void;
 }
 
-interface OwnedWindow {
-  readonly inlet: Inlet;
-  readonly window: PartitionWindow;
-  readonly membership: Membership;
-  /** The commit under way; one at a time, so that an older one never overtakes a newer one. */
-  committing: Promise<void> | null;
-}
-
 export class GroupRunner {
-  /** The topics it reads: the subscription's own first, so that it is handed over before what was moved from it. */
+  /** The topics it reads, in the order in which they must be handed over: which keys are parked, the subscription's own, what was moved from it. */
   readonly topics: readonly string[];
   readonly view: SubscriptionView;
+  readonly letters: Letters;
   private readonly windows = new Map<string, OwnedWindow>();
   private readonly partitions = new Map<number, OwnedPartition>();
   /** Also of windows that have gone and whose last works still end. */
   private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
   private readonly deliverer: Deliverer;
-  private readonly overflow: Overflow;
+  private readonly mover: Mover;
   private readonly delayed = new DelayedNotes();
-  readonly deadLetters: DeadLetterBox;
-  private lastRedrive: Redrive | null = null;
   private readonly intake: Intake;
+  private readonly committer: Committer;
   private readonly windowSettings: WindowSettings;
-  private commitTimer: Timer | null = null;
+  /** Of the last redrive. */
+  private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
   private draining = false;
 
+  /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
+  readonly subscription: SubscriptionSettings;
+
   constructor(
-    readonly subscription: SubscriptionSettings,
+    settings: SubscriptionSettings,
     private readonly parts: RunnerParts,
   ) {
-    const { topic, groupId, concurrency, ordering } = subscription;
-    const maxOpen = Math.max(minWindow, 2 * concurrency.max);
-    this.windowSettings = { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
-    const { broker, clock, gates, target, deadLetter, client, consumer, report } = parts;
-    const settled = (work: Work) => this.settled(work);
-    const delay = (work: Work) => {
-      this.delayed.add(work);
-      this.overflow.delay(work, (this.inlets.get(work.window) as Inlet).owned);
-    };
-    const redriven = (id: string, went: 'well' | 'wrong') => this.lastRedrive?.attempted(id, went);
-    const deliveries = {
+    const subscription = { ...settings };
+    this.subscription = subscription;
+    const { topic, groupId } = subscription;
+    const { broker, clock, gates, target, client, consumer, report } = parts;
+    const { windows, partitions, delayed } = this;
+    this.windowSettings = windowSettingsOf(subscription);
+    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
+    this.committer = new Committer({ broker, clock, windows, report });
+    this.deliverer = new Deliverer({
       subscription,
       clock,
       gates,
       target,
-      deadLetter,
       counters: client,
-      settled,
-      delay,
-      redriven,
+      settled: (work) => this.settled(work),
+      delay: (work) => {
+        delayed.add(work);
+        this.mover.delay(work, this.inletOf(work).owned);
+      },
+      giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
+      stays: (work) => this.sender?.stays(work),
       report,
-    };
-    this.deliverer = new Deliverer(deliveries);
-    this.overflow = new Overflow({
+    });
+    this.mover = new Mover({
       broker,
       clock,
       topic,
       group: groupId,
-      moved: (work) => this.moved(work),
+      parkedLetterOf: (delivery) => this.letters.parkedLetterOf(delivery),
+      moved: (move, offset) => this.moved(move, offset),
       refused: (moves) => this.intake.takeBack(moves, (window) => this.inlets.get(window) as Inlet),
       report,
     });
+    const { deliverer, mover, letters } = this;
     this.intake = new Intake(
       {
-        subscription,
         clock,
-        deliverer: this.deliverer,
-        overflow: this.overflow,
-        deadLetter,
+        deliverer,
+        mover,
+        letters,
         client,
         consumer,
         settled: (window) => this.afterSettling(window),
         report,
       },
-      maxOpen,
+      this.windowSettings,
     );
-    this.topics = [topic, this.overflow.topic, ...this.overflow.delayTopics];
-    this.deadLetters = new DeadLetterBox(broker, topic, groupId);
-    const { topics, windows, partitions, delayed, deliverer } = this;
-    this.view = new SubscriptionView({
-      subscription,
-      broker,
-      clock,
-      deliverer,
-      topics,
-      windows,
-      partitions,
-      delayed,
-    });
+    const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
+    this.topics = [letters.parkedLog.topic, ...topics];
+    this.view = new SubscriptionView({ subscription, broker, clock, deliverer, topics, windows, partitions, delayed });
   }
 
   /** Creates the topics that the subscription keeps for itself. */
   async prepare(): Promise<void> {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
-    await this.parts.deadLetter.prepare(topic, groupId, partitions);
-    await this.overflow.prepare(partitions);
-    await this.deadLetters.open();
+    await this.letters.open(partitions);
+    await this.mover.prepare(partitions);
   }
 
-  /** The redrive under way, or the last one of this process. */
-  get redrive(): Redrive | null {
-    return this.lastRedrive;
+  /**
+   * New settings of the same subscription, without touching a window, a lane or a gate's memory; also for messages that
+   * were read already. False when their order or their dead letters would not survive it: then a new runner is needed.
+   */
+  adjust(next: SubscriptionSettings): boolean {
+    const { subscription, windowSettings } = this;
+    if (!isDeepStrictEqual(identityOf(subscription), identityOf(next))) return false;
+    Object.assign(subscription, next);
+    const { maxOpen, delivery } = windowSettingsOf(subscription);
+    Object.assign(windowSettings.delivery, delivery);
+    Object.assign(windowSettings, { maxOpen });
+    this.deliverer.scheduler.adjust();
+    for (const { window } of this.windows.values()) this.resumeIfRoom(window);
+    return true;
   }
 
-  /** Null while another one is under way. */
+  /** Null while another one is under way, or when the subscription keeps no dead letters. */
   startRedrive(order: RedriveOrder): Redrive | null {
-    if (this.lastRedrive?.report.state === 'running') return null;
-    const { broker, clock } = this.parts;
-    const redrive = new Redrive({ broker, clock, box: this.deadLetters, overflowTopic: this.overflow.topic, order });
-    this.lastRedrive = redrive;
-    void redrive.run();
-    return redrive;
+    const { box, redrive } = this.letters;
+    if (box === null || redrive?.isUnderWay === true) return null;
+    this.sender = this.newSender(box.topic);
+    return this.letters.startRedrive(box, this.sender, order);
+  }
+
+  /** Resolves to how many letters were purged; null while a redrive is under way, or when none are kept. */
+  async purge(range: LetterRange): Promise<bigint | null> {
+    const { box, redrive } = this.letters;
+    if (box === null || redrive?.isUnderWay === true) return null;
+    const purged = await box.purge(range);
+    for (const { partition } of box.partsOf(range)) this.letEmptyReturn(partition);
+    return purged;
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       const { topic, partition, start } = assignment;
       const kind = this.kindOf(topic);
-      if (kind === 'origin') this.partitions.set(partition, new OwnedPartition());
-      const owned = this.partitions.get(partition) ?? new OwnedPartition();
+      if (kind === 'parked') this.partitions.set(partition, new OwnedPartition());
+      const owned = this.partitions.get(partition) as OwnedPartition;
       const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
       owned.spills.addLeft(spilled);
       const copies = new DoubtfulCopies(doubtful);
-      const leftEnd = this.endOf({ topic: this.overflow.topic, partition });
+      const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
       // After a clean end nothing was being moved.
       if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
-      const window = new PartitionWindow(assignment, this.windowSettings, this.parts.clock.now());
+      const end = this.endOf(assignment);
+      const window = new PartitionWindow(assignment, this.windowSettings, end);
       owned.add(window, copies);
-      const inlet = new Inlet(window, owned, kind, this.endOf(assignment), followFrom);
+      const inlet = new Inlet(window, owned, kind, end, followFrom);
       this.inlets.set(window, inlet);
-      this.windows.set(nameOf(assignment), { inlet, window, membership, committing: null });
+      this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
       this.intake.checkWhatWasLeft(inlet);
       // The mark of what may be handed out stands before the first message comes.
       window.isDirty = true;
     }
-    this.commitSoon();
+    this.committer.soon();
   }
 
   /** The next batch of the partition comes when the promise has resolved. */
   async messages(batch: MessageBatch): Promise<void> {
-    const owned = this.windows.get(nameOf(batch));
+    const owned = this.windows.get(windowName(batch));
     if (owned === undefined) return;
-    const origin = this.intake.lastOriginLeft(owned.inlet, batch.messages);
+    const { inlet } = owned;
+    if (inlet.kind === 'parked') {
+      this.takeParked(owned, batch);
+      return;
+    }
+    await this.parkedAreKnown(inlet);
+    const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
-    if (origin !== null) await owned.inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
-    if (owned.inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
+    if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
+    if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+  }
+
+  /** Nothing is sent before it is known which keys an earlier owner has parked. */
+  private async parkedAreKnown({ owned }: Inlet): Promise<void> {
+    const window = owned.windowOf(this.letters.parkedLog.topic);
+    const leftEnd = window === undefined ? 0n : (this.inlets.get(window)?.leftEnd ?? 0n);
+    if (window !== undefined && window.nextOffset < leftEnd) await window.whenRead(leftEnd - 1n);
+  }
+
+  private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
+    const { letters, intake } = this;
+    const wasLeft = window.nextOffset < inlet.leftEnd;
+    for (const stored of messages) intake.takeParked(inlet, stored, letters.endOf(partition));
+    // Of what was parked before all letters may have gone since.
+    if (wasLeft && nextOffset >= inlet.leftEnd) this.letEmptyReturn(partition);
+    window.readUpTo(nextOffset);
+    this.committer.soon();
+  }
+
+  /** Parked keys without any letter go on. */
+  private letEmptyReturn(partition: number): void {
+    const { box } = this.letters;
+    if (box?.isEmpty(partition) !== true) return;
+    const sender = this.newSender(box.topic);
+    sender.letReturn(partition, new Set(sender.parkedLanes(partition)), box.endOf(partition));
   }
 
   /** In a delay topic the first one is always the first whose time comes. */
@@ -202,9 +235,10 @@ export class GroupRunner {
   ): Promise<void> {
     const { clock } = this.parts;
     const { window } = owned;
-    const tierMs = delayTiers[this.overflow.delayTopics.indexOf(topic)]?.ms ?? 0;
+    const tierMs = delayTiers[this.mover.delayTopics.indexOf(topic)]?.ms ?? 0;
     for (const stored of messages) {
-      const waitMs = stored.timestampMs + tierMs - clock.now();
+      // Not longer than it was meant to, whatever was done to the machine's clock.
+      const waitMs = Math.min(tierMs, stored.timestampMs + tierMs - clock.now());
       if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
       if (this.draining || window.closed) return;
       const origin = sideNoteOf(stored.headers)?.origin;
@@ -216,7 +250,8 @@ export class GroupRunner {
 
   private kindOf(topic: string): InletKind {
     if (topic === this.subscription.topic) return 'origin';
-    return topic === this.overflow.topic ? 'overflow' : 'delay';
+    if (topic === this.letters.parkedLog.topic) return 'parked';
+    return topic === this.mover.overflowTopic ? 'overflow' : 'delay';
   }
 
   private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
@@ -230,20 +265,22 @@ export class GroupRunner {
       this.intake.relieve(inlet, this.endOf(window.partition), nowMs);
       this.relieveLater();
     }
-    this.commitSoon();
+    this.committer.soon();
     this.deliverer.pump();
   }
 
   /** Lets what is in flight end, commits, and forgets the partitions. */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const leaving = partitions.flatMap((partition) => this.windows.get(nameOf(partition)) ?? []);
+    const leaving = partitions.flatMap((partition) => this.windows.get(windowName(partition)) ?? []);
+    const own = partitions.filter(({ topic }) => topic === this.subscription.topic);
     // What was moved from it goes with it, and nothing waits for its time any more.
-    for (const partition of partitions.filter(({ topic }) => topic === this.subscription.topic)) {
-      for (const topic of this.topics) this.windows.get(nameOf({ ...partition, topic }))?.window.close();
+    for (const partition of own) {
+      for (const topic of this.topics) this.windows.get(windowName({ ...partition, topic }))?.window.close();
     }
+    if (own.length > 0) this.letters.redrive?.stop();
     await this.release(leaving);
     for (const partition of partitions) {
-      this.windows.delete(nameOf(partition));
+      this.windows.delete(windowName(partition));
       if (partition.topic === this.subscription.topic) this.partitions.delete(partition.partition);
     }
   }
@@ -251,41 +288,47 @@ export class GroupRunner {
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
   async drain(): Promise<void> {
     this.draining = true;
-    this.lastRedrive?.stop();
+    this.letters.redrive?.stop();
     this.deliverer.stop();
-    this.commitTimer?.cancel();
+    this.committer.stop();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
-    await this.deadLetters.close();
+    await this.letters.close();
   }
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
-    for (const { window } of leaving) window.close();
-    for (const { window } of leaving) this.deliverer.withdraw(window.waiting());
-    const idle = Promise.all(leaving.map(({ window }) => window.whenQuiet()));
+    const windows = [...leaving.map(({ window }) => window), ...(this.sender?.openWindows ?? [])];
+    for (const window of windows) window.close();
+    for (const window of windows) this.deliverer.withdraw(window.waiting());
+    const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
-    for (const { window } of leaving) window.abort.abort();
-    await Promise.all(leaving.map((owned) => this.commit(owned)));
+    for (const window of windows) window.abort.abort();
+    await within(clock, drainGraceMs, this.letters.redrive?.whenSettled() ?? Promise.resolve());
+    await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 
   private settled(work: Work): void {
-    const { window } = work;
-    const inlet = this.inlets.get(window) as Inlet;
+    const { window, resent } = work;
+    const inlet = this.inletOf(work);
     window.settle(work);
-    const next = inlet.owned.lanes.leave(work);
-    if (next !== null) this.deliverer.offer(next);
+    this.intake.handOn(inlet.owned.lanes.leave(work), inlet.owned);
     inlet.rotation?.delivered();
     this.leftOverflow(inlet, work);
+    resent?.over(work, 'settled');
     this.afterSettling(window);
   }
 
-  /** A copy in the overflow is durable: the message goes on from there. It left its lane before. */
-  private moved(work: Work): void {
-    const { window } = work;
+  /** A copy elsewhere is durable: the message goes on from there. It left its lane before. */
+  private moved({ work, owned, to }: Move, offset: bigint): void {
+    const { window, lane, delivery } = work;
     window.settle(work);
-    this.leftOverflow(this.inlets.get(window) as Inlet, work);
+    if (to === 'dead letter') {
+      owned.parked.moved(lane as string, delivery.side !== null, offset);
+      this.parts.client.deadLetters += 1;
+    }
+    this.leftOverflow(this.inletOf(work), work);
     this.afterSettling(window);
   }
 
@@ -299,12 +342,15 @@ export class GroupRunner {
   }
 
   private afterSettling(window: PartitionWindow): void {
-    if (window.isPaused && window.hasRoom && !window.closed) {
-      window.isPaused = false;
-      this.windows.get(nameOf(window.partition))?.membership.resume(window.partition);
-    }
+    this.resumeIfRoom(window);
     this.intake.checkWhatWasLeft(this.inlets.get(window) as Inlet);
-    this.commitSoon();
+    this.committer.soon();
+  }
+
+  private resumeIfRoom(window: PartitionWindow): void {
+    if (!window.isPaused || !window.hasRoom || window.closed) return;
+    window.isPaused = false;
+    this.windows.get(windowName(window.partition))?.membership.resume(window.partition);
   }
 
   private relieveLater(): void {
@@ -320,41 +366,47 @@ export class GroupRunner {
     });
   }
 
-  private commitSoon(delayMs = commitIntervalMs): void {
-    if (this.commitTimer !== null || this.draining) return;
-    this.commitTimer = this.parts.clock.setTimer(delayMs, () => {
-      this.commitTimer = null;
-      for (const owned of this.windows.values()) void this.commit(owned);
+  private newSender(topic: string): LetterSender {
+    const { clock } = this.parts;
+    return new LetterSender({
+      clock,
+      topic,
+      windowSettings: this.windowSettings,
+      ownedOf: (partition) => this.partitions.get(partition),
+      opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n)),
+      offer: (work) => this.deliverer.offer(work),
+      pump: () => this.deliverer.pump(),
+      withdraw: (works) => this.deliverer.withdraw(works),
+      handOn: (work, owned) => this.intake.handOn(work, owned),
+      park: (work, owned) => this.mover.park(work, owned),
+      unparked: (records, partition) => {
+        const window = this.windows.get(windowName({ topic: this.letters.parkedLog.topic, partition }))?.window;
+        for (const record of records) window?.settleOffset(record);
+        this.committer.soon();
+      },
     });
   }
 
-  /** What settles while a commit is under way goes with the next one. */
-  private async commit(owned: OwnedWindow): Promise<void> {
-    while (owned.committing !== null) await owned.committing;
-    const { window, membership, inlet } = owned;
-    if (!window.isDirty) return;
-    const { broker, report } = this.parts;
-    const { maxMetadataBytes } = broker;
-    const { spills } = inlet.owned;
-    const doubtful = inlet.owned.doubtfulNote(window.partition.topic);
-    const offset = window.takeCommit(maxMetadataBytes, spills.note(maxMetadataBytes / 2), doubtful);
-    owned.committing = membership
-      .commit(window.partition, offset)
-      .catch((error: unknown) => {
-        // Nothing is lost: what is not committed is delivered again after a restart.
-        window.isDirty = true;
-        report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
-        if (!window.closed) this.commitSoon(commitRetryMs);
-      })
-      .finally(() => {
-        owned.committing = null;
-      });
-    await owned.committing;
+  /** Of the window that a work is, or was, in. */
+  private inletOf({ window }: Work): Inlet {
+    return this.inlets.get(window) as Inlet;
   }
 
   private endOf({ topic, partition }: TopicPartition): bigint {
     return this.parts.broker.lag(this.subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
+}
+
+/** What lanes and dead letters hang on. */
+function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+  const names = destinations.map(({ name, origins }) => ({ name, origins }));
+  return { topic, groupId, ordering, names, deadLetterTopic };
+}
+
+function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
+  const { concurrency, ordering } = subscription;
+  const maxOpen = Math.max(minWindow, 2 * concurrency.max);
+  return { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
@@ -363,5 +415,3 @@ function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySetting
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, destinationOf };
 }
-
-const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

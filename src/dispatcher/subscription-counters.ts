@@ -17,6 +17,8 @@ export interface ClientCounters {
   rpcTotal: number;
   /** Rejected, exhausted and invalid messages that now stand in a dead-letter topic. */
   deadLetters: number;
+  /** The same where dead letters are switched off: gone. */
+  lost: number;
 }
 
 export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0 });
@@ -27,4 +29,5 @@ export const newClientCounters = (): ClientCounters => ({
   rpcSuccess: 0,
   rpcTotal: 0,
   deadLetters: 0,
+  lost: 0,
 });

@@ -5,6 +5,7 @@ import { HealthCheck, type HealthCheckResult, HealthCheckService } from '@nestjs
 import { SkipThrottle } from '@nestjs/throttler';
 import { mainListener, managementListener } from '../message/listener.js';
 import { BrokerIndicator } from './broker.indicator.js';
+import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
 
 /** The part of a reply that is used here. */
@@ -19,6 +20,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly broker: BrokerIndicator,
     private readonly draining: DrainIndicator,
+    private readonly config: ConfigIndicator,
   ) {}
 
   /** The event loop turns: nothing else is asked, so that no trouble elsewhere gets the process killed. */
@@ -44,7 +46,7 @@ export class HealthController {
   @RouteConstraints(managementListener)
   @HealthCheck()
   details(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.broker.check(), () => this.draining.check()]);
+    return this.health.check([() => this.broker.check(), () => this.draining.check(), () => this.config.check()]);
   }
 
   private bare(reply: Reply): { status: string } {

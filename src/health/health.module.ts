@@ -2,13 +2,14 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { BrokerIndicator } from './broker.indicator.js';
+import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
 import { HealthController } from './health.controller.js';
 
 @Module({
   imports: [TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
-  providers: [BrokerIndicator, DrainIndicator],
+  providers: [BrokerIndicator, ConfigIndicator, DrainIndicator],
   exports: [DrainIndicator],
 })
 export class HealthModule {}

@@ -13,11 +13,11 @@ import {
   Query,
 } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
-import { historyOf, withoutHistory } from '../dispatcher/dead-letter.js';
-import type { LetterRange } from '../dispatcher/dead-letter-box.js';
+import { historyOf, withoutHistory } from '../dispatcher/dead-letters/dead-letter.js';
+import type { DeadLetterBox, LetterRange } from '../dispatcher/dead-letters/dead-letter-box.js';
+import type { Redrive, RedriveOrder, RedriveReport } from '../dispatcher/dead-letters/redrive.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { GroupRunner } from '../dispatcher/group-runner.js';
-import type { RedriveOrder, RedriveReport } from '../dispatcher/redrive.js';
 import { managementListener } from '../message/listener.js';
 import { messageHeader, type StoredMessage } from '../message/message.js';
 import { optionalNumber, optionalWhole } from './query.js';
@@ -26,6 +26,9 @@ const defaultLimit = 100;
 const maxLimit = 1000;
 /** Of the letters that a dry run looks at. */
 const dryRunLimit = 1000;
+/** That are shown at most. */
+const maxParkedKeys = 100;
+const underWay = 'a redrive of these dead letters is under way';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -50,68 +53,83 @@ export class DeadLettersController {
   @Get()
   @RouteConstraints(managementListener)
   overview(): object[] {
-    return this.dispatcher.subscriptions.map(({ subscription: { topic, groupId }, deadLetters }) => {
-      const partitions = deadLetters
+    return this.dispatcher.subscriptions.flatMap((runner) => {
+      const { topic, groupId, deadLetterTopic } = runner.subscription;
+      if (runner.letters.box === null) return [];
+      const partitions = runner.letters.box
         .counts()
         .map(({ partition, open, end }) => ({ partition, open: Number(open), end: `${end}` }));
-      return { topic, groupId, open: partitions.reduce((sum, { open }) => sum + open, 0), partitions };
+      const open = partitions.reduce((sum, row) => sum + row.open, 0);
+      return { topic, groupId, deadLetterTopic, open, partitions, parkedKeys: parkedKeysOf(runner) };
     });
   }
 
   @Get(':topic/:groupId')
   @RouteConstraints(managementListener)
   async list(@Param() place: Fields, @Query() query: Fields): Promise<{ letters: Letter[] }> {
-    const { deadLetters } = this.runnerOf(place);
+    const { box } = this.keeperOf(place);
     const limit = optionalWhole(query, 'limit', 1, maxLimit) ?? defaultLimit;
-    const letters = await deadLetters.read(rangeOf(query), limit);
+    const letters = await box.read(rangeOf(query), limit);
     return { letters: letters.map(shown) };
   }
 
   @Delete(':topic/:groupId')
   @RouteConstraints(managementListener)
   async purge(@Param() place: Fields, @Query() query: Fields): Promise<{ purged: number }> {
-    const { deadLetters, redrive } = this.runnerOf(place);
-    if (redrive?.report.state === 'running')
-      throw new ConflictException('a redrive of these dead letters is under way');
-    return { purged: Number(await deadLetters.purge(rangeOf(query))) };
+    const { runner } = this.keeperOf(place);
+    const purged = await runner.purge(rangeOf(query));
+    if (purged === null) throw new ConflictException(underWay);
+    return { purged: Number(purged) };
   }
 
   @Post(':topic/:groupId/redrive')
   @HttpCode(202)
   @RouteConstraints(managementListener)
   async redrive(@Param() place: Fields, @Body() body: unknown): Promise<RedriveReport | object> {
-    const runner = this.runnerOf(place);
+    const { runner, box } = this.keeperOf(place);
     const fields = fieldsOf(body);
     const order = orderOf(fields);
-    if (fields['dryRun'] === true) return dryRun(runner, order.range);
+    if (fields['dryRun'] === true) return dryRun(box, order.range);
     const redrive = runner.startRedrive(order);
-    if (redrive === null) throw new ConflictException('a redrive of these dead letters is under way');
+    if (redrive === null) throw new ConflictException(underWay);
     return redrive.report;
   }
 
   @Get(':topic/:groupId/redrive')
   @RouteConstraints(managementListener)
   report(@Param() place: Fields): RedriveReport {
-    const { redrive } = this.runnerOf(place);
-    if (redrive === null) throw new NotFoundException('no redrive of these dead letters since the start');
-    return redrive.report;
+    return this.redriveOf(place).report;
   }
 
   @Delete(':topic/:groupId/redrive')
   @RouteConstraints(managementListener)
   stop(@Param() place: Fields): RedriveReport {
-    const { redrive } = this.runnerOf(place);
-    if (redrive === null) throw new NotFoundException('no redrive of these dead letters since the start');
+    const redrive = this.redriveOf(place);
     redrive.stop();
     return redrive.report;
   }
 
-  private runnerOf({ topic, groupId }: Fields): GroupRunner {
-    const runner = this.dispatcher.subscription(String(topic), String(groupId));
-    if (runner === null)
-      throw new NotFoundException(`no subscription of the topic ${String(topic)} with the group ${String(groupId)}`);
-    return runner;
+  private redriveOf(place: Fields): Redrive {
+    const { redrive } = this.keeperOf(place).runner.letters;
+    if (redrive === null) throw new NotFoundException('no redrive of these dead letters since the start');
+    return redrive;
   }
+
+  private keeperOf({ topic, groupId }: Fields): { runner: GroupRunner; box: DeadLetterBox } {
+    const runner = this.dispatcher.subscription(String(topic), String(groupId));
+    const claim = `the topic ${String(topic)} with the group ${String(groupId)}`;
+    if (runner === null) throw new NotFoundException(`no subscription of ${claim}`);
+    const { box } = runner.letters;
+    if (box === null) throw new NotFoundException(`dead letters are switched off for ${claim}`);
+    return { runner, box };
+  }
+}
+
+/** The keys whose messages wait behind a dead letter, the first of each partition. */
+function parkedKeysOf({ letters }: GroupRunner): object[] {
+  return letters
+    .parkedKeys(maxParkedKeys)
+    .map(({ sinceMs, ...row }) => ({ ...row, since: new Date(sinceMs).toISOString() }));
 }
 
 function fieldsOf(body: unknown): Fields {
@@ -138,8 +156,8 @@ function orderOf(fields: Fields): RedriveOrder {
   };
 }
 
-async function dryRun({ deadLetters }: GroupRunner, range: LetterRange): Promise<object> {
-  const letters = await deadLetters.read(range, dryRunLimit);
+async function dryRun(box: DeadLetterBox, range: LetterRange): Promise<object> {
+  const letters = await box.read(range, dryRunLimit);
   const byReason: Record<string, number> = {};
   for (const letter of letters) {
     const { reason = 'unknown' } = historyOf(letter.headers);

@@ -4,7 +4,7 @@ import { RouteConstraints } from '@nestjs/platform-fastify';
 import { Broker } from '../broker/broker.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
-import type { Explanation } from '../dispatcher/explain.js';
+import type { Explanation } from '../dispatcher/view/explain.js';
 import { managementListener } from '../message/listener.js';
 
 const usage = 'give id, or topic, partition and offset';

@@ -2,12 +2,13 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { BrokerController } from './broker.controller.js';
+import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 
 @Module({
   imports: [DispatcherModule],
-  controllers: [BrokerController, DeadLettersController, ExplainController, SubscriptionsController],
+  controllers: [BrokerController, ConfigController, DeadLettersController, ExplainController, SubscriptionsController],
 })
 export class ManagementModule {}

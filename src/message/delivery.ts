@@ -53,11 +53,12 @@ export interface InvalidMessage {
   readonly invalid: string;
 }
 
-/** Reads a stored message; never throws, because a log may hold what an older or foreign writer put there. */
+/** `first`: where it was first stored, if that is told elsewhere than by itself. Reads a stored message; never throws, because a log may hold what an older or foreign writer put there. */
 export function deliveryOf(
   source: StoredMessage,
   settings: DeliverySettings,
   redelivery: Redelivery | null,
+  first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
   if (target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
@@ -65,10 +66,11 @@ export function deliveryOf(
   if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
+  const origin = first ?? side?.origin ?? source;
   return {
     side: side ?? null,
-    origin: side?.origin ?? source,
-    id: source.headers[messageHeader.id] ?? `${source.topic}-${source.partition}-${source.offset}`,
+    origin,
+    id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
     url,
     destination: settings.destinationOf(url.origin),

@@ -3,11 +3,14 @@
 /** What operators have ordered. */
 export const controlTopic = 'bigpipe.control';
 
-/** Where its undeliverable messages stand. */
+/** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
 
 /** Where messages wait that must not hold up those behind them. */
 export const overflowTopic = (topic: string, group: string) => `${topic}.${group}.overflow`;
+
+/** Which keys are parked: one record each. */
+export const parkedTopic = (topic: string, group: string) => `${topic}.${group}.parked`;
 
 /** How long a message stays in each delay topic; what has to wait longer goes on from one to the next. Ascending. */
 export const delayTiers = [

@@ -6,9 +6,15 @@ export class Admission {
   private waitingBytes = 0;
 
   constructor(
-    private readonly maxWaiting: number,
-    private readonly maxWaitingBytes: number,
+    private maxWaiting: number,
+    private maxWaitingBytes: number,
   ) {}
+
+  /** What is inside stays inside, also beyond a lower bound. */
+  adjust(maxWaiting: number, maxWaitingBytes: number): void {
+    this.maxWaiting = maxWaiting;
+    this.maxWaitingBytes = maxWaitingBytes;
+  }
 
   /** True: `bytes` are inside until leave(bytes). One message always fits, however large. */
   enter(bytes: number): boolean {

@@ -1,7 +1,9 @@
 // From an accepted message to an acknowledged append.
 import { Injectable } from '@nestjs/common';
 import { Broker, type Durability } from '../broker/broker.js';
+import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
+import type { AclSettings, Settings } from '../config-watch/settings.js';
 import { BigpipeError } from '../message/errors.js';
 import { type Acks, type Message, type Position, weightOf } from '../message/message.js';
 import { Stats } from '../stats/stats.js';
@@ -13,7 +15,8 @@ interface TopicCounters {
 }
 
 @Injectable()
-export class Producer {
+export class Producer implements Adjustable {
+  readonly name = 'producer';
   private readonly admission: Admission;
   private readonly counters = new Map<string, TopicCounters>();
   private isClosed = false;
@@ -26,8 +29,14 @@ export class Producer {
   ) {
     const { producer, acl } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
-    for (const { topic } of acl) this.counters.set(topic, { deliveryFail: 0, deliverySuccess: 0 });
+    this.countTopicsOf(acl);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
+  }
+
+  /** The counters of a topic that nobody may write to any more stay until the process ends. */
+  adjust({ producer, acl }: Settings): void {
+    this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
+    this.countTopicsOf(acl);
   }
 
   /**
@@ -66,6 +75,12 @@ export class Producer {
 
   private levelOf(acks: Acks | undefined): Acks {
     return acks ?? this.configWatch.settings.producer.acks;
+  }
+
+  private countTopicsOf(acl: readonly AclSettings[]): void {
+    for (const { topic } of acl) {
+      if (!this.counters.has(topic)) this.counters.set(topic, { deliveryFail: 0, deliverySuccess: 0 });
+    }
   }
 
   private count(topic: string, what: keyof TopicCounters): void {

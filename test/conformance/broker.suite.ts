@@ -198,6 +198,42 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       });
     });
 
+    describe('fetching', () => {
+      test('gives what stands in a partition from an offset on, and says where it ends', async () => {
+        await broker.append(
+          ['a', 'b', 'c'].map((body) => messageOf(body, null, 1)),
+          -1,
+        );
+        const partition = { topic, partition: 1 };
+        const bodies: string[] = [];
+        let offset = 1n;
+        for (;;) {
+          const batch = await broker.fetch(partition, offset);
+          bodies.push(...batch.messages.map(({ body }) => body.toString()));
+          if (batch.nextOffset === offset) break;
+          offset = batch.nextOffset;
+        }
+        expect([bodies, offset]).toEqual([['b', 'c'], 3n]);
+        expect(await broker.fetch(partition, 3n)).toEqual({ ...partition, messages: [], nextOffset: 3n });
+      });
+
+      test('takes nothing away from any group', async () => {
+        await broker.append([messageOf('a', null, 1)], -1);
+        const partition = { topic, partition: 1 };
+        const read = async () => (await broker.fetch(partition, 0n)).messages.length;
+        expect([await read(), await read()]).toEqual([1, 1]);
+        const { log } = await join('G');
+        await until('the group has it too', () => log.bodies().length === 1);
+      });
+
+      test('of what is not there is refused', async () => {
+        await expect(broker.fetch({ topic: 'nowhere', partition: 0 }, 0n)).rejects.toMatchObject({
+          code: 'unknown-topic',
+        });
+        await expect(broker.fetch({ topic, partition: 3 }, 0n)).rejects.toMatchObject({ code: 'unknown-partition' });
+      });
+    });
+
     describe('groups', () => {
       test('a member goes on behind what its group committed, with the metadata given', async () => {
         const first = await join('G');

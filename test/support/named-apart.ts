@@ -76,6 +76,11 @@ export class NamedApart extends Broker {
     return memberOf(inner);
   }
 
+  async fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    const batch = await this.inner.fetch(this.away(partition), offset);
+    return { ...this.back(batch), messages: batch.messages.map((message) => this.back(message)) };
+  }
+
   lag(group: string, topic: string): PartitionLag[] {
     return this.inner.lag(this.out(group), this.out(topic)).map((row) => this.back(row));
   }

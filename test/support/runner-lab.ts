@@ -2,11 +2,10 @@
 import type { GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import type { BacklogCounts } from '#src/dispatcher/backlog.js';
-import { DeadLetter } from '#src/dispatcher/dead-letter.js';
-import type { Explanation } from '#src/dispatcher/explain.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import type { BacklogCounts } from '#src/dispatcher/view/backlog.js';
+import type { Explanation } from '#src/dispatcher/view/explain.js';
 import type { Delivery, Redelivery } from '#src/message/delivery.js';
 import type { Message } from '#src/message/message.js';
 import type { Outcome } from '#src/message/outcome.js';
@@ -73,7 +72,6 @@ export class RunnerLab {
       clock,
       gates: newGates(clock),
       target,
-      deadLetter: new DeadLetter(broker, clock),
       client: newClientCounters(),
       consumer: newConsumerCounters(),
       report: () => undefined,

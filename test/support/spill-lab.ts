@@ -2,7 +2,6 @@
 import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import { DeadLetter } from '#src/dispatcher/dead-letter.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { Message } from '#src/message/message.js';
@@ -12,6 +11,17 @@ import { ScriptedTarget } from './scripted-target.js';
 import { newSubscription } from './subscription.js';
 import { until } from './until.js';
 
+/** What a process that has died had under way is never appended, or nobody hears of it. */
+function mortal(broker: Broker, life: { readonly isOver: boolean }): Broker {
+  return new Proxy(broker, {
+    get(target, name) {
+      if (name === 'append' && life.isOver) return () => new Promise(() => undefined);
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
 export class SpillLab {
   readonly clock = new FakeClock();
   readonly target = new ScriptedTarget();
@@ -19,6 +29,7 @@ export class SpillLab {
   readonly reports: string[] = [];
   runner!: GroupRunner;
   private membership!: Membership;
+  private life = { isOver: false };
 
   private constructor(
     readonly broker: Broker,
@@ -37,13 +48,15 @@ export class SpillLab {
 
   /** A new owner, as after a start. */
   async join(): Promise<void> {
-    const { broker, clock, target, client, subscription } = this;
+    const { clock, target, client, subscription } = this;
+    const life = { isOver: false };
+    this.life = life;
+    const broker = mortal(this.broker, life);
     const runner = new GroupRunner(subscription, {
       broker,
       clock,
       gates: newGates(clock),
       target,
-      deadLetter: new DeadLetter(broker, clock),
       client,
       consumer: newConsumerCounters(),
       report: (text) => this.reports.push(text),
@@ -58,11 +71,17 @@ export class SpillLab {
     this.membership = await broker.join(subscription.groupId, runner.topics, handlers);
   }
 
-  /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
+  /** As kill -9: nothing that was under way comes to an end. */
   async kill(): Promise<void> {
-    const left = this.membership.leave();
+    this.life.isOver = true;
+    await this.loseOwnership();
+  }
+
+  /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
+  async loseOwnership(): Promise<void> {
+    const left = [this.membership.leave(), this.runner.letters.close()];
     void this.runner.drain();
-    await left;
+    await Promise.all(left);
   }
 
   async append(...messages: Message[]): Promise<void> {

@@ -4,9 +4,18 @@ import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
 import { statusesOf } from '../status-list.js';
 
-function rule(allowed: string, holds: (value: unknown) => boolean): PropertyDecorator {
-  return ValidateBy({ name: 'allowed', validator: { validate: holds, defaultMessage: () => allowed } });
+/** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
+type Schema = Readonly<Record<string, unknown>>;
+
+function rule(allowed: string, schema: Schema, holds: (value: unknown) => boolean): PropertyDecorator {
+  const validator = { validate: holds, defaultMessage: () => allowed };
+  return ValidateBy({ name: 'allowed', validator }, { context: { allowed, schema } });
 }
+
+const integer = (minimum: number, maximum: number): Schema => ({ type: 'integer', minimum, maximum });
+const text: Schema = { type: 'string', minLength: 1 };
+/** What the text becomes is checked when it is read. */
+const reference: Schema = { type: 'string', pattern: '\\$\\{(env|file):' };
 
 /** The key may be absent; null is not absent. */
 export function Optional(): PropertyDecorator {
@@ -18,6 +27,7 @@ export function Whole(min: number, max: number, unit = ''): PropertyDecorator {
   const what = unit === '' ? 'a whole number' : `a whole number of ${unit}`;
   return rule(
     `${what} from ${min} to ${max}`,
+    integer(min, max),
     (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
   );
 }
@@ -26,6 +36,7 @@ export function Whole(min: number, max: number, unit = ''): PropertyDecorator {
 export function WholeOrZero(min: number, max: number, unit: string): PropertyDecorator {
   return rule(
     `0, or a whole number of ${unit} from ${min} to ${max}`,
+    { anyOf: [{ const: 0 }, integer(min, max)] },
     (value) => value === 0 || (Number.isInteger(value) && (value as number) >= min && (value as number) <= max),
   );
 }
@@ -34,31 +45,43 @@ export function WholeOrZero(min: number, max: number, unit: string): PropertyDec
 export function Positive(max: number, above = 0): PropertyDecorator {
   return rule(
     `a number above ${above}, at most ${max}`,
+    { type: 'number', exclusiveMinimum: above, maximum: max },
     (value) => typeof value === 'number' && value > above && value <= max,
   );
 }
 
 export function Text(pattern: RegExp, allowed: string): PropertyDecorator {
-  return rule(allowed, (value) => typeof value === 'string' && pattern.test(value));
+  const schema = { anyOf: [{ type: 'string', pattern: pattern.source }, reference] };
+  return rule(allowed, schema, (value) => typeof value === 'string' && pattern.test(value));
+}
+
+export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator {
+  const schema = { anyOf: [{ const: false }, { type: 'string', pattern: pattern.source }, reference] };
+  return rule(
+    `false, or ${allowed}`,
+    schema,
+    (value) => value === false || (typeof value === 'string' && pattern.test(value)),
+  );
 }
 
 export function AnyText(): PropertyDecorator {
-  return rule('a text that is not empty', (value) => typeof value === 'string' && value !== '');
+  return rule('a text that is not empty', text, (value) => typeof value === 'string' && value !== '');
 }
 
 export function OneOf(values: readonly (string | number)[]): PropertyDecorator {
-  return rule(`one of ${values.map((v) => JSON.stringify(v)).join(', ')}`, (value) =>
+  return rule(`one of ${values.map((v) => JSON.stringify(v)).join(', ')}`, { enum: values }, (value) =>
     values.includes(value as string | number),
   );
 }
 
 export function Flag(): PropertyDecorator {
-  return rule('true or false', (value) => typeof value === 'boolean');
+  return rule('true or false', { type: 'boolean' }, (value) => typeof value === 'boolean');
 }
 
 export function TextList(): PropertyDecorator {
   return rule(
     'a list of texts',
+    { type: 'array', items: text },
     (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== ''),
   );
 }
@@ -72,8 +95,11 @@ export function Concurrency(): PropertyDecorator {
     inBounds(value['min']) &&
     inBounds(value['max']) &&
     (value['min'] as number) < (value['max'] as number);
+  const bound = integer(1, 10_000);
+  const range = { type: 'object', properties: { min: bound, max: bound }, required: ['min', 'max'] };
   return rule(
     'a whole number from 1 to 10000, "auto", or {"min", "max"} of such numbers, min below max',
+    { anyOf: [bound, { const: 'auto' }, { ...range, additionalProperties: false }] },
     (value) => value === 'auto' || inBounds(value) || isRange(value),
   );
 }
@@ -82,6 +108,10 @@ export function Concurrency(): PropertyDecorator {
 export function Statuses(): PropertyDecorator {
   return rule(
     'a list of statuses from 200 to 599, each a number, a class like "5xx", or a range like "500-504"',
+    {
+      type: 'array',
+      items: { anyOf: [integer(200, 599), { type: 'string', pattern: '^([2-5][xX]{2}|\\d{3}-\\d{3})$' }] },
+    },
     (value) => Array.isArray(value) && statusesOf(value) !== null,
   );
 }
@@ -91,6 +121,7 @@ export function WaitsOrObject(): PropertyDecorator {
   const isWait = (wait: unknown) => Number.isInteger(wait) && (wait as number) >= 1 && (wait as number) <= dayMs;
   return rule(
     `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
+    { anyOf: [{ type: 'object' }, { type: 'array', items: integer(1, dayMs), minItems: 1, maxItems: 100 }] },
     (value) =>
       isObject(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
   );
@@ -100,6 +131,7 @@ export function WaitsOrObject(): PropertyDecorator {
 export function Origins(): PropertyDecorator {
   return rule(
     'a list of at least one origin like "http://host:8080"',
+    { type: 'array', items: text, minItems: 1 },
     (value) => Array.isArray(value) && value.length > 0 && value.every((item) => originOf(item) !== null),
   );
 }
@@ -107,11 +139,15 @@ export function Origins(): PropertyDecorator {
 /** A list of JSON objects; what is in them is checked by their own class. */
 export function ObjectList(atLeast: number): PropertyDecorator {
   const allowed = atLeast === 0 ? 'a list of objects' : `a list of at least ${atLeast} object`;
-  return rule(allowed, (value) => Array.isArray(value) && value.length >= atLeast && value.every(isObject));
+  return rule(
+    allowed,
+    { type: 'array', minItems: atLeast },
+    (value) => Array.isArray(value) && value.length >= atLeast && value.every(isObject),
+  );
 }
 
 export function ObjectValue(): PropertyDecorator {
-  return rule('an object', isObject);
+  return rule('an object', { type: 'object' }, isObject);
 }
 
 /** Topic and group names end up in topic names on disk and in Kafka, whose alphabet this is. */

@@ -2,6 +2,7 @@
 import { AnyText, dayMs, Optional, TextList, Whole } from './rules.js';
 
 export class ServerSection {
+  /** The address that calls come in at. */
   @AnyText()
   'http.server.host': string = '0.0.0.0';
 
@@ -31,6 +32,7 @@ export class ServerSection {
   @Whole(100, dayMs, 'milliseconds')
   'http.server.write.timeout': number = 5000;
 
+  /** Of a call; a longer one is answered with 413. */
   @Whole(1024, 1_073_741_824, 'bytes')
   'http.server.max.body.size': number = 1_048_576;
 
@@ -38,6 +40,7 @@ export class ServerSection {
   @Whole(1, 1_000_000)
   'http.server.max.connections': number = 16_384;
 
+  /** The operator's address. It has no password: keep it on loopback. */
   @AnyText()
   'management.host': string = '127.0.0.1';
 

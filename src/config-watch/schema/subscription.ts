@@ -15,6 +15,7 @@ import {
   Positive,
   Statuses,
   Text,
+  TextOrFalse,
   WaitsOrObject,
   Whole,
 } from './rules.js';
@@ -45,12 +46,15 @@ export class CircuitBreakerEntry {
 }
 
 export class RetryBackoffEntry {
+  /** The wait before the second attempt. */
   @Whole(1, dayMs, 'milliseconds')
   initialMs: number = 100;
 
+  /** No wait is longer. */
   @Whole(1, dayMs, 'milliseconds')
   maxMs: number = 10_000;
 
+  /** What each wait is longer than the one before it. */
   @Positive(10, 0.99)
   factor: number = 2;
 
@@ -75,27 +79,33 @@ export class DestinationEntry {
   @Positive(1_000_000)
   rateLimit?: number;
 
+  /** How many may go at once after a pause; beside a rateLimit only. */
   @Optional()
   @Whole(1, 1_000_000)
   burst?: number;
 
+  /** Requests in flight at the same moment. */
   @Optional()
   @Concurrency()
   concurrency?: ConcurrencyValue;
 }
 
 export class NamedDestinationEntry extends DestinationEntry {
+  /** What the destination is called in pages and logs. */
   @Text(namePattern, nameAllowed)
   name!: string;
 
+  /** Schemes, hosts and ports that are this destination. */
   @Origins()
   origins!: string[];
 }
 
 export class SubscriptionEntry {
+  /** One of kafka.topics. */
   @Text(namePattern, nameAllowed)
   topic!: string;
 
+  /** Every group gets every call of its topic. */
   @Text(namePattern, nameAllowed)
   groupId!: string;
 
@@ -124,19 +134,29 @@ export class SubscriptionEntry {
   @Concurrency()
   concurrency!: ConcurrencyValue;
 
-  /** A message of a key that failed for good: skip it (dead letter), or block the key and try it on and on. */
+  /**
+   * A message of a key that failed for good: skip it (dead letter), block the key and try it on and on, or park the key:
+   * its later messages follow to the dead letters.
+   */
   @OneOf(poisons)
   poison: (typeof poisons)[number] = 'skip';
 
-  /** The statuses that mean delivered, try again, and never; each list takes the place of the default one. */
+  /** Where the dead letters stand; false: they are counted, logged and lost. */
+  @Optional()
+  @TextOrFalse(namePattern, nameAllowed)
+  deadLetterTopic?: string | false;
+
+  /** The statuses that mean delivered, in place of 2xx. */
   @Optional()
   @Statuses()
   successOn?: (number | string)[];
 
+  /** The statuses that mean another attempt, in place of 408, 409, 425, 429 and 5xx. */
   @Optional()
   @Statuses()
   retryOn?: (number | string)[];
 
+  /** The statuses that mean never, in place of all others. */
   @Optional()
   @Statuses()
   rejectOn?: (number | string)[];
@@ -153,10 +173,12 @@ export class SubscriptionEntry {
   @Whole(0, 3600, 'seconds')
   warmupSeconds: number = 0;
 
+  /** How long to wait before another attempt: a curve, or the waits one by one, the last one for all that follow. */
   @WaitsOrObject()
   @Type(() => RetryBackoffEntry)
   retryBackoff: RetryBackoffEntry | number[] = new RetryBackoffEntry();
 
+  /** The share of a destination's attempts that may be retries. */
   @ObjectValue()
   @ValidateNested()
   @Type(() => RetryBudgetEntry)
@@ -174,6 +196,7 @@ export class SubscriptionEntry {
   @Type(() => NamedDestinationEntry)
   destinations: NamedDestinationEntry[] = [];
 
+  /** Stops sending to a destination that fails too often, and begins again slowly. None when absent. */
   @Optional()
   @ObjectValue()
   @ValidateNested()
@@ -182,6 +205,7 @@ export class SubscriptionEntry {
 }
 
 export class SubscriptionSection {
+  /** Who gets which topic's calls, and how hard each may be pushed. */
   @ObjectList(0)
   @ValidateNested({ each: true })
   @Type(() => SubscriptionEntry)

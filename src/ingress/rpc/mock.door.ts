@@ -19,14 +19,18 @@ export class MockDoor implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    openRawScope(this.adapterHost, this.configWatch.settings.server.maxBodyBytes, (scope) => {
-      scope.route({
-        method: methods,
-        url: '/rpc/server/mock',
-        constraints: mainListener,
-        handler: (request, reply) => this.answer(request, reply),
-      });
-    });
+    openRawScope(
+      this.adapterHost,
+      () => this.configWatch.settings.server.maxBodyBytes,
+      (scope) => {
+        scope.route({
+          method: methods,
+          url: '/rpc/server/mock',
+          constraints: mainListener,
+          handler: (request, reply) => this.answer(request, reply),
+        });
+      },
+    );
   }
 
   /** Query: `status` 200 to 599, `delay` in ms up to 60,000, `fail` the share from 0 to 1 that is answered with 500. */

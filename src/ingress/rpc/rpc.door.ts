@@ -45,15 +45,19 @@ export class RpcDoor implements OnModuleInit {
 
   /** The hot route stands on the Fastify instance itself. */
   onModuleInit(): void {
-    openRawScope(this.adapterHost, this.configWatch.settings.server.maxBodyBytes, (scope) => {
-      scope.setErrorHandler<FastifyError>((error, _request, reply) => this.unreadable(error, reply));
-      scope.route({
-        method: methods,
-        url: '/rpc/call',
-        constraints: mainListener,
-        handler: (request, reply) => this.call(request, reply),
-      });
-    });
+    openRawScope(
+      this.adapterHost,
+      () => this.configWatch.settings.server.maxBodyBytes,
+      (scope) => {
+        scope.setErrorHandler<FastifyError>((error, _request, reply) => this.unreadable(error, reply));
+        scope.route({
+          method: methods,
+          url: '/rpc/call',
+          constraints: mainListener,
+          handler: (request, reply) => this.call(request, reply),
+        });
+      },
+    );
   }
 
   private async call(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,5 +1,5 @@
 // Every rule of the configuration: what is refused and in which words, what is only warned of, and what the defaults are.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -491,8 +491,10 @@ describe('a file', () => {
     expect(faultsOf(text)).toEqual([expect.stringMatching(line)]);
   });
 
-  test('that is not there, or is a directory, is refused by name', () => {
-    for (const path of [join(directory, 'missing.json'), directory]) {
+  test('that is not there, or is an empty directory, is refused by name', () => {
+    const empty = join(directory, 'empty');
+    mkdirSync(empty);
+    for (const path of [join(directory, 'missing.json'), empty]) {
       const attempt = () => loadSettings(path, new Environment());
       expect(attempt).toThrow(SettingsError);
       expect(attempt).toThrow(/^.*: *\n? *cannot be read: /);
@@ -629,6 +631,7 @@ describe('settings', () => {
       retries: 2,
       backoff: { initialMs: 100, maxMs: 10_000, factor: 2, jitter: 'full' },
       poison: 'skip',
+      deadLetterTopic: 'test.G1.dlq',
       retryBudget: { share: 0.2, floorPerSecond: 1 },
       retryAfterMaxMs: 3_600_000,
       maxAnswerBytes: 65_536,

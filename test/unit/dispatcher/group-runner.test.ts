@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Broker, GroupHandlers, Membership } from '#src/broker/broker.js';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
-import { DeadLetter } from '#src/dispatcher/dead-letter.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { Message } from '#src/message/message.js';
@@ -44,7 +43,6 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       clock,
       gates: newGates(clock),
       target,
-      deadLetter: new DeadLetter(broker, clock),
       client,
       consumer,
       report: () => undefined,

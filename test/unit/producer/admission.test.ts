@@ -14,3 +14,16 @@ test('one message always fits, however large', () => {
   const admission = new Admission(3, 100);
   expect([admission.enter(1000), admission.enter(1)]).toEqual([true, false]);
 });
+
+test('bounds that change hold for who comes next, and what is inside stays inside', () => {
+  const admission = new Admission(3, 100);
+  expect([admission.enter(40), admission.enter(40)]).toEqual([true, true]);
+  admission.adjust(1, 50);
+  expect([admission.size, admission.enter(1)]).toEqual([2, false]);
+  admission.leave(40);
+  expect(admission.enter(1)).toBe(false);
+  admission.leave(40);
+  expect(admission.enter(1)).toBe(true);
+  admission.adjust(2, 100);
+  expect([admission.enter(99), admission.enter(1)]).toEqual([true, false]);
+});

@@ -10,13 +10,14 @@ import {
   type Durability,
   type GroupHandlers,
   type Membership,
+  type MessageBatch,
   type PartitionLag,
   type Retention,
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
-import type { PartitionLog, ReadResult } from '../../partition-log.js';
+import { fetchFrom, type PartitionLog, type ReadResult } from '../../partition-log.js';
 import { GroupCommit } from './group-commit.js';
 import { LogReader } from './log-reader.js';
 import type { LogStore, RetentionFloor } from './log-store.js';
@@ -27,6 +28,9 @@ import type { WritablePartition } from './write-layout.js';
 const retentionIntervalMs = 10_000;
 /** While the log is full. */
 const fullRetentionIntervalMs = 1000;
+
+/** What a group finds in place of its own metadata when its mark is damaged: it begins at the oldest message. */
+const damagedMark = 'damaged';
 
 interface GroupMark {
   readonly committed: CommittedOffset;
@@ -131,13 +135,15 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       topic.partitions[partition] = this.newPartition(name, topicId, partition, start, end);
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
-      byId.get(topicId)?.topic.partitions[partition]?.marks.set(group, { committed, seenMs });
+      const owned = byId.get(topicId)?.topic.partitions[partition];
+      const begun = { offset: BigInt(owned?.start ?? 0), metadata: damagedMark };
+      owned?.marks.set(group, { committed: committed ?? begun, seenMs });
     }
     this.state = 'open';
     this.isFull = stored.isFull;
-    if (stored.damage !== null) {
+    for (const damage of stored.damage) {
       this.counters.damagedRanges += 1;
-      this.options.report(stored.damage, undefined);
+      this.options.report(damage, undefined);
     }
     this.scheduleRetention();
   }
@@ -182,6 +188,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     this.mustBeOpen();
     return this.coordinator.join(group, topics, handlers);
+  }
+
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    this.mustBeOpen();
+    return fetchFrom(this, { topic, partition }, offset);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {

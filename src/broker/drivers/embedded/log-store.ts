@@ -20,7 +20,8 @@ export interface StoredCommit {
   readonly topicId: number;
   readonly partition: number;
   readonly group: string;
-  readonly committed: CommittedOffset;
+  /** Null for one that is damaged. */
+  readonly committed: CommittedOffset | null;
   /** Unix milliseconds of the group's last commit there. */
   readonly seenMs: number;
 }
@@ -29,8 +30,8 @@ export interface StoreState {
   readonly topics: readonly StoredTopic[];
   readonly partitions: readonly StoredPartition[];
   readonly commits: readonly StoredCommit[];
-  /** What could not be recovered, in words; null when all was. */
-  readonly damage: string | null;
+  /** What could not be recovered, in words. */
+  readonly damage: readonly string[];
   /** True when there is room for nothing but marks, dead letters and retention. */
   readonly isFull: boolean;
 }

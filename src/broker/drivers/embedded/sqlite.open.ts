@@ -15,6 +15,7 @@ import Database from 'better-sqlite3';
 import { BigpipeError } from '../../../message/errors.js';
 import type { WriterOptions } from './sqlite.protocol.js';
 import {
+  addSeals,
   busyTimeoutMs,
   createTables,
   damagedWalFile,
@@ -70,11 +71,12 @@ export function openDatabase({ directory, fsync }: WriterOptions): Database.Data
   db.pragma(`synchronous = ${fsync ? 'FULL' : 'NORMAL'}`);
   db.pragma(`wal_autocheckpoint = ${checkpointPages}`);
   db.pragma(`cache_size = -${cacheKib}`);
-  db.exec(createTables);
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version > formatVersion) {
     throw new BigpipeError('storage-damaged', `${path} was written by a newer version (format ${version})`);
   }
+  if (version === 1) db.exec(addSeals);
+  db.exec(createTables);
   db.pragma(`user_version = ${formatVersion}`);
   if (!existsSync(marker)) {
     writeFileSync(marker, `${formatVersion}\n`, { flush: true });

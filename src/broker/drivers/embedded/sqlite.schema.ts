@@ -9,7 +9,8 @@ export const markerFile = 'bigpipe.format';
 export const reserveFile = 'bigpipe.reserve';
 /** A copy of a write-ahead log that was found damaged, for whoever looks into it. */
 export const damagedWalFile = 'bigpipe.db-wal.damaged';
-export const formatVersion = 1;
+/** 1 had no checksums in `starts` and `commits`. */
+export const formatVersion = 2;
 
 export const messagesTable = (topicId: number, partition: number) => `m_${topicId}_${partition}`;
 
@@ -22,16 +23,20 @@ export const createTables = `
   CREATE TABLE IF NOT EXISTS topics
     (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL, retention TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS starts
-    (topic INTEGER NOT NULL, partition INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (topic, partition))
+    (topic INTEGER NOT NULL, partition INTEGER NOT NULL, start INTEGER NOT NULL, seal INTEGER,
+     PRIMARY KEY (topic, partition))
     WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS commits
     (topic INTEGER NOT NULL, partition INTEGER NOT NULL, member TEXT NOT NULL, position INTEGER NOT NULL,
-     metadata TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (topic, partition, member))
+     metadata TEXT NOT NULL, seen INTEGER NOT NULL, seal INTEGER, PRIMARY KEY (topic, partition, member))
     WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS damage
     (topic INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
      reason TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (topic, partition, first));
 `;
+
+/** From format 1; a row without a checksum is taken as it stands, until it is written anew. */
+export const addSeals = 'ALTER TABLE starts ADD COLUMN seal INTEGER; ALTER TABLE commits ADD COLUMN seal INTEGER;';
 
 /** For locks that another connection holds. */
 export const busyTimeoutMs = 10_000;

@@ -14,6 +14,7 @@ import type {
   StoreState,
   StoreWrite,
 } from './log-store.js';
+import { sealOf } from './seal.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { WriterCalls, WriterOptions } from './sqlite.protocol.js';
 import { busyTimeoutMs, createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
@@ -34,6 +35,18 @@ interface TableStatements {
   readonly size: Database.Statement<[number], number>;
   readonly oldest: Database.Statement<unknown[], { o: number; c: number; t: number }>;
 }
+
+interface CommitRow {
+  readonly topic: number;
+  readonly partition: number;
+  readonly member: string;
+  readonly position: number;
+  readonly metadata: string;
+  readonly seen: number;
+  readonly seal: number | null;
+}
+
+const offsetOf = ({ committed }: StoredCommit) => Number(committed?.offset ?? 0n);
 
 export class SqliteWriter {
   private readonly lock: Database.Database;
@@ -56,11 +69,11 @@ export class SqliteWriter {
     this.isFull = !this.reserve.take();
     if (this.isFull) this.reserve.release();
     this.putCommit = this.db.prepare(
-      `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-       position = excluded.position, metadata = excluded.metadata, seen = excluded.seen`,
+      `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       position = excluded.position, metadata = excluded.metadata, seen = excluded.seen, seal = excluded.seal`,
     );
     this.putStart = this.db.prepare(
-      'INSERT INTO starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET start = excluded.start',
+      'INSERT INTO starts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET start = excluded.start, seal = excluded.seal',
     );
     this.begin = this.db.prepare('BEGIN IMMEDIATE');
     this.end = this.db.prepare('COMMIT');
@@ -80,43 +93,47 @@ export class SqliteWriter {
 
   state(): StoreState {
     const topics = this.db.prepare('SELECT id, name, partitions, retention FROM topics').all() as StoredTopic[];
+    const damage = this.walDamage === null ? [] : [this.walDamage];
+    const commits = this.storedCommits(damage);
     const partitions = topics.flatMap((topic) =>
-      Array.from({ length: topic.partitions }, (_, partition) => this.partitionState(topic.id, partition)),
+      Array.from({ length: topic.partitions }, (_, partition) =>
+        this.partitionState(topic.id, partition, commits, damage),
+      ),
     );
-    const commits = this.db.prepare('SELECT * FROM commits').all() as {
-      topic: number;
-      partition: number;
-      member: string;
-      position: number;
-      metadata: string;
-      seen: number;
-    }[];
-    return {
-      topics,
-      partitions,
-      commits: commits.map((row) => ({
-        topicId: row.topic,
-        partition: row.partition,
-        group: row.member,
-        committed: { offset: BigInt(row.position), metadata: row.metadata },
-        seenMs: row.seen,
-      })),
-      damage: this.walDamage,
-      isFull: this.isFull,
-    };
+    return { topics, partitions, commits, damage, isFull: this.isFull };
   }
 
-  private partitionState(topicId: number, partition: number): StoredPartition {
+  private storedCommits(damage: string[]): StoredCommit[] {
+    const rows = this.db.prepare('SELECT * FROM commits').all() as CommitRow[];
+    return rows.map(({ topic, partition, member, position, metadata, seen, seal }) => {
+      const isWhole = seal === null || seal === sealOf(topic, partition, member, position, metadata, seen);
+      if (!isWhole) damage.push(`the mark of group ${member} in partition ${partition} of topic ${topic} is damaged`);
+      const committed = isWhole ? { offset: BigInt(position), metadata } : null;
+      return { topicId: topic, partition, group: member, committed, seenMs: seen };
+    });
+  }
+
+  private partitionState(
+    topicId: number,
+    partition: number,
+    commits: readonly StoredCommit[],
+    damage: string[],
+  ): StoredPartition {
     const table = messagesTable(topicId, partition);
     this.db.exec(createMessagesTable(topicId, partition));
     const kept = this.db
-      .prepare('SELECT start FROM starts WHERE topic = ? AND partition = ?')
-      .pluck()
-      .get(topicId, partition) as number | undefined;
+      .prepare('SELECT start, seal FROM starts WHERE topic = ? AND partition = ?')
+      .get(topicId, partition) as { start: number; seal: number | null } | undefined;
     const newest = this.db.prepare(`SELECT o, c FROM ${table} ORDER BY o DESC LIMIT 1`).get() as
       | { o: number; c: number }
       | undefined;
-    const start = kept ?? 0;
+    const isWhole = kept === undefined || kept.seal === null || kept.seal === sealOf(topicId, partition, kept.start);
+    let start = kept?.start ?? 0;
+    if (!isWhole) {
+      damage.push(`where partition ${partition} of topic ${topicId} begins is damaged, and was found anew`);
+      const marks = commits.filter((commit) => commit.topicId === topicId && commit.partition === partition);
+      start = this.oldestChunk(topicId, partition)?.o ?? Math.max(0, ...marks.map(offsetOf));
+    }
     return { topicId, partition, start, end: Math.max(start, newest === undefined ? 0 : newest.o + newest.c) };
   }
 
@@ -152,7 +169,11 @@ export class SqliteWriter {
   }
 
   private writeCommit({ topicId, partition, group, committed, seenMs }: StoredCommit): void {
-    this.putCommit.run(topicId, partition, group, Number(committed.offset), committed.metadata, seenMs);
+    if (committed === null) return;
+    const { metadata } = committed;
+    const offset = Number(committed.offset);
+    const seal = sealOf(topicId, partition, group, offset, metadata, seenMs);
+    this.putCommit.run(topicId, partition, group, offset, metadata, seenMs, seal);
   }
 
   noteDamage({ topicId, partition, first, last, reason, seenMs }: DamagedRange): null {
@@ -190,7 +211,7 @@ export class SqliteWriter {
         excess -= table.size.get(oldest.o) ?? 0;
         table.remove.run(oldest.o);
         const start = oldest.o + oldest.c;
-        this.putStart.run(topicId, partition, start);
+        this.putStart.run(topicId, partition, start, sealOf(topicId, partition, start));
         starts.set(`${topicId}/${partition}`, { topicId, partition, start });
         unsettled += Math.max(0, start - Math.max(floor.settled, oldest.o));
         removed += 1;

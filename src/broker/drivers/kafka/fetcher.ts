@@ -1,20 +1,17 @@
 // Fetches for all partitions of one member: one request a node at a time, of those partitions that have room.
 import { type Clock, pause } from '../../../message/clock.js';
 import { textOf } from '../../../message/errors.js';
-import type { StoredMessage } from '../../../message/message.js';
 import type { TopicPartition } from '../../broker.js';
+import { readCommitted, readFetched } from './fetched.js';
 import { typeOf } from './kafka-errors.js';
 import type { KafkaLink } from './kafka-link.js';
-import type { FetchedPartition, FetchedRecord } from './kafka-requests.js';
-import { messageOf } from './message-form.js';
+import type { FetchedPartition } from './kafka-requests.js';
 import type { PartitionReader } from './partition-reader.js';
 
 const maxBytesPerPartition = 1_048_576;
 const maxBytesPerFetch = 8_388_608;
 const firstRetryMs = 50;
 const longestRetryMs = 1000;
-/** Kafka's number for: only what no open transaction may still take back. */
-const readCommitted = 1;
 
 export interface FetchSettings {
   /** How long a node waits for something to come; a partition that is resumed meanwhile waits as long. */
@@ -103,22 +100,10 @@ export class Fetcher {
   }
 
   private take(reader: PartitionReader, from: bigint, fetched: FetchedPartition): void {
-    const { topic, partition } = reader.partition;
     this.events.end(reader.partition, BigInt(fetched.lastStableOffset ?? fetched.highWatermark));
     if (fetched.messages.length === 0 || reader.nextOffset !== from) return;
-    const messages: StoredMessage[] = [];
-    let to = from;
-    for (const record of readable(fetched)) {
-      const offset = BigInt(record.offset);
-      if (offset >= from) messages.push(messageOf(record, topic, partition));
-    }
-    for (const { offset, batchContext } of fetched.messages) {
-      const end = batchContext
-        ? BigInt(batchContext.firstOffset) + BigInt(batchContext.lastOffsetDelta) + 1n
-        : BigInt(offset) + 1n;
-      if (end > to) to = end;
-    }
-    reader.take(messages, to);
+    const { messages, nextOffset } = readFetched(fetched, reader.partition, from);
+    reader.take(messages, nextOffset);
   }
 
   private async failed(error: unknown, hungry: readonly PartitionReader[]): Promise<void> {
@@ -177,20 +162,4 @@ function requestOf(asked: Iterable<{ reader: PartitionReader; from: bigint }>) {
     topics.set(topic, [...(topics.get(topic) ?? []), row]);
   }
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
-}
-
-/** Without control records, and without what an aborted transaction wrote: a control record ends its producer's. */
-function* readable({ messages, abortedTransactions = [] }: FetchedPartition): Generator<FetchedRecord> {
-  const begins = [...abortedTransactions].sort((a, b) => (BigInt(a.firstOffset) < BigInt(b.firstOffset) ? -1 : 1));
-  const aborted = new Set<string>();
-  for (const record of messages) {
-    while (begins[0] !== undefined && BigInt(begins[0].firstOffset) <= BigInt(record.offset)) {
-      aborted.add((begins.shift() as { producerId: string }).producerId);
-    }
-    const { producerId = '', inTransaction = false } = record.batchContext ?? {};
-    if (record.isControlRecord) {
-      // An abort marker's key ends with type 0; a commit ends nothing that was aborted.
-      if (record.key?.readInt16BE(2) === 0) aborted.delete(producerId);
-    } else if (!inTransaction || !aborted.has(producerId)) yield record;
-  }
 }

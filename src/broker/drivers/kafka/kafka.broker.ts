@@ -11,9 +11,12 @@ import {
   type Durability,
   type GroupHandlers,
   type Membership,
+  type MessageBatch,
   type PartitionLag,
+  type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
+import { readCommitted, readFetched } from './fetched.js';
 import { goPartition } from './go-form.js';
 import { asBigpipeError } from './kafka-errors.js';
 import { KafkaLink, newKafka } from './kafka-link.js';
@@ -27,6 +30,9 @@ import { TopicTable } from './topic-table.js';
 const refreshIntervalMs = 2000;
 /** A topic that was made a moment ago is not known to every node yet. */
 const topicBoundMs = 15_000;
+/** Of one look into a partition: how much, and how long it is tried. */
+const lookUpBytes = 1_048_576;
+const fetchBoundMs = 5000;
 
 const durabilityOf = { 0: 'none', 1: 'page-cache', [-1]: 'replicas' } as const;
 const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
@@ -154,6 +160,19 @@ export class KafkaBroker extends Broker {
     return membership;
   }
 
+  override async fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    const { topic, partition: number } = partition;
+    if (number < 0 || number >= this.topics.get(topic).partitions) {
+      throw new BigpipeError('unknown-partition', `topic ${topic} has no partition ${number}`);
+    }
+    try {
+      return await this.link.insist(fetchBoundMs, () => this.lookUp({ topic, partition: number }, offset));
+    } catch (error) {
+      throw asBigpipeError(error, `${topic}/${number} cannot be read`);
+    }
+  }
+
   override lag(group: string, topic: string): PartitionLag[] {
     return this.offsets.rows(group, topic, this.topics.get(topic).partitions);
   }
@@ -204,6 +223,27 @@ export class KafkaBroker extends Broker {
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await Promise.all([...this.members].map((member) => member.leave()));
     await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+  }
+
+  private async lookUp(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    const { topic, partition: number } = partition;
+    const asked = [{ topic, partitions: [number] }];
+    const [[oldest], [end]] = await Promise.all([this.link.offsets(asked, 'oldest'), this.link.offsets(asked, 'end')]);
+    const from = oldest !== undefined && oldest.offset > offset ? oldest.offset : offset;
+    if (end === undefined || from >= end.offset) return { ...partition, messages: [], nextOffset: from };
+    const leader = this.link.leaderOf(topic, number);
+    if (leader === null) throw new Error('nobody leads it');
+    const node = await this.link.node(leader);
+    const { responses } = await node.fetch({
+      maxWaitTime: 0,
+      minBytes: 0,
+      maxBytes: lookUpBytes,
+      isolationLevel: readCommitted,
+      topics: [{ topic, partitions: [{ partition: number, fetchOffset: `${from}`, maxBytes: lookUpBytes }] }],
+    });
+    const fetched = responses[0]?.partitions[0];
+    if (fetched === undefined) return { ...partition, messages: [], nextOffset: from };
+    return { ...partition, ...readFetched(fetched, partition, from) };
   }
 
   private targetOf(message: Message): AppendTarget {

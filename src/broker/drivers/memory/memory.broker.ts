@@ -10,12 +10,13 @@ import {
   type Durability,
   type GroupHandlers,
   type Membership,
+  type MessageBatch,
   type PartitionLag,
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
-import type { PartitionLog, ReadResult } from '../../partition-log.js';
+import { fetchFrom, type PartitionLog, type ReadResult } from '../../partition-log.js';
 
 interface Topic {
   readonly spec: TopicSpec;
@@ -87,6 +88,10 @@ export class MemoryBroker extends Broker implements PartitionLog {
 
   override join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     return this.coordinator.join(group, topics, handlers);
+  }
+
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    return fetchFrom(this, { topic, partition }, offset);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {

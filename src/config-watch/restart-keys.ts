@@ -1,0 +1,22 @@
+// Which keys change while the process runs; all others are as they were when it started.
+
+/** The modules behind these adjust, or read the settings anew at each use. */
+const live: ReadonlySet<string> = new Set([
+  'log.level',
+  'log.directory',
+  'kafka.topics',
+  'kafka.producer.acks',
+  'kafka.producer.acl',
+  'kafka.producer.channel.size',
+  'kafka.consumer.list',
+  'http.server.handler.channel.size',
+  'http.server.handler.channel.bytes',
+  'http.server.read.timeout',
+  'http.server.write.timeout',
+  'http.server.max.body.size',
+  'http.server.max.connections',
+  'egress.allow',
+]);
+
+/** A new key needs a restart until somebody has made it live and says so here. */
+export const needsRestart = (key: string): boolean => !live.has(key);

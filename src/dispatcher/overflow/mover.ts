@@ -1,0 +1,167 @@
+// Moves messages to the subscription's own topics, in order: appended first, settled where they were after that.
+import type { Broker } from '../../broker/broker.js';
+import { type Clock, pause } from '../../message/clock.js';
+import type { Delivery } from '../../message/delivery.js';
+import { textOf } from '../../message/errors.js';
+import { type Message, type Position, weightOf } from '../../message/message.js';
+import { withSideNote } from '../../message/side-message.js';
+import { delayTiers, delayTopic, overflowTopic } from '../../message/side-topic.js';
+import type { OwnedPartition } from '../window/owned-partition.js';
+import type { Work } from '../window/partition-window.js';
+
+/** One append takes at most so many, or one larger message. */
+const maxBatchMessages = 256;
+const maxBatchBytes = 1_048_576;
+/** Between attempts while the broker refuses. */
+const retryMs = 1000;
+
+export interface MoverParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly topic: string;
+  readonly group: string;
+  /** The copy is durable, at `offset` of its topic: the original is settled. */
+  readonly moved: (move: Move, offset: bigint) => void;
+  /** The log has no room. Takes back what can wait where it was, and returns what cannot. */
+  readonly refused: (moves: readonly Move[]) => Move[];
+  /** What stands among the dead letters for a message whose key is parked. */
+  readonly parkedLetterOf: (delivery: Delivery) => Message;
+  readonly report: (text: string, details: object) => void;
+}
+
+export interface Move {
+  readonly work: Work;
+  readonly owned: OwnedPartition;
+  readonly to: 'overflow' | 'delay' | 'dead letter';
+  /** How often it has been moved within the overflow, with this time; null for one that goes elsewhere. */
+  readonly hop: number | null;
+  readonly message: Message;
+}
+
+export class Mover {
+  readonly overflowTopic: string;
+  private queue: Move[] = [];
+  private running = false;
+  private refusedUntilMs = 0;
+
+  constructor(private readonly parts: MoverParts) {
+    this.overflowTopic = overflowTopic(parts.topic, parts.group);
+  }
+
+  /** The delay topics, in the order of delayTiers. */
+  get delayTopics(): readonly string[] {
+    const { topic, group } = this.parts;
+    return delayTiers.map((tier) => delayTopic(topic, group, tier));
+  }
+
+  /** Creates the topics, with as many partitions as their origin has. */
+  async prepare(partitions: number): Promise<void> {
+    for (const name of [this.overflowTopic, ...this.delayTopics]) {
+      await this.parts.broker.ensureTopic({ name, partitions, retention: 'side' });
+    }
+  }
+
+  /** True while it makes no sense to begin moving anything. */
+  get isRefused(): boolean {
+    return this.parts.clock.elapsedMs() < this.refusedUntilMs;
+  }
+
+  /** The work is in no lane and no queue. Those of one lane are moved in the order of the calls. */
+  move(work: Work, owned: OwnedPartition): void {
+    const hop = (work.delivery.side?.hop ?? 0) + 1;
+    owned.spills.appending(work, hop);
+    this.copy(work, owned, 'overflow', hop, this.overflowTopic);
+  }
+
+  /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
+  delay(work: Work, owned: OwnedPartition): void {
+    const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
+    const tier = delayTiers.findLast(({ ms }) => ms <= waitMs) ?? delayTiers[0];
+    this.copy(work, owned, 'delay', null, delayTopic(this.parts.topic, this.parts.group, tier));
+  }
+
+  /** To the dead letters, behind what its key has there. It is in no lane. */
+  park(work: Work, owned: OwnedPartition): void {
+    const { delivery, lane } = work;
+    const { parkedLetterOf } = this.parts;
+    owned.parked.moving(lane as string, delivery.side !== null);
+    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery) });
+  }
+
+  private copy(work: Work, owned: OwnedPartition, to: Move['to'], hop: number | null, name: string): void {
+    const { delivery } = work;
+    const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
+    const { topic, partition, offset } = source;
+    const headers = withSideNote(
+      source,
+      {
+        from: { topic, partition, offset },
+        origin,
+        owner: owned.owner,
+        hop: hop ?? side?.hop ?? 0,
+        attempts: attempt - 1,
+        redelivery: redelivery ?? '',
+        firstAttemptMs,
+        notBeforeMs: delivery.notBeforeMs,
+      },
+      id,
+    );
+    const message = { topic: name, partition, key: source.key, body: source.body, headers };
+    this.enqueue({ work, owned, to, hop, message });
+  }
+
+  private enqueue(move: Move): void {
+    const { work } = move;
+    work.stage = 'moving';
+    work.stageMs = this.parts.clock.elapsedMs();
+    work.window.begin();
+    this.queue.push(move);
+    if (!this.running) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    // What is moved in one turn of the event loop goes together.
+    await Promise.resolve();
+    while (this.queue.length > 0) {
+      const batch = this.takeBatch();
+      if (await this.write(batch)) continue;
+      this.refusedUntilMs = this.parts.clock.elapsedMs() + retryMs;
+      const waiting = [...batch, ...this.queue];
+      this.queue = [];
+      const stay = this.parts.refused(waiting);
+      // Behind them comes what was parked instead.
+      this.queue = [...stay, ...this.queue];
+      await pause(this.parts.clock, retryMs);
+    }
+    this.running = false;
+  }
+
+  private takeBatch(): Move[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { message } of this.queue) {
+      bytes += weightOf(message);
+      if (count > 0 && (count >= maxBatchMessages || bytes > maxBatchBytes)) break;
+      count += 1;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  /** False when the broker refused. What belongs to a partition that has gone is not appended any more: it is still where it was. */
+  private async write(batch: readonly Move[]): Promise<boolean> {
+    const { broker, report, moved } = this.parts;
+    let positions: readonly (Position | null)[] = [];
+    const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
+    try {
+      const messages = open.map(({ message }) => message);
+      if (open.length > 0) positions = await broker.append(messages, -1);
+    } catch (error) {
+      report('a message could not be moved, will try again', { topic: open[0]?.message.topic, error: textOf(error) });
+      return false;
+    }
+    for (const [i, move] of open.entries()) moved(move, positions[i]?.offset ?? 0n);
+    for (const { work } of batch) work.window.end();
+    return true;
+  }
+}

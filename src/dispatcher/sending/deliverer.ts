@@ -1,0 +1,226 @@
+// Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
+import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import type { Clock } from '../../message/clock.js';
+import type { Outcome, RetryReason } from '../../message/outcome.js';
+import { delayTiers } from '../../message/side-topic.js';
+import { backoffMs } from '../../policy/backoff.js';
+import type { Target } from '../../target/target.js';
+import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
+import type { Burial } from '../dead-letters/letters.js';
+import type { Gates } from '../gates.js';
+import type { ClientCounters } from '../subscription-counters.js';
+import type { Work } from '../window/partition-window.js';
+import type { Destination } from './destination.js';
+import { DueQueue } from './due-queue.js';
+import { type Attempt, Scheduler } from './scheduler.js';
+
+type Failed = Extract<Outcome, { kind: 'retry' | 'rejected' }>;
+
+export interface DelivererParts {
+  readonly subscription: SubscriptionSettings;
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly target: Target;
+  readonly counters: ClientCounters;
+  readonly settled: (work: Work) => void;
+  /** It waits elsewhere until its time is near. */
+  readonly delay: (work: Work) => void;
+  /** No attempt could deliver it; `done` is called in the moment in which it can leave its lane. */
+  readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
+  /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
+  readonly stays: (work: Work) => void;
+  readonly report: (text: string, details: object) => void;
+}
+
+/** A waiting retry holds no slot; a delivery holds one only while its request is in flight. */
+export class Deliverer {
+  readonly scheduler: Scheduler;
+  private readonly retries: DueQueue<Work>;
+  private stopped = false;
+
+  constructor(private readonly parts: DelivererParts) {
+    const { subscription, clock, gates } = parts;
+    this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
+    this.retries = new DueQueue(
+      clock,
+      (work) => this.scheduler.offer(work, this.destinationOf(work)),
+      () => this.pump(),
+    );
+  }
+
+  /** How many wait for their next attempt. */
+  get waitingRetries(): number {
+    return this.retries.size;
+  }
+
+  /** The delivery's turn has come, as far as its lane is concerned. */
+  offer(work: Work): void {
+    const destination = this.scheduler.destinations.take(work.delivery.destination);
+    const waitMs = this.leftToWait(work);
+    if (waitMs > 0) this.waitOrDelay(work, destination, waitMs);
+    else this.scheduler.offer(work, destination);
+  }
+
+  /** Nothing is ready or waits here any more of these works; none of them is in flight. */
+  withdraw(works: ReadonlySet<Work>): void {
+    if (this.stopped) return;
+    for (const work of works) {
+      if (work.stage !== 'retry') continue;
+      this.retries.remove(work);
+      this.scheduler.destinations.release(this.destinationOf(work));
+    }
+    this.scheduler.withdraw(works);
+  }
+
+  pump(): void {
+    this.scheduler.pump();
+  }
+
+  /** No new attempt starts; waiting retries stay unsettled. */
+  stop(): void {
+    this.stopped = true;
+    this.scheduler.stop();
+    this.retries.clear();
+  }
+
+  /** Known for as long as something of it is pending. */
+  private destinationOf({ delivery }: Work): Destination {
+    return this.scheduler.destinations.find(delivery.destination) as Destination;
+  }
+
+  private attempt(attempt: Attempt): void {
+    const { delivery, window } = attempt.work;
+    if (delivery.attempt > 1) this.parts.counters.rpcRetries += 1;
+    if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
+    window.begin();
+    void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
+      this.scheduler.ended(attempt, outcome);
+      this.ended(attempt, outcome);
+      window.end();
+      this.pump();
+    });
+  }
+
+  private ended(attempt: Attempt, outcome: Outcome): void {
+    const { counters, report } = this.parts;
+    const { work } = attempt;
+    const { delivery } = work;
+    if (outcome.kind !== 'aborted') work.resent?.attempted(work, outcome.kind === 'delivered' ? 'well' : 'wrong');
+    switch (outcome.kind) {
+      case 'delivered':
+        counters.rpcSuccess += 1;
+        this.settle(attempt);
+        return;
+      case 'aborted':
+        this.letGo(attempt);
+        return;
+      case 'retry':
+        report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
+        if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
+          this.retryLater(attempt, outcome.reason);
+        } else this.giveUp(attempt, 'exhausted', outcome);
+        return;
+      case 'rejected':
+        report('attempt rejected', { ...nameOf(work), detail: outcome.detail });
+        if (this.blocksItsKey(work)) this.retryLater(attempt, 'status');
+        else this.giveUp(attempt, 'rejected', outcome);
+    }
+  }
+
+  /** It is tried until it is delivered, and its key waits for it. */
+  private blocksItsKey({ lane, resent }: Work): boolean {
+    return lane !== null && resent === null && this.parts.subscription.poison === 'block';
+  }
+
+  /** Not settled, and no attempt follows here. */
+  private letGo({ work, destination }: Attempt): void {
+    this.scheduler.destinations.release(destination);
+    if (work.resent !== null) this.parts.stays(work);
+  }
+
+  private settle({ work, destination }: Attempt): void {
+    // The next one of its lane first: a destination that has more to come is not let go between the two.
+    this.parts.settled(work);
+    destination.deliveryEnded(this.parts.clock.elapsedMs());
+    this.scheduler.destinations.release(destination);
+  }
+
+  private retryLater(attempt: Attempt, reason: RetryReason): void {
+    const { work, destination } = attempt;
+    destination.attemptFailed(this.parts.clock.elapsedMs());
+    if (this.stopped || work.window.closed || work.resent?.goesOn === false) {
+      this.letGo(attempt);
+      return;
+    }
+    const { delivery } = work;
+    const { clock, subscription } = this.parts;
+    const waitMs = Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    delivery.notBeforeMs = clock.now() + waitMs;
+    delivery.attempt += 1;
+    delivery.redelivery = reason;
+    this.waitOrDelay(work, destination, waitMs);
+  }
+
+  /** Not longer than it was to wait when it was stored, whatever was done to the machine's clock since. */
+  private leftToWait({ delivery: { notBeforeMs, source } }: Work): number {
+    return Math.min(notBeforeMs - this.parts.clock.now(), notBeforeMs - source.timestampMs);
+  }
+
+  /** What waits long and holds no lane waits on disk. */
+  private waitOrDelay(work: Work, destination: Destination, waitMs: number): void {
+    if (work.lane !== null || work.resent !== null || waitMs < delayTiers[0].ms) {
+      this.wait(work, waitMs);
+      return;
+    }
+    this.scheduler.destinations.release(destination);
+    this.parts.delay(work);
+  }
+
+  /** Until its time has come it holds its lane and nothing else. */
+  private wait(work: Work, waitMs: number): void {
+    work.stage = 'retry';
+    work.stageMs = this.parts.clock.elapsedMs() + waitMs;
+    this.retries.add(work, work.stageMs);
+  }
+
+  /** The message stays unsettled until its dead letter is durable. */
+  private giveUp(attempt: Attempt, reason: 'exhausted' | 'rejected', outcome: Failed): void {
+    const { work } = attempt;
+    const { counters, giveUp } = this.parts;
+    const { origin, firstAttemptMs } = work.delivery;
+    const note = {
+      reason,
+      origin,
+      detail: outcome.detail,
+      status: outcome.status,
+      answer: outcome.body,
+      attempts: work.delivery.attempt,
+      firstAttemptMs,
+    };
+    work.stage = 'dead letter';
+    work.window.begin();
+    counters.rpcFail += 1;
+    giveUp(work, note, (burial) => {
+      if (burial === 'buried') this.settle(attempt);
+      else if (burial === 'blocks') {
+        counters.rpcFail -= 1;
+        this.retryLater(attempt, 'status');
+      } else this.letGo(attempt);
+      work.window.end();
+      this.pump();
+    });
+  }
+}
+
+function nameOf({ delivery }: Work): object {
+  const { id, source, attempt, settings, destination } = delivery;
+  return {
+    id,
+    topic: source.topic,
+    partition: source.partition,
+    offset: `${source.offset}`,
+    attempt,
+    maxAttempts: settings.maxAttempts,
+    destination,
+  };
+}

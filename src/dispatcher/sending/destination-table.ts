@@ -1,0 +1,151 @@
+// The destinations of one subscription: a bounded table from which the least recently used go.
+import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
+import type { Clock } from '../../message/clock.js';
+import type { Gates } from '../gates.js';
+import { Destination } from './destination.js';
+import { LinkedSet } from './linked-set.js';
+
+/** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
+const maxKept = 4096;
+/** More than these only while deliveries are under way. About 5 KiB each. */
+const maxRemembered = 16_384;
+/** How many that remember something are passed over at a time. */
+const maxPassed = 8;
+/** Who was used in this period or the one before counts as a peer of the others, as does everybody with deliveries under way. */
+const periodMs = 10_000;
+
+export interface TableParts {
+  readonly subscription: SubscriptionSettings;
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly wake: (destination: Destination) => void;
+}
+
+export class DestinationTable {
+  private readonly byName = new Map<string, Destination>();
+  /** Those that nothing waits for, the least recently used first. */
+  private readonly idle = new LinkedSet<Destination>();
+  private period = 0;
+  private usedNow = 0;
+  private usedBefore = 0;
+  private usedInBoth = 0;
+
+  constructor(private readonly parts: TableParts) {}
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Destination> {
+    return this.byName.values();
+  }
+
+  find(name: string): Destination | undefined {
+    return this.byName.get(name);
+  }
+
+  /** The destination of that name, for one more delivery; `release` it as often as it was taken. */
+  take(name: string): Destination {
+    const destination = this.byName.get(name) ?? this.open(name);
+    if (destination.pending === 0) {
+      this.idle.delete(destination);
+      destination.becameBusy(this.parts.clock.elapsedMs());
+    }
+    destination.pending += 1;
+    this.use(destination);
+    return destination;
+  }
+
+  release(destination: Destination): void {
+    destination.pending -= 1;
+    this.use(destination);
+    if (destination.pending > 0) return;
+    this.idle.add(destination);
+    this.shrink();
+  }
+
+  /** How many share the subscription now: those with deliveries under way, or those used of late if they are more. */
+  get sharing(): number {
+    this.turnPeriod();
+    return Math.max(this.byName.size - this.idle.size, this.usedNow + this.usedBefore - this.usedInBoth);
+  }
+
+  /** True when another one has deliveries under way, or was used of late. */
+  hasPeers(destination: Destination): boolean {
+    this.turnPeriod();
+    const busy = this.byName.size - this.idle.size - (destination.pending > 0 ? 1 : 0);
+    const used = this.usedNow + this.usedBefore - this.usedInBoth - (destination.usedIn >= this.period - 1 ? 1 : 0);
+    return busy > 0 || used > 0;
+  }
+
+  /** The subscription's settings have changed. */
+  adjust(): void {
+    const { subscription } = this.parts;
+    for (const destination of this.byName.values()) {
+      destination.settings = this.settingsOf(destination.name);
+      destination.row.adjust({ subscription, destination: destination.settings });
+    }
+  }
+
+  close(): void {
+    for (const destination of this.byName.values()) destination.row.close();
+    this.byName.clear();
+    this.idle.clear();
+  }
+
+  private open(name: string): Destination {
+    const { subscription, gates, wake } = this.parts;
+    const settings = this.settingsOf(name);
+    const row = gates.openDestination({
+      subscription,
+      destination: settings,
+      name,
+      hasPeers: () => this.hasPeers(destination),
+      wake: () => wake(destination),
+    });
+    const destination = new Destination(name, settings, row, this.parts.clock.elapsedMs());
+    this.byName.set(name, destination);
+    this.shrink();
+    return destination;
+  }
+
+  private settingsOf(name: string): DestinationSettings {
+    const { destinations, destination } = this.parts.subscription;
+    return destinations.find((named) => named.name === name) ?? destination;
+  }
+
+  private shrink(): void {
+    for (let passed = 0; this.byName.size > maxKept && passed < maxPassed; passed += 1) {
+      const oldest = this.idle.first;
+      if (oldest === undefined) return;
+      if (this.byName.size > maxRemembered || oldest.row.isAtRest) {
+        this.forget(oldest);
+        return;
+      }
+      this.idle.add(oldest);
+    }
+  }
+
+  private forget(destination: Destination): void {
+    this.idle.delete(destination);
+    this.byName.delete(destination.name);
+    destination.row.close();
+  }
+
+  private use(destination: Destination): void {
+    this.turnPeriod();
+    if (destination.usedIn === this.period) return;
+    if (destination.usedIn === this.period - 1) this.usedInBoth += 1;
+    destination.usedIn = this.period;
+    this.usedNow += 1;
+  }
+
+  private turnPeriod(): void {
+    const period = Math.floor(this.parts.clock.elapsedMs() / periodMs);
+    if (period === this.period) return;
+    this.usedBefore = period === this.period + 1 ? this.usedNow : 0;
+    this.usedNow = 0;
+    this.usedInBoth = 0;
+    this.period = period;
+  }
+}

@@ -1,0 +1,141 @@
+// What one subscription knows of its messages, for whoever asks: where one waits and why, and how many wait for what.
+import type { Broker, TopicPartition } from '../../broker/broker.js';
+import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import type { Clock } from '../../message/clock.js';
+import type { DelayedNotes } from '../overflow/delayed-notes.js';
+import type { Deliverer } from '../sending/deliverer.js';
+import type { Inlet } from '../window/intake.js';
+import type { OwnedPartition } from '../window/owned-partition.js';
+import type { PartitionWindow, Work } from '../window/partition-window.js';
+import {
+  type BacklogCounts,
+  countDestinations,
+  type DestinationRow,
+  emptyCounts,
+  troubledDestinations,
+} from './backlog.js';
+import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
+
+export interface ViewParts {
+  readonly subscription: SubscriptionSettings;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly deliverer: Deliverer;
+  /** The subscription's own topic first. */
+  readonly topics: readonly string[];
+  /** By `topic/partition`. */
+  readonly windows: ReadonlyMap<string, { readonly inlet: Inlet; readonly window: PartitionWindow }>;
+  readonly partitions: ReadonlyMap<number, OwnedPartition>;
+  readonly delayed: DelayedNotes;
+}
+
+/** Under which word of the backlog the unread ones of a topic stand; null for records that are no messages. */
+const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed', parked: null, letter: null } as const;
+
+export class SubscriptionView {
+  constructor(private readonly parts: ViewParts) {}
+
+  /** Null when the partition is not ours now. */
+  explain(partition: number, offset: bigint): Explanation | null {
+    const { topic, groupId } = this.parts.subscription;
+    const owned = this.parts.windows.get(nameOf({ topic, partition }));
+    if (owned === undefined) return null;
+    const { window, inlet } = owned;
+    const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
+    const delayed = this.parts.delayed.at(partition, offset);
+    if (delayed !== undefined) return explainDelayed(delayed, this.parts.subscription);
+    if (work !== undefined) return this.explainWork(work);
+    const place = { groupId, topic, partition, offset: `${offset}`, estimate: null };
+    if (offset >= window.nextOffset) {
+      const detail = `${offset - window.nextOffset} messages of the partition come before it`;
+      const waitingFor = [{ reason: 'backlog', detail, until: null } as const, ...this.windowWait(window)];
+      return { ...place, state: 'unread', waitingFor };
+    }
+    if (window.isOpen(offset)) return { ...place, state: 'to dead letter', waitingFor: [] };
+    const elsewhere = this.unreadElsewhere(partition);
+    if (inlet.owned.spills.size === 0 && elsewhere === 0n) return { ...place, state: 'settled', waitingFor: [] };
+    const detail = `${elsewhere} messages of the partition stand in the overflow, or wait for their time, and are not read back yet`;
+    return {
+      ...place,
+      state: 'settled or in the overflow',
+      waitingFor: [{ reason: 'overflow', detail, until: null }],
+    };
+  }
+
+  /** Where a message with this id waits, of those that are read and not settled. */
+  explainId(id: string): Explanation[] {
+    const found = this.parts.delayed.withId(id).map((note) => explainDelayed(note, this.parts.subscription));
+    for (const { window } of this.parts.windows.values()) {
+      for (const work of window.works()) {
+        const { origin } = work.delivery;
+        if (work.delivery.id !== id || this.parts.delayed.at(origin.partition, origin.offset) !== undefined) continue;
+        found.push(this.explainWork(work));
+      }
+    }
+    return found;
+  }
+
+  backlog(): BacklogCounts {
+    const counts = emptyCounts();
+    const { groupId } = this.parts.subscription;
+    const ends = new Map(
+      this.parts.topics.flatMap((topic) =>
+        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
+      ),
+    );
+    for (const { window, inlet } of this.parts.windows.values()) {
+      const name = countOf[inlet.kind];
+      if (name === null) continue;
+      counts[name] += Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
+      counts.toDeadLetter += window.beingBuried;
+    }
+    for (const { lanes } of this.parts.partitions.values()) counts.order += lanes.waiting;
+    counts.retry = this.parts.deliverer.waitingRetries;
+    countDestinations(counts, this.parts.deliverer.scheduler);
+    return counts;
+  }
+
+  troubled(): DestinationRow[] {
+    const time = new WallTime(this.parts.clock);
+    return troubledDestinations(this.parts.deliverer.scheduler.destinations, (ms) => time.unixMs(ms));
+  }
+
+  private explainWork(work: Work): Explanation {
+    const ahead = this.parts.partitions.get(work.window.partition.partition)?.lanes.headOf(work);
+    return explainWork(work, ahead, this.parts.subscription, this.parts.deliverer.scheduler, this.parts.clock);
+  }
+
+  /** The message of that place, if it has been moved and read back. */
+  private movedFrom(partition: number, offset: bigint): Work | undefined {
+    for (const topic of this.parts.topics.slice(1)) {
+      const { window } = this.parts.windows.get(nameOf({ topic, partition })) ?? {};
+      for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    }
+    return undefined;
+  }
+
+  private unreadElsewhere(partition: number): bigint {
+    let unread = 0n;
+    for (const topic of this.parts.topics.slice(1)) {
+      const { window } = this.parts.windows.get(nameOf({ topic, partition })) ?? {};
+      if (window !== undefined) unread += this.endOf(window.partition) - window.nextOffset;
+    }
+    return unread;
+  }
+
+  /** A window that is full is why nothing more is read. */
+  private windowWait(window: PartitionWindow): Explanation['waitingFor'] {
+    if (!window.isPaused) return [];
+    const works = [...window.works()];
+    const oldest = works[0]?.delivery;
+    const behind = oldest === undefined ? '' : `, the oldest is ${oldest.id} for ${oldest.destination}`;
+    return [{ reason: 'window', detail: `${works.length} that were read are not settled${behind}`, until: null }];
+  }
+
+  private endOf({ topic, partition }: TopicPartition): bigint {
+    const { broker, subscription } = this.parts;
+    return broker.lag(subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
+  }
+}
+
+const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

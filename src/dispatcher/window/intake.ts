@@ -1,0 +1,231 @@
+// Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
+import type { Clock } from '../../message/clock.js';
+import type { StoredMessage } from '../../message/message.js';
+import { sideNoteOf } from '../../message/side-message.js';
+import type { Letters } from '../dead-letters/letters.js';
+import { parkedRecordOf } from '../dead-letters/parked-log.js';
+import type { Move, Mover } from '../overflow/mover.js';
+import { Rotation } from '../overflow/rotation.js';
+import type { Deliverer } from '../sending/deliverer.js';
+import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
+import { crowdOf } from './crowding.js';
+import type { OwnedPartition } from './owned-partition.js';
+import type { PartitionWindow, WindowSettings, Work } from './partition-window.js';
+
+export interface IntakeParts {
+  readonly clock: Clock;
+  readonly deliverer: Deliverer;
+  readonly mover: Mover;
+  readonly letters: Letters;
+  readonly client: ClientCounters;
+  readonly consumer: ConsumerCounters;
+  /** Something of the window was settled here. */
+  readonly settled: (window: PartitionWindow) => void;
+  readonly report: (text: string, details: object) => void;
+}
+
+/** Of the subscription's own topic, of its overflow, one of its delay topics, its parked keys, or its dead letters. */
+export type InletKind = 'origin' | 'overflow' | 'delay' | 'parked' | 'letter';
+
+/** A window with what it shares with the others of its partition number. */
+export class Inlet {
+  /** What a destination that stands still may keep of the window; known once it was full. */
+  share = Number.POSITIVE_INFINITY;
+  /** Only the overflow turns round. */
+  readonly rotation: Rotation | null;
+
+  constructor(
+    readonly window: PartitionWindow,
+    readonly owned: OwnedPartition,
+    readonly kind: InletKind,
+    /** The topic's end when the partition was taken over. */
+    readonly leftEnd: bigint,
+    /** What the earlier owner had not settled below it was held before what it left in the overflow. */
+    readonly followFrom: bigint,
+  ) {
+    this.rotation = kind === 'overflow' ? new Rotation() : null;
+  }
+}
+
+export class Intake {
+  constructor(
+    private readonly parts: IntakeParts,
+    private readonly settings: WindowSettings,
+  ) {}
+
+  take(inlet: Inlet, stored: StoredMessage, nowMs: number): void {
+    const { window, owned, kind } = inlet;
+    const { client, consumer } = this.parts;
+    const reading = window.read(stored, nowMs);
+    if (reading.kind === 'settled') return;
+    if (kind === 'origin') consumer.handleMessage += 1;
+    if (reading.kind === 'invalid') {
+      consumer.invalidMessage += 1;
+      this.buryInvalid(window, stored, reading.detail);
+      return;
+    }
+    const { work } = reading;
+    if (kind === 'origin') client.rpcTotal += 1;
+    if (kind === 'overflow') this.cameBack(work, owned);
+    if (owned.isAbandonedCopy(work) || owned.isRepeatedCopy(work)) {
+      window.settle(work);
+      this.parts.settled(window);
+      return;
+    }
+    if (this.follows(inlet, work)) {
+      window.follow(work);
+      this.parts.mover.move(work, owned);
+    } else if (!owned.parked.holds(work.lane) && this.isCrowded(inlet, work)) this.parts.mover.move(work, owned);
+    else this.enter(work, owned);
+  }
+
+  /** A record of a key that is parked, by an earlier owner or by us. */
+  takeParked({ window, owned, leftEnd }: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
+    if (!window.readRecord(stored)) return;
+    const record = parkedRecordOf(stored);
+    if (record === null) this.parts.report('a record of a parked key cannot be read', { offset: `${stored.offset}` });
+    else if (stored.offset < leftEnd) owned.parked.restore(record.lane, stored.offset, lettersEnd, record.sinceMs);
+    if (record === null || !owned.parked.needs(record.lane, stored.offset)) window.settleOffset(stored.offset);
+  }
+
+  /** Nothing of the lane is before it outside of the lane. */
+  enter(work: Work, owned: OwnedPartition): void {
+    if (owned.parked.holds(work.lane)) this.parts.mover.park(work, owned);
+    else if (owned.lanes.enter(work)) this.parts.deliverer.offer(work);
+  }
+
+  /** The next one of a lane may go; if its key is parked all of it follows to the dead letters. */
+  handOn(next: Work | null, owned: OwnedPartition): void {
+    let work = next;
+    while (work !== null && work.resent === null && owned.parked.holds(work.lane)) {
+      const follower = owned.lanes.leave(work);
+      this.parts.mover.park(work, owned);
+      work = follower;
+    }
+    if (work !== null) this.parts.deliverer.offer(work);
+  }
+
+  /** The highest original offset among those that an earlier owner left in the overflow; null for none. */
+  lastOriginLeft({ rotation, leftEnd }: Inlet, messages: readonly StoredMessage[]): bigint | null {
+    const [first] = messages;
+    if (rotation === null || first === undefined || first.offset >= leftEnd) return null;
+    let last: bigint | null = null;
+    for (const { headers } of messages) {
+      const offset = sideNoteOf(headers)?.origin.offset;
+      if (offset !== undefined && (last === null || offset > last)) last = offset;
+    }
+    return last;
+  }
+
+  /** The batch is through. */
+  readUpTo(inlet: Inlet, nextOffset: bigint, nowMs: number): void {
+    inlet.window.readUpTo(nextOffset);
+    inlet.rotation?.readUpTo(nextOffset, nowMs);
+    this.checkWhatWasLeft(inlet);
+  }
+
+  /** How far what an earlier owner left in the overflow has been read, and settled. */
+  checkWhatWasLeft({ window, owned, rotation, leftEnd }: Inlet): void {
+    if (rotation === null) return;
+    if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
+    if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
+    owned.overflowSettledBelow(window.mark);
+  }
+
+  /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
+  takeBack(moves: readonly Move[], inletOf: (window: PartitionWindow) => Inlet): Move[] {
+    for (const { work, owned, hop } of moves) if (hop !== null) owned.spills.notAppended(work, hop);
+    const stay: Move[] = [];
+    for (const move of moves) {
+      const { work, owned, hop } = move;
+      const { window } = work;
+      if (move.to === 'dead letter') {
+        stay.push(move);
+        continue;
+      }
+      if (hop !== null && !window.closed && this.follows(inletOf(window), work)) {
+        owned.spills.appending(work, hop);
+        window.follow(work);
+        stay.push(move);
+        continue;
+      }
+      window.unfollow(work);
+      work.stage = 'order';
+      if (!window.closed) this.enter(work, owned);
+      window.end();
+    }
+    this.parts.deliverer.pump();
+    return stay;
+  }
+
+  /** Moves what stands still out of a full window. `endOffset` is the end of what can be read of its partition. */
+  relieve(inlet: Inlet, endOffset: bigint, nowMs: number): void {
+    const { window, owned, rotation } = inlet;
+    if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
+    const { deliverer, mover } = this.parts;
+    if (mover.isRefused) return;
+    const crowd = crowdOf(window, owned.lanes, this.settings.maxOpen, (name) => deliverer.scheduler.standsStill(name));
+    inlet.share = crowd.share;
+    const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
+    if (leaving.size === 0) return;
+    deliverer.withdraw(leaving);
+    owned.lanes.withdraw(leaving);
+    for (const work of leaving) mover.move(work, owned);
+  }
+
+  /** With one destination in the overflow nobody stands behind it. */
+  private mayRotate({ window, owned }: Inlet, rotation: Rotation, endOffset: bigint, nowMs: number): boolean {
+    if (rotation.covers(window.nextOffset)) return true;
+    return owned.spills.size > 1 && rotation.begin(endOffset, nowMs);
+  }
+
+  /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
+  private follows({ owned, rotation, followFrom }: Inlet, work: Work): boolean {
+    const { side, source } = work.delivery;
+    const left = source.offset >= followFrom ? owned.spills.highestLeft(work) : 0;
+    const unread = Math.max(left, owned.spills.highestUnread(work));
+    // Within the overflow a higher hop is older: what has a lower one goes behind it.
+    if (rotation !== null) return unread > (side?.hop ?? 0);
+    if (unread > 0 || owned.parked.isMovingCopies(work.lane)) return true;
+    // Who comes after us must find all of a lane that is not in the overflow before what is.
+    return (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
+  }
+
+  /** Its destination stands still and has its share of the window. */
+  private isCrowded({ window, owned, rotation, share }: Inlet, work: Work): boolean {
+    const { destination, source } = work.delivery;
+    if (rotation !== null && !rotation.covers(source.offset)) return false;
+    if (this.parts.mover.isRefused || window.shareOf(destination) <= share || owned.spills.mayHaveUnread(work))
+      return false;
+    return this.parts.deliverer.scheduler.standsStill(destination);
+  }
+
+  private cameBack(work: Work, { spills, owner }: OwnedPartition): void {
+    const { side } = work.delivery;
+    if (side?.owner === owner) spills.read(work, side.hop);
+  }
+
+  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
+    const { letters, settled, report } = this.parts;
+    const { topic, partition, offset } = stored;
+    const place = { topic, partition, offset: `${offset}` };
+    report('message is invalid', { ...place, detail });
+    const note = {
+      reason: 'invalid',
+      origin: stored,
+      detail,
+      status: 0,
+      answer: '',
+      attempts: 0,
+      firstAttemptMs: 0,
+    } as const;
+    window.begin();
+    void letters.keep(stored, note, window.abort.signal).then((letter) => {
+      if (letter !== null) {
+        window.settleOffset(offset);
+        settled(window);
+      }
+      window.end();
+    });
+  }
+}
