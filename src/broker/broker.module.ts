@@ -16,6 +16,11 @@ function report(text: string, error: unknown): void {
   new Logger(Broker.name).error({ msg: text, err: error });
 }
 
+function tell(text: string, error: unknown): void {
+  if (error === undefined) new Logger(Broker.name).warn({ msg: text });
+  else report(text, error);
+}
+
 function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broker {
   switch (settings.driver) {
     case 'memory':
@@ -27,7 +32,7 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broke
       return broker;
     }
     case 'kafka': {
-      const broker = new KafkaBroker({ settings: settings.kafka, clock, report });
+      const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
       stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
       return broker;
     }

@@ -2,8 +2,6 @@
 import type { BigpipeError } from '../../../message/errors.js';
 import type { ProduceRecord } from './kafka-requests.js';
 
-/** Kafka bounds a batch like a message; a topic allows at least 64 KiB more than a body may have. */
-const maxBatchBytes = 524_288;
 const maxBatchRecords = 1000;
 const firstWaitMs = 50;
 const longestWaitMs = 1000;
@@ -51,7 +49,7 @@ export class AppendLane {
   }
 
   /** The batch to send: the one that failed before any other. Null when nothing waits. */
-  next(): readonly AppendEntry[] | null {
+  next(maxBatchBytes: number): readonly AppendEntry[] | null {
     if (this.batch !== null || this.queue.length === 0) return this.batch;
     let count = 0;
     let bytes = 0;

@@ -195,7 +195,7 @@ export class GroupSession {
         await node.heartbeat({ groupId: group, groupGenerationId: this.generation, memberId: this.memberId });
         this.heard();
         this.failures = 0;
-        await this.lookForGrowth();
+        this.lookForGrowth();
       } catch (error) {
         const remedy = remedyFor(error);
         if (remedy === 'rejoin') return;
@@ -206,12 +206,13 @@ export class GroupSession {
     }
   }
 
-  /** Partitions that were added elsewhere. */
-  private async lookForGrowth(): Promise<void> {
+  /** Partitions that were added elsewhere. Heartbeats do not wait for it. */
+  private lookForGrowth(): void {
     if (this.clock.elapsedMs() - this.countedMs < topicsIntervalMs) return;
     this.countedMs = this.clock.elapsedMs();
-    await this.link.refreshNow();
-    if (this.countAll() !== this.counts) this.wantsRejoin = true;
+    void this.link.refresh().then(() => {
+      if (this.joined && !this.stopping && this.countAll() !== this.counts) this.rejoin();
+    });
   }
 
   private countAll(): string {

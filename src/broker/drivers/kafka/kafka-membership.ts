@@ -144,6 +144,7 @@ export class KafkaMembership extends Membership {
     const readers = [...this.readers()];
     for (const reader of readers) reader.halt();
     this.fetcher.close();
+    await within(clock, revokeBoundMs, this.changing);
     await within(clock, revokeBoundMs, Promise.all(readers.map((reader) => reader.stop())));
     await this.commits.drained();
     this.owned.clear();
@@ -237,6 +238,7 @@ export class KafkaMembership extends Membership {
   private async takeOver(gained: readonly Owned[]): Promise<void> {
     const open = () => gained.filter(({ state }) => state === 'gaining');
     const starts = await this.places(open);
+    if (this.leaving !== null) return;
     for (const topic of this.topics) {
       const own = open().filter(({ partition }) => partition.topic === topic);
       const assignments: Assignment[] = [];
@@ -305,7 +307,7 @@ export class KafkaMembership extends Membership {
       }
     }
     const [oldest, ends] = await Promise.all([shared.offsets(topics, 'oldest'), shared.offsets(topics, 'end')]);
-    for (const row of ends) offsets.raiseEnd(row, row.offset);
+    for (const row of ends) offsets.setEnd(row, row.offset);
     return new Map(
       oldest.map((row) => {
         offsets.setOldest(row, row.offset);

@@ -15,6 +15,8 @@ const replicasBoundMs = 5000;
 const expiryIntervalMs = 100;
 /** How long a close waits for what was appended. */
 const closeBoundMs = 10_000;
+/** So long after an answer there may be more to come. */
+const loadMs = 20;
 
 export interface ProducerOptions {
   readonly acks: Acks;
@@ -26,6 +28,8 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** What may wait, in bytes; beyond it appends are refused. */
   readonly maxWaitingBytes: number;
+  /** Of one partition's batch; Kafka bounds a batch like a message. One larger message still goes, and may be refused. */
+  readonly maxBatchBytes: number;
 }
 
 export interface AppendTarget {
@@ -51,6 +55,7 @@ export class KafkaProducer {
   private waitingBytes = 0;
   private scheduled = false;
   private lastBatch = 0;
+  private answeredMs = 0;
   private expiry: Timer | null = null;
   private retry: Timer | null = null;
   private idle: (() => void)[] = [];
@@ -155,7 +160,8 @@ export class KafkaProducer {
       this.scheduled = false;
       this.send();
     };
-    if (this.lastBatch > 1 && this.options.lingerMs > 0) this.clock.setTimer(this.options.lingerMs, go);
+    const isLoaded = this.lastBatch > 1 && this.clock.elapsedMs() - this.answeredMs < loadMs;
+    if (isLoaded && this.options.lingerMs > 0) this.clock.setTimer(this.options.lingerMs, go);
     else setImmediate(go);
   }
 
@@ -204,7 +210,7 @@ export class KafkaProducer {
       const request = requests.get(leader) ?? { lanes: [], bytes: 0, isClosed: false };
       const isSingle = lane.alone || lane.identity !== null;
       if (request.isClosed || (isSingle && request.lanes.length > 0)) continue;
-      const batch = lane.next();
+      const batch = lane.next(this.options.maxBatchBytes);
       if (batch === null) continue;
       request.lanes.push(lane);
       request.bytes += batch.reduce((sum, { weight }) => sum + weight, 0);
@@ -233,6 +239,7 @@ export class KafkaProducer {
     } catch (error) {
       await this.failed(lanes, error);
     } finally {
+      this.answeredMs = this.clock.elapsedMs();
       this.busyNodes.delete(leader);
       for (const lane of lanes) {
         lane.inFlight = false;

@@ -32,6 +32,7 @@ const refreshIntervalMs = 2000;
 const topicBoundMs = 15_000;
 /** Of one look into a partition: how much, and how long it is tried. */
 const lookUpBytes = 1_048_576;
+const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
 
 const durabilityOf = { 0: 'none', 1: 'page-cache', [-1]: 'replicas' } as const;
@@ -40,6 +41,7 @@ const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
 export interface KafkaBrokerOptions {
   readonly settings: KafkaBrokerSettings;
   readonly clock: Clock;
+  /** Error undefined: what is told does no harm by itself. */
   readonly report: (text: string, error: unknown) => void;
 }
 
@@ -271,7 +273,12 @@ export class KafkaBroker extends Broker {
       producer = new KafkaProducer(
         this.appendLink,
         clock,
-        { acks, compression: kafkajs.CompressionTypes[codecOf[compression]], ...rest },
+        {
+          acks,
+          compression: kafkajs.CompressionTypes[codecOf[compression]],
+          maxBatchBytes: Math.min(maxBatchBytes, Math.floor(settings.maxMessageBytes / 2)),
+          ...rest,
+        },
         {
           stored: (topic, partition, end) => this.offsets.raiseEnd({ topic, partition }, end),
           failed: (error) => this.failed(error),

@@ -16,6 +16,11 @@ export class OffsetCache {
     this.boundsOf(topic).oldest[partition] = offset;
   }
 
+  /** As it is at a takeover: nobody here appends to the partition at that moment. */
+  setEnd({ topic, partition }: TopicPartition, end: bigint): void {
+    this.boundsOf(topic).end[partition] = end;
+  }
+
   /** An end that is lower than known is an older answer. */
   raiseEnd({ topic, partition }: TopicPartition, end: bigint): void {
     const { end: ends } = this.boundsOf(topic);
