@@ -26,6 +26,7 @@ const mayImport = {
 const behind = {
   'better-sqlite3': 'src/broker/drivers/embedded',
   '@node-rs/crc32': 'src/broker/drivers/embedded',
+  kafkajs: 'src/broker/drivers/kafka',
   undici: 'src/target/http',
   fastify: 'src/(ingress|bigpipe)',
   '@nestjs/terminus': 'src/health',

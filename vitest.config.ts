@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['reflect-metadata'],
+    globalSetup: ['test/support/kafka-run.ts'],
     reporters: ['default', './test/support/plain-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

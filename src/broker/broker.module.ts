@@ -8,11 +8,17 @@ import { Broker } from './broker.js';
 import { BrokerTransport } from './broker.transport.js';
 import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
+import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
 import { Topics } from './topics.js';
 
 function report(text: string, error: unknown): void {
   new Logger(Broker.name).error({ msg: text, err: error });
+}
+
+function tell(text: string, error: unknown): void {
+  if (error === undefined) new Logger(Broker.name).warn({ msg: text });
+  else report(text, error);
 }
 
 function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broker {
@@ -23,6 +29,11 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broke
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
       stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
+      return broker;
+    }
+    case 'kafka': {
+      const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
+      stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
       return broker;
     }
   }

@@ -1,8 +1,11 @@
 // THE PORT over the durable log. Drivers keep these promises; test/conformance/broker.suite.ts holds them to it.
 import type { Acks, Message, Position, StoredMessage } from '../message/message.js';
 
-/** What an answer of success stands for: nothing yet, this process's memory, the system's page cache, a synced disk. */
-export const durabilities = ['none', 'memory', 'page-cache', 'disk'] as const;
+/**
+ * What an answer of success stands for: nothing yet, this process's memory, the system's page cache, a synced disk,
+ * or that all replicas that are in step have it.
+ */
+export const durabilities = ['none', 'memory', 'page-cache', 'disk', 'replicas'] as const;
 export type Durability = (typeof durabilities)[number];
 
 export interface TopicPartition {

@@ -38,6 +38,15 @@ export class Environment {
   @Optional()
   @OneOf(['1', '2', '3', '4', '5'])
   BIGPIPE_LOG_LEVEL?: string;
+
+  /** What npm run kafka:up prints: stands in for kafka.bootstrap.servers. */
+  @Optional()
+  @AnyText()
+  KAFKA_BROKERS?: string;
+
+  @Optional()
+  @AnyText()
+  BIGPIPE_KAFKA_PASSWORD?: string;
 }
 
 const names = [
@@ -48,6 +57,8 @@ const names = [
   'BIGPIPE_MANAGEMENT_PORT',
   'BIGPIPE_DATA_DIR',
   'BIGPIPE_LOG_LEVEL',
+  'KAFKA_BROKERS',
+  'BIGPIPE_KAFKA_PASSWORD',
 ] as const satisfies readonly (keyof Environment)[];
 
 export interface LoadedEnvironment {

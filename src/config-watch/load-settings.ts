@@ -7,6 +7,7 @@ import { collectContradictions } from './contradictions.js';
 import type { Environment } from './env.js';
 import { Faults } from './faults.js';
 import { entriesOf, type Json, parseJson } from './json.js';
+import { collectKafkaFaults, kafkaOf } from './kafka-settings.js';
 import { KeyValues, keysOf, valuesOf } from './key-values.js';
 import { Mask } from './mask.js';
 import type { MergedFiles } from './merged-files.js';
@@ -56,6 +57,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const raw = resolveReferences(files.raw, parts, mask, faults);
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
+  collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
     // A misspelled key is the likely reason for a missing one.
@@ -116,6 +118,8 @@ function environmentKeys(environment: Environment): Json {
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
     'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
+    'kafka.bootstrap.servers': environment.KAFKA_BROKERS,
+    'kafka.sasl.password': environment.BIGPIPE_KAFKA_PASSWORD,
   };
   return Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== undefined));
 }
@@ -189,6 +193,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
         tailBytes: broker['broker.embedded.tail.bytes'],
       },
       memory: { maxBytes: broker['broker.memory.max.bytes'] },
+      kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
   };
 }

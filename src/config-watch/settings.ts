@@ -137,9 +137,59 @@ export interface EmbeddedBrokerSettings {
   readonly tailBytes: number;
 }
 
+export interface KafkaTlsSettings {
+  /** PEM files; null: the system's own authorities, no certificate of ours. */
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** false: the nodes' certificates are not checked. */
+  readonly verify: boolean;
+}
+
+export const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+
+export interface KafkaSaslSettings {
+  readonly mechanism: (typeof saslMechanisms)[number];
+  readonly username: string;
+  readonly password: string;
+}
+
+export const kafkaCompressions = ['none', 'gzip', 'zstd'] as const;
+export const kafkaFormats = ['bigpipe', 'bigpipe-go'] as const;
+
+export interface KafkaBrokerSettings {
+  /** host:port of some nodes; the others are found. */
+  readonly servers: readonly string[];
+  readonly clientId: string;
+  /** null: not encrypted. */
+  readonly tls: KafkaTlsSettings | null;
+  readonly sasl: KafkaSaslSettings | null;
+  /** How messages are written to the topics of callers; both are read. */
+  readonly format: (typeof kafkaFormats)[number];
+  /** Of topics that are made; 0: three, or as many as there are nodes. */
+  readonly replicationFactor: number;
+  /** Of topics that are made. */
+  readonly maxMessageBytes: number;
+  readonly maxMetadataBytes: number;
+  readonly producer: {
+    readonly retries: number;
+    readonly timeoutMs: number;
+    readonly lingerMs: number;
+    readonly compression: (typeof kafkaCompressions)[number];
+    readonly maxWaitingBytes: number;
+  };
+  readonly consumer: {
+    readonly sessionTimeoutMs: number;
+    readonly heartbeatMs: number;
+    readonly maxWaitMs: number;
+    readonly maxBufferBytes: number;
+  };
+}
+
 export interface BrokerSettings {
-  readonly driver: 'embedded' | 'memory';
+  readonly driver: 'embedded' | 'memory' | 'kafka';
   readonly embedded: EmbeddedBrokerSettings;
+  readonly kafka: KafkaBrokerSettings;
   readonly memory: { readonly maxBytes: number };
 }
 

@@ -6,8 +6,8 @@ const terabyte = 1_099_511_627_776;
 const longestAgeMs = 315_360_000_000;
 
 export class BrokerSection {
-  @OneOf(['embedded', 'memory'])
-  'broker.driver': 'embedded' | 'memory' = 'embedded';
+  @OneOf(['embedded', 'memory', 'kafka'])
+  'broker.driver': 'embedded' | 'memory' | 'kafka' = 'embedded';
 
   @AnyText()
   'broker.embedded.directory': string = './data';

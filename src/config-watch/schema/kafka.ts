@@ -1,7 +1,11 @@
 // The user's keys about topics and who may write to them. The names are the original's, whatever the driver.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { AnyText, nameAllowed, namePattern, ObjectList, OneOf, Optional, Text, Whole } from './rules.js';
+import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
+import { AnyText, Flag, nameAllowed, namePattern, ObjectList, OneOf, Optional, Text, Whole } from './rules.js';
+
+const serversPattern = /^[^\s,:]+:\d{1,5}(,\s*[^\s,:]+:\d{1,5})*$/;
+const serversAllowed = 'one or more host:port, separated by commas';
 
 export class TopicEntry {
   @Text(namePattern, nameAllowed)
@@ -24,20 +28,43 @@ export class AclEntry {
   topic!: string;
 }
 
+/** Used by the Kafka driver only, but for topics, acks and acl. */
 export class KafkaSection {
-  /** Used by the Kafka driver only. */
+  /** host:port of some nodes, separated by commas. */
   @Optional()
-  @AnyText()
+  @Text(serversPattern, serversAllowed)
   'kafka.bootstrap.servers'?: string;
+
+  @AnyText()
+  'kafka.client.id': string = 'bigpipe';
 
   @ObjectList(1)
   @ValidateNested({ each: true })
   @Type(() => TopicEntry)
   'kafka.topics'!: TopicEntry[];
 
-  /** Used by the Kafka driver only. */
+  /** Of topics that bigpipe makes; 0: three, or as many as there are nodes. */
+  @Whole(0, 32)
+  'kafka.topics.replication.factor': number = 0;
+
+  /** How messages are written to the topics of callers; both forms are read. */
+  @OneOf(kafkaFormats)
+  'kafka.message.format': (typeof kafkaFormats)[number] = 'bigpipe';
+
+  /** Repeats of a write at acks 0 and 1; at -1 it is repeated for as long as the caller waits. */
   @Whole(0, 1000)
   'kafka.producer.retries': number = 2;
+
+  /** After it a caller is told that Kafka does not answer. */
+  @Whole(100, 300_000, 'milliseconds')
+  'kafka.producer.timeout': number = 4000;
+
+  /** While many write at once, how long a write waits for others to go with it. */
+  @Whole(0, 1000, 'milliseconds')
+  'kafka.producer.linger.ms': number = 1;
+
+  @OneOf(kafkaCompressions)
+  'kafka.producer.compression': (typeof kafkaCompressions)[number] = 'none';
 
   /** The strength of an append when the call does not say: -1 and 1 after the disk, 0 before it. */
   @OneOf([0, 1, -1])
@@ -47,4 +74,48 @@ export class KafkaSection {
   @ValidateNested({ each: true })
   @Type(() => AclEntry)
   'kafka.producer.acl'!: AclEntry[];
+
+  /** A process that Kafka has not heard of for so long loses its partitions to the others. */
+  @Whole(6000, 300_000, 'milliseconds')
+  'kafka.consumer.session.timeout': number = 10_000;
+
+  /** Fetched messages that one group of this process may hold in memory. */
+  @Whole(1_048_576, 1_073_741_824, 'bytes')
+  'kafka.consumer.buffer.bytes': number = 67_108_864;
+
+  /** What Kafka's offset.metadata.max.bytes says. */
+  @Whole(256, 32_767, 'bytes')
+  'kafka.consumer.metadata.bytes': number = 4096;
+
+  @Flag()
+  'kafka.tls': boolean = false;
+
+  /** A PEM file; the system's own authorities if absent. */
+  @Optional()
+  @AnyText()
+  'kafka.tls.ca'?: string;
+
+  @Optional()
+  @AnyText()
+  'kafka.tls.cert'?: string;
+
+  @Optional()
+  @AnyText()
+  'kafka.tls.key'?: string;
+
+  /** false: whoever answers is taken for Kafka. */
+  @Flag()
+  'kafka.tls.verify': boolean = true;
+
+  @Optional()
+  @OneOf(saslMechanisms)
+  'kafka.sasl.mechanism'?: (typeof saslMechanisms)[number];
+
+  @Optional()
+  @AnyText()
+  'kafka.sasl.username'?: string;
+
+  @Optional()
+  @AnyText()
+  'kafka.sasl.password'?: string;
 }

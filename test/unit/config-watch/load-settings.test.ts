@@ -50,6 +50,8 @@ const whole = (changes: Json = {}): Json => ({
   ...changes,
 });
 
+const onKafka: Json = { 'broker.driver': 'kafka', 'kafka.bootstrap.servers': 'kafka-1:9092, kafka-2:9092' };
+
 function load(config: Json | string, environment = new Environment()): LoadedSettings {
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
   return loadSettings(file, environment);
@@ -287,7 +289,22 @@ describe('a fault', () => {
     [
       'an unknown driver',
       { 'broker.driver': 'redis' },
-      'broker.driver: found "redis", allowed: one of "embedded", "memory"',
+      'broker.driver: found "redis", allowed: one of "embedded", "memory", "kafka"',
+    ],
+    [
+      'Kafka without servers',
+      { 'broker.driver': 'kafka', 'kafka.bootstrap.servers': undefined },
+      'kafka.bootstrap.servers: found nothing, allowed: one or more host:port, separated by commas',
+    ],
+    [
+      'a server without a port',
+      { 'kafka.bootstrap.servers': 'kafka-1' },
+      'kafka.bootstrap.servers: found "kafka-1", allowed: one or more host:port, separated by commas',
+    ],
+    [
+      'a mechanism without a password',
+      { ...onKafka, 'kafka.sasl.mechanism': 'plain', 'kafka.sasl.username': 'alice' },
+      'kafka.sasl.password: found nothing beside a mechanism',
     ],
     ['fsync a text', { 'broker.embedded.fsync': 'yes' }, 'broker.embedded.fsync: found "yes", allowed: true or false'],
     ...wrongEach('ordering', ['keys', null, 5], 'one of "key", "partition", "none"'),
@@ -753,6 +770,37 @@ describe('settings', () => {
     const isFrozen = (value: unknown): boolean =>
       typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
     expect(isFrozen(settings)).toBe(true);
+  });
+
+  test('of Kafka: what is not said, and what is', () => {
+    const { kafka } = load(whole({ ...onKafka, 'http.server.max.body.size': 1_000_000 })).settings.broker;
+    expect(kafka).toEqual({
+      servers: ['kafka-1:9092', 'kafka-2:9092'],
+      clientId: 'bigpipe',
+      tls: null,
+      sasl: null,
+      format: 'bigpipe',
+      replicationFactor: 0,
+      maxMessageBytes: 1_065_536,
+      maxMetadataBytes: 4096,
+      producer: { retries: 2, timeoutMs: 4000, lingerMs: 1, compression: 'none', maxWaitingBytes: 67_108_864 },
+      consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 300, maxWaitMs: 500, maxBufferBytes: 67_108_864 },
+    });
+    const changes = {
+      ...onKafka,
+      'kafka.tls': true,
+      'kafka.tls.ca': '/ca.pem',
+      'kafka.sasl.mechanism': 'scram-sha-512',
+      'kafka.sasl.username': 'alice',
+      'kafka.message.format': 'bigpipe-go',
+    };
+    const environment = Object.assign(new Environment(), { KAFKA_BROKERS: 'a:1,b:2', BIGPIPE_KAFKA_PASSWORD: 'p' });
+    expect(load(whole(changes), environment).settings.broker.kafka).toMatchObject({
+      servers: ['a:1', 'b:2'],
+      tls: { caFile: '/ca.pem', certFile: null, keyFile: null, verify: true },
+      sasl: { mechanism: 'scram-sha-512', username: 'alice', password: 'p' },
+      format: 'bigpipe-go',
+    });
   });
 
   test('of the environment win over the file', () => {

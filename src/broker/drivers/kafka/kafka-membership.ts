@@ -1,0 +1,335 @@
+// One member of a group on Kafka: what it owns, what its handlers are told, and giving back without a gap for the others.
+import { type Clock, pause, within } from '../../../message/clock.js';
+import { BigpipeError, textOf } from '../../../message/errors.js';
+import {
+  type Assignment,
+  type CommittedOffset,
+  type GroupHandlers,
+  Membership,
+  type TopicPartition,
+} from '../../broker.js';
+import { CommitQueue } from './commit-queue.js';
+import { Fetcher, type FetchSettings } from './fetcher.js';
+import { GroupSession, type SessionSettings } from './group-session.js';
+import type { KafkaLink } from './kafka-link.js';
+import type { OffsetCache } from './offset-cache.js';
+import { PartitionReader } from './partition-reader.js';
+import type { Partitions, Share } from './sharing.js';
+
+/** A member that does not give a partition back within this time loses it all the same; its late commits are fenced. */
+const revokeBoundMs = 30_000;
+/** How long `join` waits for those who have to give something back; the member goes on joining behind it. */
+const joinBoundMs = 45_000;
+const placesRetryMs = 200;
+
+/** gaining: ours, not handed over yet. releasing: on its way to somebody else. fenced: somebody else may have it already. */
+interface Owned {
+  readonly partition: TopicPartition;
+  state: 'gaining' | 'active' | 'releasing' | 'fenced';
+  reader: PartitionReader | null;
+}
+
+export interface MembershipParts {
+  /** Of this member alone: joining and fetching hold up whatever else uses a connection. */
+  readonly link: KafkaLink;
+  readonly shared: KafkaLink;
+  readonly offsets: OffsetCache;
+  readonly clock: Clock;
+  readonly session: SessionSettings;
+  readonly fetch: FetchSettings;
+  readonly report: (text: string, error: unknown) => void;
+  /** Retention took so many before the group had settled them. */
+  readonly taken: (messages: bigint) => void;
+  readonly left: (membership: KafkaMembership) => void;
+}
+
+/** How a member stands, for /stats. */
+export interface MembershipRow {
+  readonly group: string;
+  readonly memberId: string;
+  readonly generation: number;
+  readonly assigned: readonly string[];
+  readonly bufferedBytes: number;
+  readonly lastError: string;
+}
+
+const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
+
+export class KafkaMembership extends Membership {
+  readonly topics: readonly string[];
+  private readonly owned = new Map<string, Owned>();
+  private readonly session: GroupSession;
+  private readonly fetcher: Fetcher;
+  private readonly commits: CommitQueue;
+  private target: ReadonlySet<string> = new Set();
+  /** Takeovers come one after another. */
+  private changing: Promise<void> = Promise.resolve();
+  private leaving: Promise<void> | null = null;
+  private settle: () => void = () => undefined;
+  private readonly isSettled: Promise<void>;
+
+  constructor(
+    private readonly parts: MembershipParts,
+    private readonly handlers: GroupHandlers,
+  ) {
+    super();
+    const { link, shared, clock, session, fetch, offsets, report } = parts;
+    this.topics = session.topics;
+    this.isSettled = new Promise((resolve) => {
+      this.settle = resolve;
+    });
+    this.session = new GroupSession(link, shared, clock, session, {
+      claim: () => ({ held: this.held('gaining', 'active'), releasing: this.held('releasing') }),
+      shared: (share) => this.take(share),
+      lost: () => this.lose(),
+      report,
+    });
+    this.fetcher = new Fetcher(link, clock, fetch, () => this.readers(), {
+      end: (partition, end) => offsets.raiseEnd(partition, end),
+      taken: parts.taken,
+      report,
+    });
+    this.commits = new CommitQueue(shared, clock, {
+      group: session.group,
+      identity: () => this.session.identity,
+      owns: (partition) => this.owns(partition),
+      committed: (partition, { offset }) => offsets.setMark(session.group, partition, offset),
+      doubted: () => this.session.hurry(),
+    });
+  }
+
+  override get group(): string {
+    return this.parts.session.group;
+  }
+
+  /** Resolves when the group has settled with this member in it, or after a bound. */
+  async start(): Promise<void> {
+    this.session.start();
+    if (await within(this.parts.clock, joinBoundMs, this.isSettled)) return;
+    this.parts.report(`${this.group} has not settled within ${joinBoundMs} ms, goes on joining`, undefined);
+  }
+
+  /** Partitions were added to one of its topics. */
+  grown(): void {
+    this.session.rejoin();
+  }
+
+  get row(): MembershipRow {
+    const { memberId = '', generation = -1 } = this.session.identity ?? {};
+    const assigned = [...this.owned].filter(([, { state }]) => state === 'active').map(([name]) => name);
+    const bufferedBytes = [...this.readers()].reduce((sum, { bytes }) => sum + bytes, 0);
+    return { group: this.group, memberId, generation, assigned, bufferedBytes, lastError: this.session.lastError };
+  }
+
+  override pause(partition: TopicPartition): void {
+    this.owned.get(nameOf(partition))?.reader?.pause();
+  }
+
+  override resume(partition: TopicPartition): void {
+    this.owned.get(nameOf(partition))?.reader?.resume();
+  }
+
+  override commit(partition: TopicPartition, committed: CommittedOffset): Promise<void> {
+    if (this.owns(partition)) return this.commits.commit(partition, committed);
+    return Promise.reject(new BigpipeError('fenced', `${this.group} no longer owns ${nameOf(partition)} here`));
+  }
+
+  override leave(): Promise<void> {
+    this.leaving ??= this.giveAllBack();
+    return this.leaving;
+  }
+
+  private async giveAllBack(): Promise<void> {
+    const { clock, link, left } = this.parts;
+    const readers = [...this.readers()];
+    for (const reader of readers) reader.halt();
+    this.fetcher.close();
+    await within(clock, revokeBoundMs, this.changing);
+    await within(clock, revokeBoundMs, Promise.all(readers.map((reader) => reader.stop())));
+    await this.commits.drained();
+    this.owned.clear();
+    await this.session.stop();
+    await link.close();
+    this.settle();
+    left(this);
+  }
+
+  private owns(partition: TopicPartition): boolean {
+    const owned = this.owned.get(nameOf(partition));
+    return owned !== undefined && owned.state !== 'fenced';
+  }
+
+  private *readers(): Generator<PartitionReader> {
+    for (const { reader } of this.owned.values()) if (reader !== null) yield reader;
+  }
+
+  private held(...states: readonly Owned['state'][]): Partitions {
+    const held: Record<string, number[]> = {};
+    for (const { partition, state } of this.owned.values()) {
+      if (!states.includes(state)) continue;
+      held[partition.topic] = [...(held[partition.topic] ?? []), partition.partition];
+    }
+    return held;
+  }
+
+  private take({ partitions, isSettled }: Share): void {
+    if (this.leaving !== null) return;
+    const target = this.topics.flatMap((topic) => (partitions[topic] ?? []).map((partition) => ({ topic, partition })));
+    this.target = new Set(target.map(nameOf));
+    const given: Owned[] = [];
+    for (const [name, owned] of this.owned) {
+      if (this.target.has(name) || owned.state === 'releasing' || owned.state === 'fenced') continue;
+      owned.state = 'releasing';
+      given.push(owned);
+    }
+    if (given.length > 0) void this.release(given);
+    this.gain(target);
+    if (isSettled) this.changing = this.changing.then(() => this.settle());
+  }
+
+  private gain(target: readonly TopicPartition[]): void {
+    const gained: Owned[] = [];
+    for (const partition of target) {
+      if (this.owned.has(nameOf(partition))) continue;
+      const owned: Owned = { partition, state: 'gaining', reader: null };
+      this.owned.set(nameOf(partition), owned);
+      gained.push(owned);
+    }
+    if (gained.length > 0) this.changing = this.changing.then(() => this.takeOver(gained));
+  }
+
+  /** The group has gone on without us: whatever is under way ends, but nothing of it counts any more. */
+  private lose(): void {
+    const lost = [...this.owned.values()].filter(({ state }) => state === 'gaining' || state === 'active');
+    for (const owned of this.owned.values()) owned.state = 'fenced';
+    this.target = new Set();
+    if (lost.length > 0) void this.release(lost);
+  }
+
+  /** Tells the member topic by topic, in the order they are named, so that what depends on the first one ends with it. */
+  private async release(given: readonly Owned[]): Promise<void> {
+    for (const { reader } of given) reader?.halt();
+    // A takeover that has begun ends first.
+    await this.changing;
+    const told = this.tellRevoked(given);
+    if (!(await within(this.parts.clock, revokeBoundMs, told))) {
+      this.parts.report(`${this.group} did not give its partitions back within ${revokeBoundMs} ms`, undefined);
+    }
+    for (const { partition } of given) this.owned.delete(nameOf(partition));
+    if (this.leaving !== null) return;
+    // What was lost while it was being given back, and is ours again.
+    const again = given.filter(({ partition, state }) => state === 'fenced' && this.target.has(nameOf(partition)));
+    this.gain(again.map(({ partition }) => partition));
+    this.session.rejoin();
+  }
+
+  private async tellRevoked(given: readonly Owned[]): Promise<void> {
+    const handedOver = given.filter(({ reader }) => reader !== null);
+    for (const topic of this.topics) {
+      const own = handedOver.filter(({ partition }) => partition.topic === topic);
+      if (own.length === 0) continue;
+      await Promise.all(own.flatMap(({ reader }) => reader?.stop() ?? []));
+      const partitions = own.map(({ partition }) => partition);
+      await this.tell('revoked', () => this.handlers.revoked(this, partitions));
+    }
+    await this.commits.drained();
+  }
+
+  private async takeOver(gained: readonly Owned[]): Promise<void> {
+    const open = () => gained.filter(({ state }) => state === 'gaining');
+    const starts = await this.places(open);
+    if (this.leaving !== null) return;
+    for (const topic of this.topics) {
+      const own = open().filter(({ partition }) => partition.topic === topic);
+      const assignments: Assignment[] = [];
+      for (const owned of own.sort((a, b) => a.partition.partition - b.partition.partition)) {
+        const start = starts.get(nameOf(owned.partition));
+        if (start === undefined) continue;
+        owned.reader = this.readerOf(owned.partition, start.offset);
+        owned.state = 'active';
+        assignments.push({ ...owned.partition, start });
+      }
+      if (assignments.length > 0) await this.tell('assigned', () => this.handlers.assigned(this, assignments));
+    }
+    for (const { reader } of gained) reader?.start();
+  }
+
+  private readerOf(partition: TopicPartition, start: bigint): PartitionReader {
+    const { clock, report } = this.parts;
+    const events = {
+      deliver: (batch: Parameters<GroupHandlers['messages']>[1]) => this.handlers.messages(this, batch),
+      failed: (error: unknown) => report(`${this.group} cannot take ${nameOf(partition)}, will try again`, error),
+      hungry: () => this.fetcher.pump(),
+    };
+    return new PartitionReader(partition, start, events, clock);
+  }
+
+  /** Where each begins. The ends are known exactly from here on. Asks until it knows, or none of them is wanted any more. */
+  private async places(wanted: () => readonly Owned[]): Promise<ReadonlyMap<string, CommittedOffset>> {
+    for (;;) {
+      const open = wanted().map(({ partition }) => partition);
+      if (open.length === 0 || this.leaving !== null) return new Map();
+      try {
+        return await this.ask(open);
+      } catch (error) {
+        const { shared, report, clock } = this.parts;
+        report(`${this.group} cannot find its places, tries again: ${textOf(error)}`, error);
+        shared.failed(error);
+        shared.forgetCoordinator(this.group);
+        await shared.refresh();
+        await pause(clock, placesRetryMs);
+      }
+    }
+  }
+
+  private async ask(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { shared, offsets } = this.parts;
+    const topics = this.topics
+      .map((topic) => ({
+        topic,
+        partitions: partitions.filter((at) => at.topic === topic).map(({ partition }) => partition),
+      }))
+      .filter(({ partitions: numbers }) => numbers.length > 0);
+    const node = await shared.coordinatorOf(this.group);
+    const fetched = await node.offsetFetch({
+      groupId: this.group,
+      topics: topics.map(({ topic, partitions: numbers }) => ({
+        topic,
+        partitions: numbers.map((partition) => ({ partition })),
+      })),
+    });
+    const committed = new Map<string, CommittedOffset>();
+    for (const { topic, partitions: rows } of fetched.responses) {
+      for (const { partition, offset, metadata } of rows) {
+        const mark = BigInt(offset);
+        offsets.setMark(this.group, { topic, partition }, mark < 0n ? null : mark);
+        if (mark >= 0n) committed.set(nameOf({ topic, partition }), { offset: mark, metadata: metadata ?? '' });
+      }
+    }
+    const [oldest, ends] = await Promise.all([shared.offsets(topics, 'oldest'), shared.offsets(topics, 'end')]);
+    for (const row of ends) offsets.setEnd(row, row.offset);
+    return new Map(
+      oldest.map((row) => {
+        offsets.setOldest(row, row.offset);
+        const mark = committed.get(nameOf(row));
+        if (mark !== undefined && mark.offset >= row.offset) return [nameOf(row), mark] as const;
+        if (mark !== undefined) this.noteTaken(row, row.offset - mark.offset);
+        return [nameOf(row), { offset: row.offset, metadata: '' }] as const;
+      }),
+    );
+  }
+
+  private noteTaken(partition: TopicPartition, messages: bigint): void {
+    const text = `${this.group}: retention took up to ${messages} messages of ${nameOf(partition)} that were not settled`;
+    this.parts.report(text, undefined);
+    this.parts.taken(messages);
+  }
+
+  private async tell(what: string, call: () => void | Promise<void>): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.parts.report(`${this.group} failed in '${what}'`, error);
+    }
+  }
+}

@@ -1,0 +1,145 @@
+// The requests that the driver makes of Kafka's nodes, as kafkajs answers them.
+
+/** Milliseconds since 1970 of `offsets from the beginning` and `from the end` in Kafka's protocol are -2 and -1. */
+export interface TopicOffsets {
+  readonly topic: string;
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly offset: string;
+    readonly metadata?: string | null;
+  }[];
+}
+
+export interface ProduceRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly timestamp: number;
+}
+
+export interface ProduceRequest {
+  readonly acks: number;
+  readonly timeout: number;
+  readonly compression: number;
+  readonly producerId?: unknown;
+  readonly producerEpoch?: number;
+  readonly topicData: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly firstSequence: number;
+      readonly messages: readonly ProduceRecord[];
+    }[];
+  }[];
+}
+
+/** Null at acks 0, which has no answer. */
+export type ProduceAnswer = {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[];
+  }[];
+} | null;
+
+export interface FetchedRecord {
+  readonly offset: string;
+  readonly timestamp: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | undefined>>;
+  readonly isControlRecord: boolean;
+  readonly batchContext?: {
+    readonly firstOffset: string;
+    readonly lastOffsetDelta: number;
+    readonly producerId: string;
+    readonly inTransaction: boolean;
+  };
+}
+
+export interface FetchedPartition {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly lastStableOffset?: string;
+  readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[];
+  readonly messages: readonly FetchedRecord[];
+}
+
+export interface JoinAnswer {
+  readonly generationId: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+}
+
+interface PartitionNumber {
+  readonly partition: number;
+}
+
+/** One of Kafka's nodes. */
+export interface KafkaNode {
+  produce(request: ProduceRequest): Promise<ProduceAnswer>;
+  fetch(request: {
+    readonly maxWaitTime: number;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly isolationLevel: number;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly fetchOffset: string;
+        readonly maxBytes: number;
+      }[];
+    }[];
+  }): Promise<{
+    readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
+  }>;
+  initProducerId(request: object): Promise<{ readonly producerId: unknown; readonly producerEpoch: number }>;
+  joinGroup(request: {
+    readonly groupId: string;
+    readonly sessionTimeout: number;
+    readonly rebalanceTimeout: number;
+    readonly memberId: string;
+    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
+  }): Promise<JoinAnswer>;
+  syncGroup(request: {
+    readonly groupId: string;
+    readonly generationId: number;
+    readonly memberId: string;
+    readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
+  }): Promise<{ readonly memberAssignment: Buffer }>;
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+  offsetCommit(request: {
+    readonly groupId: string;
+    readonly groupGenerationId: number;
+    readonly memberId: string;
+    readonly topics: readonly TopicOffsets[];
+  }): Promise<unknown>;
+  offsetFetch(request: {
+    readonly groupId: string;
+    readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionNumber[] }[];
+  }): Promise<{ readonly responses: readonly TopicOffsets[] }>;
+}
+
+/** The nodes, and which of them leads what, as one set of connections knows them. */
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  isConnected(): boolean;
+  removeBroker(address: { host: string; port: number }): void;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  getNodeIds(): readonly string[];
+  findBroker(node: { nodeId: string | number }): Promise<KafkaNode>;
+  findControllerBroker(): Promise<KafkaNode>;
+  findGroupCoordinator(group: { groupId: string }): Promise<KafkaNode>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
+  fetchTopicsOffset(
+    topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly PartitionNumber[];
+      readonly fromBeginning: boolean;
+    }[],
+  ): Promise<readonly TopicOffsets[]>;
+}

@@ -1,0 +1,358 @@
+// The broker on Apache Kafka: the same promises, on many machines.
+import kafkajs, { type Kafka } from 'kafkajs';
+import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
+import type { Clock, Timer } from '../../../message/clock.js';
+import { BigpipeError, textOf } from '../../../message/errors.js';
+import type { Acks, Message, Position } from '../../../message/message.js';
+import { Partitioner } from '../../../message/partitioner.js';
+import {
+  Broker,
+  type BrokerHealth,
+  type Durability,
+  type GroupHandlers,
+  type Membership,
+  type MessageBatch,
+  type PartitionLag,
+  type TopicPartition,
+  type TopicSpec,
+} from '../../broker.js';
+import { readCommitted, readFetched } from './fetched.js';
+import { goPartition } from './go-form.js';
+import { asBigpipeError } from './kafka-errors.js';
+import { KafkaLink, newKafka } from './kafka-link.js';
+import { KafkaMembership, type MembershipRow } from './kafka-membership.js';
+import { type AppendTarget, KafkaProducer } from './kafka-producer.js';
+import { recordOf } from './message-form.js';
+import { OffsetCache } from './offset-cache.js';
+import { TopicTable } from './topic-table.js';
+
+/** How old at most is what `lag` says of groups and appends of other processes. */
+const refreshIntervalMs = 2000;
+/** A topic that was made a moment ago is not known to every node yet. */
+const topicBoundMs = 15_000;
+/** Of one look into a partition: how much, and how long it is tried. */
+const lookUpBytes = 1_048_576;
+const maxBatchBytes = 524_288;
+const fetchBoundMs = 5000;
+
+const durabilityOf = { 0: 'none', 1: 'page-cache', [-1]: 'replicas' } as const;
+const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
+
+export interface KafkaBrokerOptions {
+  readonly settings: KafkaBrokerSettings;
+  readonly clock: Clock;
+  /** Error undefined: what is told does no harm by itself. */
+  readonly report: (text: string, error: unknown) => void;
+}
+
+/** For /stats. */
+export interface KafkaCounters {
+  readonly connected: boolean;
+  readonly lastError: string;
+  readonly waitingBytes: number;
+  readonly unacknowledgedLost: number;
+  /** What Kafka's retention took before a group had settled it. */
+  readonly retentionLost: number;
+  readonly members: readonly MembershipRow[];
+}
+
+export class KafkaBroker extends Broker {
+  override readonly maxMetadataBytes: number;
+  private readonly kafka: Kafka;
+  /** For marks, ends and topics. */
+  private readonly link: KafkaLink;
+  private readonly appendLink: KafkaLink;
+  private readonly topics: TopicTable;
+  private readonly offsets = new OffsetCache();
+  private readonly partitioner = new Partitioner();
+  private readonly producers = new Map<Acks, KafkaProducer>();
+  private readonly members = new Set<KafkaMembership>();
+  private refresher: Timer | null = null;
+  private lastError = '';
+  private retentionLost = 0;
+  private connected = false;
+  private state: 'new' | 'open' | 'closed' = 'new';
+  private closing: Promise<void> | null = null;
+
+  constructor(private readonly options: KafkaBrokerOptions) {
+    super();
+    const { settings, clock, report } = options;
+    this.maxMetadataBytes = settings.maxMetadataBytes;
+    this.kafka = newKafka(settings);
+    this.link = new KafkaLink(this.kafka, clock);
+    this.appendLink = new KafkaLink(this.kafka, clock);
+    this.topics = new TopicTable(this.kafka, this.link, settings, (text) => report(text, undefined));
+  }
+
+  override async open(): Promise<void> {
+    const { servers } = this.options.settings;
+    try {
+      await this.link.open();
+      await this.appendLink.open();
+      await this.topics.open();
+    } catch (error) {
+      await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+      throw asBigpipeError(error, `no node answers at kafka.bootstrap.servers (${servers.join(', ')})`);
+    }
+    this.state = 'open';
+    this.connected = true;
+    this.refreshLater();
+  }
+
+  override async ensureTopic(spec: TopicSpec): Promise<void> {
+    const before = this.topics.has(spec.name) ? this.topics.get(spec.name).partitions : 0;
+    const count = await this.topics.ensure(spec);
+    try {
+      await this.appendLink.insist(topicBoundMs, () => this.appendLink.watch([spec.name]));
+      if (before > 0) await this.appendLink.insist(topicBoundMs, () => this.appendLink.refreshNow());
+      await this.link.insist(topicBoundMs, () => this.refreshEnds([spec.name]));
+    } catch (error) {
+      throw asBigpipeError(error, `topic ${spec.name} cannot be read`);
+    }
+    if (before === 0 || before === count) return;
+    for (const member of this.members) if (member.topics.includes(spec.name)) member.grown();
+  }
+
+  override async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    const targets = messages.map((message) => this.targetOf(message));
+    if (targets.length === 0) return [];
+    const isPatient = messages.every(({ topic }) => this.topics.get(topic).spec.retention !== 'standard');
+    const written = this.producerFor(acks).append(targets, isPatient);
+    if (acks === 0) {
+      written.catch((error: unknown) => this.failed(error));
+      return targets.map(() => null);
+    }
+    const offsets = await written;
+    return targets.map(({ message: { topic }, partition }, i) => {
+      const offset = offsets[i] ?? null;
+      return offset === null ? null : { topic, partition, offset };
+    });
+  }
+
+  override durability(acks: Acks): Durability {
+    return durabilityOf[acks];
+  }
+
+  override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
+    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    for (const topic of topics) this.topics.get(topic);
+    const { settings, clock, report } = this.options;
+    const membership = new KafkaMembership(
+      {
+        link: new KafkaLink(this.kafka, clock),
+        shared: this.link,
+        offsets: this.offsets,
+        clock,
+        session: { group, topics, ...settings.consumer },
+        fetch: settings.consumer,
+        report: (text, error) => {
+          if (error !== undefined) this.lastError = textOf(error);
+          report(text, error);
+        },
+        taken: (messages) => {
+          this.retentionLost += Number(messages);
+        },
+        left: (member) => this.left(member),
+      },
+      handlers,
+    );
+    this.members.add(membership);
+    await membership.start();
+    return membership;
+  }
+
+  override async fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    const { topic, partition: number } = partition;
+    if (number < 0 || number >= this.topics.get(topic).partitions) {
+      throw new BigpipeError('unknown-partition', `topic ${topic} has no partition ${number}`);
+    }
+    try {
+      return await this.link.insist(fetchBoundMs, () => this.lookUp({ topic, partition: number }, offset));
+    } catch (error) {
+      throw asBigpipeError(error, `${topic}/${number} cannot be read`);
+    }
+  }
+
+  override lag(group: string, topic: string): PartitionLag[] {
+    return this.offsets.rows(group, topic, this.topics.get(topic).partitions);
+  }
+
+  /** Kafka checks what it stores itself; this names what nobody leads. */
+  override async check(): Promise<readonly string[]> {
+    await this.link.refresh();
+    const faults: string[] = [];
+    for (const [name, { partitions }] of this.topics.all()) {
+      for (let partition = 0; partition < partitions; partition++) {
+        if (this.link.leaderOf(name, partition) === null)
+          faults.push(`${name}/${partition}: no node of Kafka leads it`);
+      }
+    }
+    return faults;
+  }
+
+  override health(): BrokerHealth {
+    if (this.state === 'closed') return { ok: false, detail: 'closed' };
+    if (this.state === 'new') return { ok: false, detail: 'not open yet' };
+    const detail = this.connected ? 'connected to Kafka' : `Kafka does not answer: ${this.lastError}`;
+    return { ok: this.connected, detail };
+  }
+
+  get counters(): KafkaCounters {
+    const producers = [...this.producers.values()];
+    return {
+      connected: this.connected,
+      lastError: this.lastError,
+      waitingBytes: producers.reduce((sum, { bytes }) => sum + bytes, 0),
+      unacknowledgedLost: producers.reduce((sum, { lost }) => sum + lost, 0),
+      retentionLost: this.retentionLost,
+      members: [...this.members].map(({ row }) => row),
+    };
+  }
+
+  override close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  private async closeAll(): Promise<void> {
+    const wasOpen = this.state === 'open';
+    this.state = 'closed';
+    this.connected = false;
+    this.refresher?.cancel();
+    if (!wasOpen) return;
+    await Promise.all([...this.producers.values()].map((producer) => producer.close()));
+    await Promise.all([...this.members].map((member) => member.leave()));
+    await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+  }
+
+  private async lookUp(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+    const { topic, partition: number } = partition;
+    const asked = [{ topic, partitions: [number] }];
+    const [[oldest], [end]] = await Promise.all([this.link.offsets(asked, 'oldest'), this.link.offsets(asked, 'end')]);
+    const from = oldest !== undefined && oldest.offset > offset ? oldest.offset : offset;
+    if (end === undefined || from >= end.offset) return { ...partition, messages: [], nextOffset: from };
+    const leader = this.link.leaderOf(topic, number);
+    if (leader === null) throw new Error('nobody leads it');
+    const node = await this.link.node(leader);
+    const { responses } = await node.fetch({
+      maxWaitTime: 0,
+      minBytes: 0,
+      maxBytes: lookUpBytes,
+      isolationLevel: readCommitted,
+      topics: [{ topic, partitions: [{ partition: number, fetchOffset: `${from}`, maxBytes: lookUpBytes }] }],
+    });
+    const fetched = responses[0]?.partitions[0];
+    if (fetched === undefined) return { ...partition, messages: [], nextOffset: from };
+    return { ...partition, ...readFetched(fetched, partition, from) };
+  }
+
+  private targetOf(message: Message): AppendTarget {
+    const { spec, partitions } = this.topics.get(message.topic);
+    const { format } = this.options.settings;
+    const form = spec.retention === 'standard' ? format : 'bigpipe';
+    const partition = message.partition ?? this.choose(message.key, spec.partitions, form === 'bigpipe-go');
+    if (partition < 0 || partition >= partitions) {
+      throw new BigpipeError('unknown-partition', `topic ${message.topic} has no partition ${partition}`);
+    }
+    return { message, partition, record: recordOf(message, partition, form, this.options.clock.now()) };
+  }
+
+  private choose(key: Buffer | null, partitions: number, asGo: boolean): number {
+    return asGo && key !== null
+      ? goPartition(key.toString('utf8'), partitions)
+      : this.partitioner.choose(key, partitions);
+  }
+
+  private producerFor(acks: Acks): KafkaProducer {
+    let producer = this.producers.get(acks);
+    if (producer === undefined) {
+      const { settings, clock } = this.options;
+      const { compression, ...rest } = settings.producer;
+      producer = new KafkaProducer(
+        this.appendLink,
+        clock,
+        {
+          acks,
+          compression: kafkajs.CompressionTypes[codecOf[compression]],
+          maxBatchBytes: Math.min(maxBatchBytes, Math.floor(settings.maxMessageBytes / 2)),
+          ...rest,
+        },
+        {
+          stored: (topic, partition, end) => this.offsets.raiseEnd({ topic, partition }, end),
+          failed: (error) => this.failed(error),
+        },
+      );
+      this.producers.set(acks, producer);
+    }
+    return producer;
+  }
+
+  private left(member: KafkaMembership): void {
+    this.members.delete(member);
+    if (![...this.members].some(({ group }) => group === member.group))
+      this.offsets.forget(member.group, member.topics);
+  }
+
+  private failed(error: unknown): void {
+    this.lastError = textOf(error);
+  }
+
+  private refreshLater(): void {
+    if (this.state !== 'open') return;
+    this.refresher = this.options.clock.setTimer(refreshIntervalMs, () => {
+      void this.refresh().finally(() => this.refreshLater());
+    });
+  }
+
+  /** Also how it is found out whether Kafka answers. */
+  private async refresh(): Promise<void> {
+    try {
+      await this.refreshEnds([...this.topics.all()].map(([name]) => name));
+      await this.refreshMarks();
+      this.connected = this.state === 'open';
+    } catch (error) {
+      if (this.state !== 'open') return;
+      if (this.connected) this.options.report('Kafka does not answer', error);
+      this.connected = false;
+      this.failed(error);
+      this.link.failed(error);
+      await this.link.refresh();
+    }
+  }
+
+  private async refreshEnds(names: readonly string[]): Promise<void> {
+    const asked = names.map((topic) => ({
+      topic,
+      partitions: Array.from({ length: this.topics.get(topic).partitions }, (_, partition) => partition),
+    }));
+    if (asked.length === 0) return;
+    const [oldest, ends] = await Promise.all([this.link.offsets(asked, 'oldest'), this.link.offsets(asked, 'end')]);
+    for (const row of oldest) this.offsets.setOldest(row, row.offset);
+    for (const row of ends) this.offsets.raiseEnd(row, row.offset);
+  }
+
+  private async refreshMarks(): Promise<void> {
+    for (const { group, topics } of this.offsets.groups()) {
+      const known = topics.filter((topic) => this.topics.has(topic));
+      const node = await this.link.coordinatorOf(group).catch((error: unknown) => {
+        this.link.forgetCoordinator(group);
+        throw error;
+      });
+      const { responses } = await node.offsetFetch({
+        groupId: group,
+        topics: known.map((topic) => ({
+          topic,
+          partitions: Array.from({ length: this.topics.get(topic).partitions }, (_, partition) => ({ partition })),
+        })),
+      });
+      for (const { topic, partitions } of responses) {
+        for (const { partition, offset } of partitions) {
+          const mark = BigInt(offset);
+          this.offsets.setMark(group, { topic, partition }, mark < 0n ? null : mark);
+        }
+      }
+    }
+  }
+}

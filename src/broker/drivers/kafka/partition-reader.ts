@@ -1,0 +1,164 @@
+// One partition that a member owns: what was fetched of it, handed over in order, one batch at a time.
+import type { Clock, Timer } from '../../../message/clock.js';
+import { type StoredMessage, weightOf } from '../../../message/message.js';
+import type { MessageBatch, TopicPartition } from '../../broker.js';
+
+/** As small as on the other drivers, so that a pause takes effect soon. */
+const maxBatchMessages = 256;
+const maxBatchBytes = 1_048_576;
+/** Below it the next fetch begins, so that there is no wait between two batches. */
+const lowBytes = 262_144;
+const batchesPerTurn = 16;
+/** After a handler that failed. */
+const retryMs = 1000;
+
+export interface ReaderEvents {
+  deliver(batch: MessageBatch): void | Promise<void>;
+  failed(error: unknown): void;
+  /** More may be fetched. */
+  hungry(): void;
+}
+
+interface Fetched {
+  readonly message: StoredMessage;
+  readonly weight: number;
+}
+
+export class PartitionReader {
+  /** Part of a fetch that is under way. */
+  isFetching = false;
+  bytes = 0;
+  private buffer: Fetched[] = [];
+  /** Everything below has been fetched. */
+  private fetchedTo: bigint;
+  private handedTo: bigint;
+  private started = false;
+  private paused = false;
+  private stopped = false;
+  private running: Promise<void> | null = null;
+  private retry: Timer | null = null;
+
+  constructor(
+    readonly partition: TopicPartition,
+    start: bigint,
+    private readonly events: ReaderEvents,
+    private readonly clock: Clock,
+  ) {
+    this.fetchedTo = start;
+    this.handedTo = start;
+  }
+
+  get nextOffset(): bigint {
+    return this.fetchedTo;
+  }
+
+  get isHungry(): boolean {
+    return this.started && !this.stopped && !this.paused && !this.isFetching && this.bytes < lowBytes;
+  }
+
+  /** Nothing is handed over before. */
+  start(): void {
+    this.started = true;
+    this.events.hungry();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.wake();
+    this.events.hungry();
+  }
+
+  /** What a fetch from `nextOffset` brought. Offsets below `to` that are not among the messages hold nothing. */
+  take(messages: readonly StoredMessage[], to: bigint): void {
+    if (this.stopped || to <= this.fetchedTo) return;
+    for (const message of messages) {
+      const weight = weightOf(message);
+      this.bytes += weight;
+      this.buffer.push({ message, weight });
+    }
+    this.fetchedTo = to;
+    this.wake();
+  }
+
+  /** What stood at the next offset is gone: goes on there. */
+  skipTo(offset: bigint): void {
+    if (this.buffer.length > 0) return;
+    this.fetchedTo = offset;
+    this.handedTo = offset;
+  }
+
+  /** No batch is begun from now on. */
+  halt(): void {
+    this.stopped = true;
+    this.retry?.cancel();
+  }
+
+  /** No batch is under way once it resolves. */
+  async stop(): Promise<void> {
+    this.halt();
+    await this.running;
+    this.buffer = [];
+    this.bytes = 0;
+  }
+
+  private get hasMore(): boolean {
+    return this.buffer.length > 0 || this.handedTo < this.fetchedTo;
+  }
+
+  private wake(): void {
+    if (!this.started || this.paused || this.stopped || this.running !== null || this.retry !== null) return;
+    if (!this.hasMore) return;
+    this.running = this.run().finally(() => {
+      this.running = null;
+      this.wake();
+    });
+  }
+
+  private async run(): Promise<void> {
+    await Promise.resolve();
+    let batches = 0;
+    while (this.hasMore && !this.paused && !this.stopped) {
+      const { messages, bytes } = this.cut();
+      const isLast = messages.length === this.buffer.length;
+      const nextOffset = isLast ? this.fetchedTo : (messages.at(-1) as StoredMessage).offset + 1n;
+      try {
+        await this.events.deliver({ ...this.partition, messages, nextOffset });
+      } catch (error) {
+        this.failed(error);
+        return;
+      }
+      // Only now: a batch whose handler has failed comes again.
+      this.buffer.splice(0, messages.length);
+      this.bytes -= bytes;
+      this.handedTo = nextOffset;
+      if (this.isHungry) this.events.hungry();
+      batches += 1;
+      if (batches % batchesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private cut(): { messages: StoredMessage[]; bytes: number } {
+    const messages: StoredMessage[] = [];
+    let bytes = 0;
+    for (const { message, weight } of this.buffer) {
+      if (messages.length > 0 && (messages.length >= maxBatchMessages || bytes + weight > maxBatchBytes)) break;
+      messages.push(message);
+      bytes += weight;
+    }
+    return { messages, bytes };
+  }
+
+  private failed(error: unknown): void {
+    this.events.failed(error);
+    if (this.stopped) return;
+    this.retry = this.clock.setTimer(retryMs, () => {
+      this.retry = null;
+      this.wake();
+    });
+  }
+}

@@ -1,0 +1,116 @@
+// The topics that this process knows: made at Kafka when missing, compared when there.
+import type { Admin, Kafka } from 'kafkajs';
+import { BigpipeError } from '../../../message/errors.js';
+import type { TopicSpec } from '../../broker.js';
+import { asBigpipeError, typeOf } from './kafka-errors.js';
+import type { KafkaLink } from './kafka-link.js';
+
+export interface TopicSettings {
+  /** 0: three, or as many as there are nodes. */
+  readonly replicationFactor: number;
+  /** Largest message that a topic takes, with its key and headers. */
+  readonly maxMessageBytes: number;
+}
+
+export interface KnownTopic {
+  readonly spec: TopicSpec;
+  /** As many as Kafka has; the spec's number chooses the partition of a key all the same. */
+  readonly partitions: number;
+}
+
+/** With three replicas an append that is answered stands on two of them. */
+const replicas = 3;
+const minInSync = 2;
+/** What was made a moment ago is not known to every node yet. */
+const knownBoundMs = 15_000;
+
+export class TopicTable {
+  private readonly known = new Map<string, KnownTopic>();
+  private readonly admin: Admin;
+
+  constructor(
+    kafka: Kafka,
+    private readonly link: KafkaLink,
+    private readonly settings: TopicSettings,
+    private readonly warn: (text: string) => void,
+  ) {
+    this.admin = kafka.admin();
+  }
+
+  all(): IterableIterator<[string, KnownTopic]> {
+    return this.known.entries();
+  }
+
+  get(name: string): KnownTopic {
+    const topic = this.known.get(name);
+    if (topic === undefined) throw new BigpipeError('unknown-topic', `there is no topic ${name}`);
+    return topic;
+  }
+
+  has(name: string): boolean {
+    return this.known.has(name);
+  }
+
+  async open(): Promise<void> {
+    await this.admin.connect();
+  }
+
+  async close(): Promise<void> {
+    await this.admin.disconnect().catch(() => undefined);
+  }
+
+  /** Resolves to how many partitions there are; the topic is known from then on. */
+  async ensure(spec: TopicSpec): Promise<number> {
+    const { name, partitions } = spec;
+    try {
+      const found = await this.find(name);
+      if (found === null) await this.create(spec);
+      else await this.compare(spec, found);
+      const count = Math.max(found ?? 0, partitions);
+      await this.link.insist(knownBoundMs, async () => {
+        await this.link.watch([name]);
+        if (this.link.partitionsOf(name) < count)
+          throw new Error(`its ${count} partitions are not known everywhere yet`);
+      });
+      this.known.set(name, { spec, partitions: this.link.partitionsOf(name) });
+      return count;
+    } catch (error) {
+      throw asBigpipeError(error, `topic ${name} cannot be made or read`);
+    }
+  }
+
+  private async find(name: string): Promise<number | null> {
+    try {
+      const { topics } = await this.admin.fetchTopicMetadata({ topics: [name] });
+      return topics[0]?.partitions.length ?? null;
+    } catch (error) {
+      if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return null;
+      throw error;
+    }
+  }
+
+  private async create({ name, partitions, retention }: TopicSpec): Promise<void> {
+    const wanted = this.settings.replicationFactor;
+    const factor = wanted === 0 ? Math.min(replicas, this.link.nodeCount) : wanted;
+    const entries = [{ name: 'max.message.bytes', value: `${this.settings.maxMessageBytes}` }];
+    if (factor >= replicas) entries.push({ name: 'min.insync.replicas', value: `${minInSync}` });
+    if (retention !== 'standard') {
+      entries.push({ name: 'retention.ms', value: '-1' }, { name: 'retention.bytes', value: '-1' });
+    }
+    const plan = { topic: name, numPartitions: partitions, replicationFactor: factor, configEntries: entries };
+    // False when another process was faster.
+    await this.admin.createTopics({ topics: [plan], waitForLeaders: true });
+  }
+
+  private async compare({ name, partitions }: TopicSpec, found: number): Promise<void> {
+    if (found === partitions) return;
+    const known = `topic ${name} has ${found} partitions at Kafka, the settings say ${partitions}`;
+    const rule = `keys are spread over the ${partitions} of the settings`;
+    if (found > partitions) {
+      this.warn(`${known}: ${rule}; the others are read all the same`);
+      return;
+    }
+    this.warn(`${known}: the missing ones are added, ${rule}, and what was stored before stays where it is`);
+    await this.admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
+  }
+}

@@ -1,0 +1,103 @@
+// A leader dies while one write spans three nodes: a bare kafkajs loses a part of it without an error, the driver does not.
+import { randomUUID } from 'node:crypto';
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { KafkaNode, LocalCluster } from '../../kafka/local-cluster.ts';
+import { canStartKafka, kafkaBroker, ownKafka } from '../support/kafka-cluster.js';
+import { readTopic } from '../support/read-topic.js';
+import { until } from '../support/until.js';
+
+const partitions = 6;
+const messages = 60;
+
+describe.skipIf(!canStartKafka)('a leader that dies while a write spans three nodes', () => {
+  let kafka: LocalCluster;
+
+  beforeAll(async () => {
+    kafka = await ownKafka(3);
+  }, 300_000);
+
+  afterAll(async () => {
+    await kafka?.remove();
+  });
+
+  /** The one who leads a partition; its last message is the one in question. */
+  const leaderOf = async (topic: string): Promise<KafkaNode> => {
+    const admin = new kafkajs.Kafka({ brokers: kafka.servers.split(','), logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    await admin.disconnect();
+    const leader = topics[0]?.partitions.find(({ partitionId }) => partitionId === 0)?.leader;
+    return kafka.nodes.find(({ id }) => id === leader) as KafkaNode;
+  };
+
+  /** Freezes a leader, writes to all, waits until the other two have their part, kills the frozen one. */
+  const ordeal = async (store: (topic: string, bodies: readonly string[]) => Promise<unknown>) => {
+    const topic = `killed-${randomUUID()}`;
+    const judge = kafkaBroker(kafka.servers);
+    await judge.open();
+    await judge.ensureTopic({ name: topic, partitions, retention: 'standard' });
+    const warmUp = Array.from({ length: partitions }, (_, i) => `warm-${i}`);
+    await store(topic, warmUp);
+    const bodies = Array.from({ length: messages }, (_, i) => `${i}`);
+    const victim = await leaderOf(topic);
+    await victim.freeze();
+    const written = store(topic, bodies);
+    written.catch(() => undefined);
+    await until(
+      'the others have their part',
+      () => {
+        const ends = judge.lag('none', topic).filter(({ highWatermark }) => highWatermark > 1n);
+        return ends.length >= partitions - 2;
+      },
+      60_000,
+    );
+    await victim.kill();
+    await written;
+    const stored = (await readTopic(judge, topic)).map(({ body }) => body.toString());
+    await judge.close();
+    await victim.start();
+    await victim.answering();
+    const there = new Set(stored);
+    return { lost: bodies.filter((body) => !there.has(body)).length, copies: stored.length - there.size };
+  };
+
+  test('a bare kafkajs resolves and a part of it is nowhere', async () => {
+    const client = new kafkajs.Kafka({
+      brokers: kafka.servers.split(','),
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { retries: 60, initialRetryTime: 200, maxRetryTime: 1000 },
+    });
+    const producer = client.producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    const { lost } = await ordeal((topic, bodies) =>
+      producer.send({
+        topic,
+        acks: -1,
+        messages: bodies.map((value, i) => ({ key: null, value, partition: i % partitions })),
+      }),
+    );
+    await producer.disconnect();
+    expect(lost).toBeGreaterThan(0);
+  }, 200_000);
+
+  test('the driver resolves when everything is stored, once', async () => {
+    const broker = kafkaBroker(kafka.servers, {
+      producer: { retries: 2, timeoutMs: 90_000, lingerMs: 1, compression: 'none', maxWaitingBytes: 1e8 },
+    });
+    await broker.open();
+    const result = await ordeal(async (topic, bodies) => {
+      await broker.ensureTopic({ name: topic, partitions, retention: 'standard' });
+      const list = bodies.map((body, i) => ({
+        topic,
+        partition: i % partitions,
+        key: null,
+        body: Buffer.from(body),
+        headers: {},
+      }));
+      await broker.append(list, -1);
+    });
+    await broker.close();
+    expect(result).toEqual({ lost: 0, copies: 0 });
+  }, 200_000);
+});
