@@ -4,6 +4,7 @@ import { ChaosRun } from '../test/support/chaos/chaos-run.ts';
 import { nemeses } from '../test/support/chaos/nemeses.ts';
 import { brokenPromises, textOfReport } from '../test/support/chaos/report.ts';
 import { usualTopics } from '../test/support/chaos/topics.ts';
+import type { ChaosTopic } from '../test/support/chaos/world.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 2 ** 32) },
     nemesis: { type: 'string', default: Object.keys(nemeses).join(',') },
     rate: { type: 'string', default: '1500' },
+    consumer: { type: 'string', default: '{}' },
     answers: { type: 'string', default: '10' },
     between: { type: 'string', default: '1500' },
   },
@@ -21,14 +23,19 @@ const unknown = names.filter((name) => !(name in nemeses));
 if (unknown.length > 0) throw new Error(`no such nemesis: ${unknown}; there are ${Object.keys(nemeses).join(', ')}`);
 const seed = Number(values.seed);
 process.stdout.write(`seed ${seed}, nemeses ${names.join(' ')}\n`);
+const changes = JSON.parse(values.consumer) as Record<string, unknown>;
+const changed = (topic: ChaosTopic): ChaosTopic => ({ ...topic, consumer: { ...topic.consumer, ...changes } });
 const run = new ChaosRun({
   seed,
-  topics: usualTopics,
+  // --consumer '{"poison":"park"}' changes how the ordered subscription is set.
+  topics: usualTopics.map((topic) => (topic.name === 'orders' ? changed(topic) : topic)),
+  // So that a long run does not fill the disk.
+  config: { 'broker.embedded.retention.ms': 5000 },
   receivers: 4,
   bodyBytes: 200,
   answerMs: Number(values.answers),
   load: { callers: 16, keysOfCaller: 8, maxOpen: 20_000, perSecond: Number(values.rate) },
-  nemeses: Object.fromEntries(names.map((name) => [name, nemeses[name]!])),
+  nemeses: Object.fromEntries(Object.entries(nemeses).filter(([name]) => names.includes(name))),
   mostAnswers: Number(values.between),
   acts: Number(values.acts),
   minutes: Number(values.minutes),

@@ -1,5 +1,5 @@
 // The books: what was accepted, what arrived, and at each arrival what must never be. Memory does not grow with the run.
-import { idOf, laneOf, nameOf } from './call-name.ts';
+import { idOf, laneOf } from './call-name.ts';
 
 /** 2xx; another status; a status that means never; no answer, or none that can be read. */
 export type Ending = 'delivered' | 'failed' | 'rejected' | 'broken';
@@ -135,7 +135,7 @@ export class Books {
     const lane = this.laneOfId(id);
     const entry = lane === null ? null : this.entryOf(id);
     const attempt: Attempt = { id, lane, entry, said, beside: [], isOver: false };
-    if (lane === null || nameOf(id)!.sequence >= lane.next) {
+    if (lane === null || sequenceOf(id) >= lane.next) {
       this.fault('foreign', `${id} was never sent`);
       return attempt;
     }
@@ -264,8 +264,7 @@ export class Books {
 
   /** Null for what was delivered long ago, and for what was never sent. */
   private entryOf(id: string): Entry | null {
-    const sequence = Number(id.slice(id.lastIndexOf(':') + 1));
-    return this.laneOfId(id)?.open.get(sequence) ?? this.recent.get(id) ?? null;
+    return this.laneOfId(id)?.open.get(sequenceOf(id)) ?? this.recent.get(id) ?? null;
   }
 
   private lane(name: string, isOrdered: boolean): Lane {
@@ -276,6 +275,8 @@ export class Books {
     return lane;
   }
 }
+
+const sequenceOf = (id: string) => Number(id.slice(id.lastIndexOf(':') + 1));
 
 const newEntry = (sequence: number): Entry => ({
   sequence,

@@ -9,20 +9,10 @@ export interface CallName {
   readonly sequence: number;
 }
 
-const pattern = /^([a-z0-9]+):d(\d+):(k[a-z0-9]*|free):(\d+)$/;
-
 export const laneOf = ({ topic, destination, key }: Omit<CallName, 'sequence'>): string =>
   `${topic}:d${destination}:${key === '' ? 'free' : key}`;
 
 export const idOf = (name: CallName): string => `${laneOf(name)}:${name.sequence}`;
-
-/** Null for what is no id of ours. */
-export function nameOf(id: string): CallName | null {
-  const parts = pattern.exec(id);
-  if (parts === null) return null;
-  const [, topic = '', destination, key = '', sequence] = parts;
-  return { topic, destination: Number(destination), key: key === 'free' ? '' : key, sequence: Number(sequence) };
-}
 
 /** No two ids have the same body, and none is the beginning of another. */
 export const bodyOf = (id: string, bytes: number): string => `${id}|`.padEnd(bytes, `${id}|`);

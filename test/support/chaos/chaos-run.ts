@@ -45,6 +45,7 @@ export class ChaosRun {
     const { world, load } = this;
     const startedMs = performance.now();
     try {
+      await world.makeHome();
       const weights = await this.prepare();
       await world.open();
       load.start();

@@ -52,6 +52,10 @@ export class World {
   readonly exitCodes: (number | NodeJS.Signals)[] = [];
   /** What restores the world at the end of the run, newest last. */
   readonly undo: (() => Promise<void>)[] = [];
+  /** What is done once the program has ended for good, newest last. */
+  readonly cleanup: (() => Promise<void>)[] = [];
+  /** Of the program, beside the run's own. */
+  readonly env: Record<string, string> = {};
   home = '';
   private readonly startedMs = performance.now();
   private process: BigpipeProcess | null = null;
@@ -80,11 +84,14 @@ export class World {
     return this.process;
   }
 
-  async open(): Promise<void> {
-    const { receivers, bodyBytes, directory } = this.settings;
-    this.home = directory ?? (await mkdtemp(join(tmpdir(), 'bigpipe-chaos-')));
+  /** Before nemeses prepare. */
+  async makeHome(): Promise<void> {
+    this.home = this.settings.directory ?? (await mkdtemp(join(tmpdir(), 'bigpipe-chaos-')));
     await mkdir(this.dataDirectory, { recursive: true });
-    await this.writeConfig(this.config());
+  }
+
+  async open(): Promise<void> {
+    const { receivers, bodyBytes } = this.settings;
     for (let i = 0; i < receivers; i += 1) {
       const receiver = await ChaosReceiver.start(this.books, this.random.part(`receiver ${i}`), bodyBytes);
       await receiver.become(this.calm);
@@ -128,13 +135,10 @@ export class World {
 
   /** Throws when it does not start. */
   async start(): Promise<void> {
-    const { env, nodeArgs = [] } = this.settings;
-    const starting = BigpipeProcess.start({
-      directory: this.home,
-      nodeArgs,
-      keptLines,
-      ...(env === undefined ? {} : { env }),
-    });
+    const { nodeArgs = [] } = this.settings;
+    await this.writeConfig(this.config());
+    const env = { ...this.settings.env, ...this.env };
+    const starting = BigpipeProcess.start({ directory: this.home, nodeArgs, keptLines, env });
     let started: BigpipeProcess | null = null;
     const failed = starting.then((process) => {
       started = process;
@@ -195,7 +199,6 @@ export class World {
   /** Everything as it was before any nemesis came. */
   async restore(): Promise<void> {
     for (const undo of this.undo.splice(0).reverse()) await undo();
-    await this.writeConfig(this.config());
     for (const receiver of this.receivers) await receiver.become(this.calm);
     if (this.process === null) await this.start();
   }
@@ -206,6 +209,7 @@ export class World {
     this.process = null;
     if (process !== null) await process.end('SIGKILL');
     for (const receiver of this.receivers) await receiver.close();
+    for (const clean of this.cleanup.splice(0).reverse()) await clean();
     await rm(this.home, { recursive: true, force: true });
   }
 }
