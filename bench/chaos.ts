@@ -13,6 +13,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 2 ** 32) },
     nemesis: { type: 'string', default: Object.keys(nemeses).join(',') },
     rate: { type: 'string', default: '1500' },
+    program: { type: 'string' },
+    settings: { type: 'string', default: '{}' },
     consumer: { type: 'string', default: '{}' },
     answers: { type: 'string', default: '10' },
     between: { type: 'string', default: '1500' },
@@ -30,8 +32,9 @@ const run = new ChaosRun({
   // --consumer '{"poison":"park"}' changes how the ordered subscription is set.
   topics: usualTopics.map((topic) => (topic.name === 'orders' ? changed(topic) : topic)),
   // So that a long run does not fill the disk.
-  config: { 'broker.embedded.retention.ms': 5000 },
+  config: { 'broker.embedded.retention.ms': 5000, ...(JSON.parse(values.settings) as Record<string, unknown>) },
   receivers: 4,
+  ...(values.program === undefined ? {} : { program: values.program }),
   bodyBytes: 200,
   answerMs: Number(values.answers),
   load: { callers: 16, keysOfCaller: 8, maxOpen: 20_000, perSecond: Number(values.rate) },

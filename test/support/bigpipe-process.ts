@@ -56,6 +56,8 @@ export interface StartOptions {
   /** A directory from an earlier process; a new one when absent. */
   readonly directory?: string;
   readonly nodeArgs?: readonly string[];
+  /** Another build's main.js. */
+  readonly program?: string;
   /** Of its log and of its stderr, the newest; all when absent. */
   readonly keptLines?: number;
 }
@@ -110,6 +112,7 @@ export class BigpipeProcess {
     env,
     directory,
     nodeArgs = [],
+    program = main,
     keptLines = Infinity,
   }: StartOptions): Promise<BigpipeProcess> {
     const home = directory ?? (await mkdtemp(join(tmpdir(), 'bigpipe-')));
@@ -120,7 +123,7 @@ export class BigpipeProcess {
         JSON.stringify({ 'broker.embedded.directory': join(home, 'data'), ...(config ?? baseConfig()) }),
       );
     }
-    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
+    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, program, '--config', file], {
       cwd: home,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,7 @@
 // All nemeses by name.
 import type { Nemesis } from './nemesis.ts';
 import { config, pause, redrive } from './operator-nemeses.ts';
+import { power } from './power-nemesis.ts';
 import { kill, stop, term, torn } from './process-nemeses.ts';
 import { receivers, rejects } from './receiver-nemeses.ts';
 import { clock, disk } from './surroundings-nemeses.ts';
@@ -17,4 +18,5 @@ export const nemeses: Readonly<Record<string, Nemesis>> = {
   config,
   redrive,
   pause,
+  power,
 };

@@ -7,10 +7,11 @@ import type { Load } from './load.ts';
 import type { Nemesis } from './nemesis.ts';
 import type { World } from './world.ts';
 
-const diskBytes = 512 * 1_048_576;
+const diskBytes = 256 * 1_048_576;
 /** Of a filler file, at once. */
 const block = Buffer.alloc(65_536);
-const fullForMs = 5000;
+/** The log's own reserve and what it can use again last for some thousands of calls. */
+const fullForMs = 15_000;
 
 async function fill(file: string): Promise<void> {
   const handle = await open(file, 'w');
@@ -23,11 +24,13 @@ async function fill(file: string): Promise<void> {
   }
 }
 
-/** So many more answers, or some seconds. */
-async function whileAnswered(load: Load, answers: number): Promise<void> {
-  const enough = load.answers + answers;
+/** So many refusals, or some seconds. */
+async function untilRefused(load: Load, world: World, refusals: number): Promise<void> {
+  const enough = world.books.refused + refusals;
   const end = performance.now() + fullForMs;
-  while (load.answers < enough && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (world.books.refused < enough && performance.now() < end && !load.isHeld) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 /** The data directory is a small file system of its own, which somebody else fills and empties again. */
@@ -36,6 +39,7 @@ export const disk: Nemesis = {
   prepare: async (world) => {
     const at = world.dataDirectory;
     try {
+      if (world.cleanup.length > 0) throw new Error('another nemesis has the data directory');
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'bigpipe-chaos', at], { stdio: 'pipe' });
     } catch (error) {
       return `no file system can be mounted: ${String(error)}`;
@@ -50,7 +54,7 @@ export const disk: Nemesis = {
     const before = world.books.refused;
     world.undo.push(() => rm(file, { force: true }));
     await fill(file);
-    await whileAnswered(load, 200 + random.below(1000));
+    await untilRefused(load, world, 20 + random.below(200));
     const isKilled = random.below(3) === 0;
     if (isKilled) await world.kill();
     await rm(file, { force: true });

@@ -31,6 +31,8 @@ export interface WorldSettings {
   readonly config?: Config;
   readonly env?: Record<string, string>;
   readonly nodeArgs?: readonly string[];
+  /** Another build's main.js. */
+  readonly program?: string;
   readonly keptDeliveries?: number;
   /** Told of each event of the run. */
   readonly say?: (line: string) => void;
@@ -135,10 +137,16 @@ export class World {
 
   /** Throws when it does not start. */
   async start(): Promise<void> {
-    const { nodeArgs = [] } = this.settings;
+    const { nodeArgs = [], program } = this.settings;
     await this.writeConfig(this.config());
     const env = { ...this.settings.env, ...this.env };
-    const starting = BigpipeProcess.start({ directory: this.home, nodeArgs, keptLines, env });
+    const starting = BigpipeProcess.start({
+      directory: this.home,
+      nodeArgs,
+      keptLines,
+      env,
+      ...(program === undefined ? {} : { program }),
+    });
     let started: BigpipeProcess | null = null;
     const failed = starting.then((process) => {
       started = process;

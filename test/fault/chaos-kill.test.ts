@@ -1,0 +1,17 @@
+// kill -9, torn writes and stops under load, while receivers die, hang, lie and reject: the ledger finds no fault.
+import { expect, test } from 'vitest';
+import { brokenPromises } from '../support/chaos/report.ts';
+import { shortRun } from '../support/chaos/short-run.ts';
+
+test('kills under load: nothing lost, no key out of order, every repeat says crash', async () => {
+  const report = await shortRun({ only: ['kill', 'torn'], acts: 10 });
+  expect(brokenPromises(report)).toEqual([]);
+  expect(Object.keys(report.duplicates).filter((cause) => cause !== 'crash')).toEqual([]);
+  expect(report.accepted).toBeGreaterThan(500);
+}, 180_000);
+
+test('kills, stops and sick receivers: nothing lost, no key out of order, every repeat says why', async () => {
+  const report = await shortRun({ only: ['kill', 'term', 'stop', 'receivers', 'rejects', 'redrive'], acts: 24 });
+  expect(brokenPromises(report)).toEqual([]);
+  expect(report.dead).toBe(0);
+}, 180_000);
