@@ -67,7 +67,8 @@ export class Load {
       }
       const topic = random.pick(world.settings.topics);
       const destination = random.below(world.receivers.length);
-      const number = random.below(settings.keysOfCaller);
+      // Half of its calls have one key, so that lanes are deep somewhere.
+      const number = random.below(2) === 0 ? 0 : random.below(settings.keysOfCaller);
       // Its keyless calls have a lane of its own too: nothing is asked of their order.
       const key = random.next() < topic.keyedShare ? `k${caller}x${number}` : '';
       const isTaken = await this.callOnce(topic, destination, key);

@@ -4,12 +4,12 @@ import type { Behaviour, Mood } from './receiver.ts';
 
 const troubles: readonly Mood[] = ['slow', 'fails', 'silent', 'gone', 'lies'];
 
-/** Half of the time well. `rejects` fills the dead letter: a nemesis of its own. */
+/** A third of the time well. `rejects` fills the dead letter: a nemesis of its own. */
 export const receivers: Nemesis = {
   weight: 4,
   act: async (world, _load, random) => {
     const number = random.below(world.receivers.length);
-    const isWell = random.below(2) === 0;
+    const isWell = random.below(3) === 0;
     const mood = random.pick(troubles);
     const share = random.pick([0.05, 0.3, 1]);
     const behaviour: Behaviour = isWell ? world.calm : { mood, share, delayMs: 5 };
