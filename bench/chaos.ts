@@ -22,7 +22,8 @@ const { values } = parseArgs({
 });
 const names = values.nemesis.split(',').filter((name) => name !== '');
 const unknown = names.filter((name) => !(name in nemeses));
-if (unknown.length > 0) throw new Error(`no such nemesis: ${unknown}; there are ${Object.keys(nemeses).join(', ')}`);
+if (unknown.length > 0)
+  throw new Error(`no such nemesis: ${unknown.join(', ')}; there are ${Object.keys(nemeses).join(', ')}`);
 const seed = Number(values.seed);
 process.stdout.write(`seed ${seed}, nemeses ${names.join(' ')}\n`);
 const changes = JSON.parse(values.consumer) as Record<string, unknown>;

@@ -35,6 +35,8 @@ interface Entry {
   life: number;
   /** Its receiver gave bigpipe reason to put it among the dead letters. */
   mayBeDead: boolean;
+  /** It came back from the dead letter; what a kill left of it before that may come beside it, unless a lane holds it. */
+  wasRedriven: boolean;
 }
 
 interface Lane {
@@ -147,8 +149,9 @@ export class Books {
       this.fault('unnamed', `${id} came again without a word (attempt ${said.attempt}, life ${this.life})`);
     }
     if (isFirst && lane.isOrdered) this.checkBefore(lane, entry, id);
+    if (entry !== null && said.redelivery === 'redrive') entry.wasRedriven = true;
     for (const other of lane.live) {
-      if (lane.isOrdered || other.id === id) other.beside.push(id);
+      if (lane.isOrdered || (other.id === id && entry?.wasRedriven !== true)) other.beside.push(id);
     }
     lane.live.add(attempt);
     if (entry !== null && said.attempt >= said.maxAttempts) entry.mayBeDead = true;
@@ -287,4 +290,5 @@ const newEntry = (sequence: number): Entry => ({
   deliveredMs: 0,
   life: 0,
   mayBeDead: false,
+  wasRedriven: false,
 });

@@ -1,12 +1,12 @@
 // Power loss: what the system had not written to the disk yet is gone, and the program starts on what is there.
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Nemesis } from './nemesis.ts';
 import type { World } from './world.ts';
 
-const diskMegabytes = 192;
+const diskBytes = 192 * 1_048_576;
 const disks = new WeakMap<World, string>();
 
 const mount = (image: string, at: string) => execFileSync('mount', ['-o', 'loop', image, at], { stdio: 'pipe' });
@@ -22,7 +22,8 @@ export const power: Nemesis = {
     const image = join(home, 'disk');
     try {
       if (world.cleanup.length > 0) throw new Error('another nemesis has the data directory');
-      execFileSync('truncate', ['-s', `${diskMegabytes}M`, image]);
+      await writeFile(image, '');
+      await truncate(image, diskBytes);
       execFileSync('mkfs.ext4', ['-q', '-F', image], { stdio: 'pipe' });
       mount(image, world.dataDirectory);
     } catch (error) {
