@@ -4,7 +4,6 @@ import { ChaosRun } from '../test/support/chaos/chaos-run.ts';
 import { nemeses } from '../test/support/chaos/nemeses.ts';
 import { brokenPromises, textOfReport } from '../test/support/chaos/report.ts';
 import { usualTopics } from '../test/support/chaos/topics.ts';
-import type { ChaosTopic } from '../test/support/chaos/world.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,11 +26,10 @@ if (unknown.length > 0)
 const seed = Number(values.seed);
 process.stdout.write(`seed ${seed}, nemeses ${names.join(' ')}\n`);
 const changes = JSON.parse(values.consumer) as Record<string, unknown>;
-const changed = (topic: ChaosTopic): ChaosTopic => ({ ...topic, consumer: { ...topic.consumer, ...changes } });
 const run = new ChaosRun({
   seed,
-  // --consumer '{"poison":"park"}' changes how the ordered subscription is set.
-  topics: usualTopics.map((topic) => (topic.name === 'orders' ? changed(topic) : topic)),
+  // --consumer '{"poison":"park"}' changes how the subscriptions are set.
+  topics: usualTopics.map((topic) => ({ ...topic, consumer: { ...topic.consumer, ...changes } })),
   // So that a long run does not fill the disk.
   config: { 'broker.embedded.retention.ms': 5000, ...(JSON.parse(values.settings) as Record<string, unknown>) },
   receivers: 4,

@@ -22,6 +22,8 @@ interface Letters {
   readonly letters: readonly { readonly id: string | null; readonly partition: number; readonly offset: string }[];
 }
 
+type Backlogs = readonly { readonly topic: string; readonly backlog: Readonly<Record<string, number>> }[];
+
 const lookMs = 10;
 /** Without an answer to any caller for so long the next act comes all the same. */
 const quietMs = 3000;
@@ -54,14 +56,15 @@ export class ChaosRun {
       world.note('peace');
       await world.restore();
       const { lost, dead } = await this.settle();
-      const code = await world.terminate();
+      const left = await this.backlogLeft();
+      await world.terminate();
       return reportOf({
         world,
         acts: this.acts,
         skipped: this.skipped,
         lost,
         dead,
-        lastExitCode: code,
+        left,
         seconds: (performance.now() - startedMs) / 1000,
       });
     } finally {
@@ -159,6 +162,19 @@ export class ChaosRun {
     return ids;
   }
 
+  /** What the program says that it still has to do, once it has had time to see that it has not. */
+  private async backlogLeft(): Promise<string[]> {
+    const end = performance.now() + this.settings.patienceMs;
+    for (;;) {
+      const rows = (await this.world.manage('GET', '/subscriptions')) as Backlogs | null;
+      const left = (rows ?? []).flatMap(({ topic, backlog }) =>
+        Object.entries(backlog).flatMap(([what, count]) => (count === 0 ? [] : [`${topic} ${what} ${count}`])),
+      );
+      if (left.length === 0 || performance.now() > end) return left;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   /** True when a redrive sent something. */
   private async redriveAll(): Promise<boolean> {
     const { world, settings } = this;
@@ -166,6 +182,7 @@ export class ChaosRun {
     for (const { name } of settings.topics) {
       const path = `/dlq/${name}/${groupId}/redrive`;
       const order = { rate: 100_000, canary: 1, abortIfFailRate: 1 };
+      await world.manage('DELETE', path);
       if ((await world.manage('POST', path, order)) === null) continue;
       for (;;) {
         const report = (await world.manage('GET', path)) as { state: string; sent: number } | null;

@@ -8,7 +8,7 @@ export interface ReportParts {
   readonly skipped: readonly string[];
   readonly lost: readonly string[];
   readonly dead: number;
-  readonly lastExitCode: number | NodeJS.Signals;
+  readonly left: readonly string[];
   readonly seconds: number;
 }
 
@@ -28,6 +28,8 @@ export interface ChaosReport {
   readonly dead: number;
   /** Accepted, not delivered, and not among the dead letters. */
   readonly lost: readonly string[];
+  /** Of the backlog that the program tells, once all was delivered: nothing. */
+  readonly left: readonly string[];
   /** Second and further deliveries, by bigpipe-redelivery. */
   readonly duplicates: Readonly<Record<string, number>>;
   /** early and late are order violations, overlap two live attempts of a lane, unnamed a repeat without the header. */
@@ -39,7 +41,7 @@ export interface ChaosReport {
   readonly log: readonly string[];
 }
 
-export function reportOf({ world, acts, skipped, lost, dead, seconds }: ReportParts): ChaosReport {
+export function reportOf({ world, acts, skipped, lost, dead, left, seconds }: ReportParts): ChaosReport {
   const { books, settings, exitCodes, lines } = world;
   const codes: Record<string, number> = {};
   for (const code of exitCodes) codes[code] = (codes[code] ?? 0) + 1;
@@ -55,6 +57,7 @@ export function reportOf({ world, acts, skipped, lost, dead, seconds }: ReportPa
     delivered: books.delivered,
     dead,
     lost,
+    left,
     duplicates: Object.fromEntries(books.duplicates),
     faults: Object.fromEntries(faultKinds.map((kind) => [kind, books.count(kind)])),
     examples: books.examples,
@@ -68,6 +71,7 @@ export function reportOf({ world, acts, skipped, lost, dead, seconds }: ReportPa
 /** What breaks a promise; empty for a good run. */
 export function brokenPromises(report: ChaosReport): string[] {
   const broken = report.lost.length === 0 ? [] : [`${report.lost.length} lost, first ${report.lost[0]}`];
+  if (report.left.length > 0) broken.push(`backlog left: ${report.left.join(', ')}`);
   for (const [kind, count] of Object.entries(report.faults)) if (count > 0) broken.push(`${count} ${kind}`);
   for (const code of Object.keys(report.exitCodes)) {
     if (code !== '0') broken.push(`${report.exitCodes[code]} times SIGTERM ended with ${code}`);
