@@ -45,6 +45,9 @@ const run = new ChaosRun({
   redriveAtEnd: true,
   say: (line) => process.stdout.write(`${line}\n`),
 });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void run.close().finally(() => process.exit(1)));
+}
 const report = await run.run();
 process.stdout.write(`${textOfReport({ ...report, log: [] })}\n`);
 process.exitCode = brokenPromises(report).length === 0 ? 0 : 1;

@@ -41,6 +41,8 @@ interface Entry {
 
 interface Lane {
   readonly name: string;
+  readonly destination: number;
+  readonly givesUp: boolean;
   readonly isOrdered: boolean;
   next: number;
   /** Not delivered yet, oldest first. */
@@ -51,6 +53,8 @@ interface Lane {
 }
 
 export interface BooksSettings {
+  /** Topics whose calls go to the dead letter after some attempts, of which not all need arrive. */
+  readonly givingUp: ReadonlySet<string>;
   /** Delivered calls of which all is remembered; of older ones only that they were delivered. */
   readonly keptDeliveries: number;
   readonly now: () => number;
@@ -80,6 +84,8 @@ export class Books {
   /** Starts of the program so far. */
   life = 0;
   private readonly lanes = new Map<string, Lane>();
+  /** Destinations that cannot be reached. */
+  private readonly away = new Set<number>();
   private readonly recent = new Map<string, Entry>();
   /** By life: when it was killed. */
   private readonly killsMs = new Map<number, number>();
@@ -102,10 +108,10 @@ export class Books {
 
   /** The next sequence of a lane, which is sent now. */
   sending(topic: string, destination: number, key: string): string {
-    const lane = this.lane(laneOf({ topic, destination, key }), key !== '');
+    const lane = this.lane(topic, destination, key);
     const sequence = lane.next;
     lane.next += 1;
-    lane.open.set(sequence, newEntry(sequence));
+    lane.open.set(sequence, { ...newEntry(sequence), mayBeDead: lane.givesUp && this.away.has(destination) });
     return idOf({ topic, destination, key, sequence });
   }
 
@@ -173,6 +179,19 @@ export class Books {
     if (ending === 'delivered') this.deliver(lane, entry, attempt);
   }
 
+  /** From now on attempts may fail that nobody sees arrive. */
+  unreachable(destination: number): void {
+    this.away.add(destination);
+    for (const lane of this.lanes.values()) {
+      if (lane.destination !== destination || !lane.givesUp) continue;
+      for (const entry of lane.open.values()) entry.mayBeDead = true;
+    }
+  }
+
+  reachable(destination: number): void {
+    this.away.delete(destination);
+  }
+
   started(): void {
     this.life += 1;
     this.progressMs = this.settings.now();
@@ -229,9 +248,10 @@ export class Books {
     if (entry.state !== 'sent') this.retire(id, entry);
   }
 
-  /** A life that was not killed repeats nothing as `crash`. */
-  private checkCrash(id: string, { life, deliveredMs }: Entry): void {
+  /** A life that was not killed repeats nothing as `crash`; of a dead letter there may have been two, and one delivered. */
+  private checkCrash(id: string, { life, deliveredMs, mayBeDead }: Entry): void {
     const killedMs = this.killsMs.get(life);
+    if (killedMs === undefined && mayBeDead) return;
     if (killedMs === undefined) this.fault('crash-without-kill', `${id} came as crash, delivered in life ${life}`);
     else this.oldestCrashRepeatMs = Math.max(this.oldestCrashRepeatMs, killedMs - deliveredMs);
   }
@@ -270,10 +290,20 @@ export class Books {
     return this.laneOfId(id)?.open.get(sequenceOf(id)) ?? this.recent.get(id) ?? null;
   }
 
-  private lane(name: string, isOrdered: boolean): Lane {
+  private lane(topic: string, destination: number, key: string): Lane {
+    const name = laneOf({ topic, destination, key });
     const known = this.lanes.get(name);
     if (known !== undefined) return known;
-    const lane: Lane = { name, isOrdered, next: 0, open: new Map(), highest: -1, live: new Set() };
+    const lane: Lane = {
+      name,
+      destination,
+      givesUp: this.settings.givingUp.has(topic),
+      isOrdered: key !== '',
+      next: 0,
+      open: new Map(),
+      highest: -1,
+      live: new Set(),
+    };
     this.lanes.set(name, lane);
     return lane;
   }

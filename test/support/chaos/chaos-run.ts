@@ -73,6 +73,11 @@ export class ChaosRun {
     }
   }
 
+  /** For who is interrupted: nothing is left mounted, running or on the disk. */
+  close(): Promise<void> {
+    return this.world.close();
+  }
+
   private async prepare(): Promise<Record<string, number>> {
     const weights: Record<string, number> = {};
     for (const [name, nemesis] of Object.entries(this.settings.nemeses)) {

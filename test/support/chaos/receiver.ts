@@ -34,20 +34,22 @@ const lies: readonly { readonly text: string; readonly ending: Ending }[] = [
 
 export class ChaosReceiver {
   behaviour: Behaviour = wellBehaved;
+  private readonly number: number;
   private readonly books: Books;
   private readonly random: Seeded;
   private readonly bodyBytes: number;
   private server: Server | null = null;
   private port = 0;
 
-  private constructor(books: Books, random: Seeded, bodyBytes: number) {
+  private constructor(number: number, books: Books, random: Seeded, bodyBytes: number) {
+    this.number = number;
     this.books = books;
     this.random = random;
     this.bodyBytes = bodyBytes;
   }
 
-  static async start(books: Books, random: Seeded, bodyBytes: number): Promise<ChaosReceiver> {
-    const receiver = new ChaosReceiver(books, random, bodyBytes);
+  static async start(number: number, books: Books, random: Seeded, bodyBytes: number): Promise<ChaosReceiver> {
+    const receiver = new ChaosReceiver(number, books, random, bodyBytes);
     await receiver.listen();
     return receiver;
   }
@@ -59,8 +61,13 @@ export class ChaosReceiver {
 
   async become(behaviour: Behaviour): Promise<void> {
     this.behaviour = behaviour;
-    if (behaviour.mood === 'gone') await this.close();
-    else if (this.server === null) await this.listen();
+    if (behaviour.mood === 'gone') {
+      this.books.unreachable(this.number);
+      await this.close();
+    } else if (this.server === null) {
+      await this.listen();
+      this.books.reachable(this.number);
+    }
   }
 
   async close(): Promise<void> {

@@ -42,6 +42,8 @@ export const groupId = 'G1';
 export const secret = 'i am good';
 /** What is kept of the program's own log, and of the run's. */
 const keptLines = 2000;
+/** Retries that no run uses up. */
+const many = 100;
 const startWithinMs = 120_000;
 
 export class World {
@@ -65,7 +67,11 @@ export class World {
   constructor(settings: WorldSettings) {
     this.settings = settings;
     this.random = new Seeded(settings.seed);
-    this.books = new Books({ keptDeliveries: settings.keptDeliveries ?? 200_000, now: () => performance.now() });
+    const { keptDeliveries = 200_000, topics } = settings;
+    const givingUp = new Set(
+      topics.filter(({ consumer }) => Number(consumer['retries']) < many).map(({ name }) => name),
+    );
+    this.books = new Books({ givingUp, keptDeliveries, now: () => performance.now() });
   }
 
   get dataDirectory(): string {
@@ -95,7 +101,7 @@ export class World {
   async open(): Promise<void> {
     const { receivers, bodyBytes } = this.settings;
     for (let i = 0; i < receivers; i += 1) {
-      const receiver = await ChaosReceiver.start(this.books, this.random.part(`receiver ${i}`), bodyBytes);
+      const receiver = await ChaosReceiver.start(i, this.books, this.random.part(`receiver ${i}`), bodyBytes);
       await receiver.become(this.calm);
       this.receivers.push(receiver);
     }

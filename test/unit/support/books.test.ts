@@ -8,13 +8,13 @@ let now = 0;
 
 function newBooks(keptDeliveries = 1000): Books {
   now = 0;
-  const books = new Books({ keptDeliveries, now: () => now });
+  const books = new Books({ givingUp: new Set(['brief']), keptDeliveries, now: () => now });
   books.started();
   return books;
 }
 
-function accept(books: Books, key = 'k1', destination = 0): string {
-  const id = books.sending('t', destination, key);
+function accept(books: Books, key = 'k1', destination = 0, topic = 't'): string {
+  const id = books.sending(topic, destination, key);
   books.answered(id, 'accepted');
   return id;
 }
@@ -134,6 +134,18 @@ test('what comes behind a call that its receiver gave reason to bury is in order
   deliver(books, a, { redelivery: 'redrive' });
   deliver(books, b, { redelivery: 'redrive' });
   expect(faultsOf(books)).toEqual({});
+});
+
+test('calls to a receiver that cannot be reached may be given up unseen, where calls are given up', () => {
+  for (const topic of ['brief', 't']) {
+    const books = newBooks();
+    accept(books, 'k1', 0, topic);
+    books.unreachable(0);
+    accept(books, 'k1', 0, topic);
+    books.reachable(0);
+    deliver(books, accept(books, 'k1', 0, topic));
+    expect(faultsOf(books)).toEqual(topic === 'brief' ? {} : { early: 1 });
+  }
 });
 
 test('another body, a refused call that comes, and one that was never sent are told', () => {
