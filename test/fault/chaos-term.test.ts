@@ -11,5 +11,5 @@ test('restarts by SIGTERM under load lose nothing and repeat nothing', async () 
   expect(brokenPromises(report)).toEqual([]);
   expect(report.duplicates).toEqual({});
   expect(report.arrived).toBe(report.delivered);
-  expect(report.exitCodes).toEqual({ 0: 11 });
-}, 180_000);
+  expect(report.exitCodes).toEqual({ 0: (report.acts['term'] ?? 0) + 1 });
+}, 300_000);

@@ -23,10 +23,13 @@ export class Ledger {
       bigpipe.port,
       JSON.stringify({ acl, partition_key: '', id, data: id, ...fields }),
     );
-    if (answer === null) this.unknown.add(id);
-    else if (answer.errno === 0) this.accepted.add(id);
+    if (answer === null || answer === 'unreachable') {
+      this.unknown.add(id);
+      return false;
+    }
+    if (answer.errno === 0) this.accepted.add(id);
     else this.refused.set(id, answer);
-    return answer?.errno === 0;
+    return answer.errno === 0;
   }
 
   /** Closes the connections that are kept for later calls. */

@@ -8,8 +8,8 @@ export interface CallAnswer {
   readonly retryAfter: string | undefined;
 }
 
-/** Null when no whole answer came. */
-export function postCall(agent: Agent, port: number, text: string): Promise<CallAnswer | null> {
+/** Null when no whole answer came, `unreachable` when nobody listens: then nobody has the call. */
+export function postCall(agent: Agent, port: number, text: string): Promise<CallAnswer | 'unreachable' | null> {
   return new Promise((resolve) => {
     const options = { host: '127.0.0.1', port, path: '/rpc/call', method: 'POST', agent };
     const call = request(options, (response) => {
@@ -22,7 +22,7 @@ export function postCall(agent: Agent, port: number, text: string): Promise<Call
         resolve({ status: response.statusCode ?? 0, errno, error: error as string | undefined, retryAfter });
       });
     });
-    call.on('error', () => resolve(null));
+    call.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' ? 'unreachable' : null));
     call.end(text);
   });
 }

@@ -1,5 +1,6 @@
 // The books: what was accepted, what arrived, and at each arrival what must never be. Memory does not grow with the run.
 import { idOf, laneOf } from './call-name.ts';
+import { Tally } from './tally.ts';
 
 /** 2xx; another status; a status that means never; no answer, or none that can be read. */
 export type Ending = 'delivered' | 'failed' | 'rejected' | 'broken';
@@ -60,27 +61,8 @@ export interface BooksSettings {
   readonly now: () => number;
 }
 
-export const faultKinds = ['early', 'late', 'overlap', 'unnamed', 'changed', 'foreign', 'crash-without-kill'] as const;
-export type FaultKind = (typeof faultKinds)[number];
-
-const keptExamples = 20;
-
 export class Books {
-  accepted = 0;
-  refused = 0;
-  unknown = 0;
-  arrived = 0;
-  /** Calls that were answered 2xx at least once. */
-  delivered = 0;
-  /** Further 2xx answers, by what bigpipe said about them. */
-  readonly duplicates = new Map<string, number>();
-  readonly refusals = new Map<string, number>();
-  /** How long before the kill those were delivered that came again as `crash`: the longest. */
-  oldestCrashRepeatMs = 0;
-  longestStallMs = 0;
-  longestStallAtMs = 0;
-  readonly faults = new Map<FaultKind, number>();
-  readonly examples: string[] = [];
+  readonly tally = new Tally();
   /** Starts of the program so far. */
   life = 0;
   private readonly lanes = new Map<string, Lane>();
@@ -90,7 +72,6 @@ export class Books {
   /** By life: when it was killed. */
   private readonly killsMs = new Map<number, number>();
   private openAccepted = 0;
-  private progressMs = 0;
   private readonly settings: BooksSettings;
 
   constructor(settings: BooksSettings) {
@@ -100,10 +81,6 @@ export class Books {
   /** Accepted and not delivered. */
   get open(): number {
     return this.openAccepted;
-  }
-
-  count(kind: FaultKind): number {
-    return this.faults.get(kind) ?? 0;
   }
 
   /** The next sequence of a lane, which is sent now. */
@@ -120,39 +97,37 @@ export class Books {
     if (entry === null) return;
     entry.state = answer;
     entry.acceptedMs = this.settings.now();
-    if (answer === 'unknown') this.unknown += 1;
-    else this.accepted += 1;
+    if (answer === 'unknown') this.tally.unknown += 1;
+    else this.tally.accepted += 1;
     if (entry.deliveries > 0) this.retire(id, entry);
     else if (answer === 'accepted') this.opened();
   }
 
   refusedCall(id: string, why: string): void {
-    this.refused += 1;
-    this.refusals.set(why, (this.refusals.get(why) ?? 0) + 1);
+    this.tally.refuse(why);
     const entry = this.entryOf(id);
     if (entry === null) return;
     entry.state = 'refused';
-    if (entry.arrivals > 0) this.fault('foreign', `${id} was refused and had come`);
+    if (entry.arrivals > 0) this.tally.fault('foreign', `${id} was refused and had come`);
     this.retire(id, entry);
   }
 
   arrives(said: Arriving): Attempt {
     const { id } = said;
-    const now = this.settings.now();
-    this.arrived += 1;
+    this.tally.arrived += 1;
     const lane = this.laneOfId(id);
     const entry = lane === null ? null : this.entryOf(id);
     const attempt: Attempt = { id, lane, entry, said, beside: [], isOver: false };
     if (lane === null || sequenceOf(id) >= lane.next) {
-      this.fault('foreign', `${id} was never sent`);
+      this.tally.fault('foreign', `${id} was never sent`);
       return attempt;
     }
-    if (!said.isWhole) this.fault('changed', `${id} came with another body`);
-    if (entry?.state === 'refused') this.fault('foreign', `${id} was refused and came`);
+    if (!said.isWhole) this.tally.fault('changed', `${id} came with another body`);
+    if (entry?.state === 'refused') this.tally.fault('foreign', `${id} was refused and came`);
     const isFirst = entry !== null && entry.arrivals === 0;
     if (entry !== null) entry.arrivals += 1;
     if (!isFirst && said.redelivery === null) {
-      this.fault('unnamed', `${id} came again without a word (attempt ${said.attempt}, life ${this.life})`);
+      this.tally.fault('unnamed', `${id} came again without a word (attempt ${said.attempt}, life ${this.life})`);
     }
     if (isFirst && lane.isOrdered) this.checkBefore(lane, entry, id);
     if (entry !== null && said.redelivery === 'redrive') entry.wasRedriven = true;
@@ -161,7 +136,6 @@ export class Books {
     }
     lane.live.add(attempt);
     if (entry !== null && said.attempt >= said.maxAttempts) entry.mayBeDead = true;
-    if (now < this.progressMs) this.progressMs = now;
     return attempt;
   }
 
@@ -172,7 +146,7 @@ export class Books {
     const { lane, entry, id } = attempt;
     lane?.live.delete(attempt);
     if (ending !== 'broken') {
-      for (const other of attempt.beside) this.fault('overlap', `${other} came while ${id} was being answered`);
+      for (const other of attempt.beside) this.tally.fault('overlap', `${other} came while ${id} was being answered`);
     }
     if (lane === null) return;
     if (ending === 'rejected' && entry !== null) entry.mayBeDead = true;
@@ -194,7 +168,7 @@ export class Books {
 
   started(): void {
     this.life += 1;
-    this.progressMs = this.settings.now();
+    this.tally.restart(this.settings.now());
   }
 
   killed(): void {
@@ -217,7 +191,7 @@ export class Books {
     for (const { sequence, state, mayBeDead } of lane.open.values()) {
       if (sequence >= entry.sequence) return;
       if (state !== 'accepted' || mayBeDead) continue;
-      this.fault('early', `${id} came before ${lane.name}:${sequence} was settled`);
+      this.tally.fault('early', `${id} came before ${lane.name}:${sequence} was settled`);
       return;
     }
   }
@@ -226,7 +200,7 @@ export class Books {
     const now = this.settings.now();
     if (entry === null || entry.deliveries > 0) {
       const cause = said.redelivery ?? 'unnamed';
-      this.duplicates.set(cause, (this.duplicates.get(cause) ?? 0) + 1);
+      this.tally.repeat(cause);
       if (cause === 'crash' && entry !== null) this.checkCrash(id, entry);
       if (entry !== null) {
         entry.deliveries += 1;
@@ -236,15 +210,15 @@ export class Books {
       return;
     }
     if (lane.isOrdered && entry.sequence < lane.highest && !entry.mayBeDead) {
-      this.fault('late', `${id} was first delivered after ${lane.name}:${lane.highest}`);
+      this.tally.fault('late', `${id} was first delivered after ${lane.name}:${lane.highest}`);
     }
     lane.highest = Math.max(lane.highest, entry.sequence);
     entry.deliveries = 1;
     entry.deliveredMs = now;
     entry.life = this.life;
-    this.delivered += 1;
+    this.tally.delivered += 1;
     if (entry.state === 'accepted') this.openAccepted -= 1;
-    this.noteStall(now);
+    this.tally.progress(now);
     if (entry.state !== 'sent') this.retire(id, entry);
   }
 
@@ -252,8 +226,9 @@ export class Books {
   private checkCrash(id: string, { life, deliveredMs, mayBeDead }: Entry): void {
     const killedMs = this.killsMs.get(life);
     if (killedMs === undefined && mayBeDead) return;
-    if (killedMs === undefined) this.fault('crash-without-kill', `${id} came as crash, delivered in life ${life}`);
-    else this.oldestCrashRepeatMs = Math.max(this.oldestCrashRepeatMs, killedMs - deliveredMs);
+    if (killedMs === undefined)
+      this.tally.fault('crash-without-kill', `${id} came as crash, delivered in life ${life}`);
+    else this.tally.crashRepeat(killedMs - deliveredMs);
   }
 
   /** Delivered, or refused: it leaves its lane, and in time the books. */
@@ -264,21 +239,8 @@ export class Books {
   }
 
   private opened(): void {
-    if (this.openAccepted === 0) this.progressMs = this.settings.now();
+    if (this.openAccepted === 0) this.tally.restart(this.settings.now());
     this.openAccepted += 1;
-  }
-
-  private noteStall(now: number): void {
-    if (now - this.progressMs > this.longestStallMs) {
-      this.longestStallMs = now - this.progressMs;
-      this.longestStallAtMs = this.progressMs;
-    }
-    this.progressMs = now;
-  }
-
-  private fault(kind: FaultKind, text: string): void {
-    this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
-    if (this.examples.length < keptExamples) this.examples.push(`${kind}: ${text}`);
   }
 
   private laneOfId(id: string): Lane | null {

@@ -103,7 +103,8 @@ export class ChaosRun {
     const { world, load, settings } = this;
     const said = await settings.nemeses[name]?.act(world, load, random);
     this.acts.set(name, (this.acts.get(name) ?? 0) + 1);
-    const { accepted, delivered, open } = world.books;
+    const { tally, open } = world.books;
+    const { accepted, delivered } = tally;
     world.note(`${number} ${name}: ${said}; ${accepted} accepted, ${delivered} delivered, ${open} open`);
     if (world.bigpipe === null) await world.start();
   }
@@ -127,12 +128,12 @@ export class ChaosRun {
   private async settle(): Promise<{ lost: string[]; dead: number }> {
     const { world, settings } = this;
     for (;;) {
-      const { arrived } = world.books;
+      const { arrived } = world.books.tally;
       await this.untilQuiet();
       const dead = await this.deadLetters();
       const lost = world.books.missing().filter((id) => !dead.has(id));
       if (dead.size > 0 && settings.redriveAtEnd && (await this.redriveAll())) continue;
-      if (lost.length === 0 || world.books.arrived === arrived) return { lost, dead: dead.size };
+      if (lost.length === 0 || world.books.tally.arrived === arrived) return { lost, dead: dead.size };
     }
   }
 
@@ -141,8 +142,8 @@ export class ChaosRun {
     let last = -1;
     let sinceMs = performance.now();
     while (books.open > 0 && performance.now() - sinceMs < this.settings.patienceMs) {
-      if (books.arrived !== last) {
-        last = books.arrived;
+      if (books.tally.arrived !== last) {
+        last = books.tally.arrived;
         sinceMs = performance.now();
       } else if ((await this.deadLetters()).size >= books.open) return;
       await new Promise((resolve) => setTimeout(resolve, 200));

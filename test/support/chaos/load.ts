@@ -90,6 +90,10 @@ export class Load {
     });
     const answer = await postCall(this.agent, bigpipe.port, text);
     this.answers += 1;
+    if (answer === 'unreachable') {
+      books.refusedCall(id, answer);
+      return false;
+    }
     if (answer === null) books.answered(id, 'unknown');
     else if (answer.errno === 0) books.answered(id, 'accepted');
     else books.refusedCall(id, answer.error ?? `${answer.status}`);

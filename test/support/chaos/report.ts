@@ -1,5 +1,5 @@
 // What the books say at the end, as figures, as a verdict and as text.
-import { faultKinds } from './books.ts';
+import { faultKinds } from './tally.ts';
 import type { World } from './world.ts';
 
 export interface ReportParts {
@@ -42,7 +42,8 @@ export interface ChaosReport {
 }
 
 export function reportOf({ world, acts, skipped, lost, dead, left, seconds }: ReportParts): ChaosReport {
-  const { books, settings, exitCodes, lines } = world;
+  const { settings, exitCodes, lines } = world;
+  const { tally } = world.books;
   const codes: Record<string, number> = {};
   for (const code of exitCodes) codes[code] = (codes[code] ?? 0) + 1;
   return {
@@ -50,19 +51,19 @@ export function reportOf({ world, acts, skipped, lost, dead, left, seconds }: Re
     seconds,
     acts: Object.fromEntries(acts),
     skipped,
-    accepted: books.accepted,
-    refused: Object.fromEntries(books.refusals),
-    unknown: books.unknown,
-    arrived: books.arrived,
-    delivered: books.delivered,
+    accepted: tally.accepted,
+    refused: Object.fromEntries(tally.refusals),
+    unknown: tally.unknown,
+    arrived: tally.arrived,
+    delivered: tally.delivered,
     dead,
     lost,
     left,
-    duplicates: Object.fromEntries(books.duplicates),
-    faults: Object.fromEntries(faultKinds.map((kind) => [kind, books.count(kind)])),
-    examples: books.examples,
-    oldestCrashRepeatMs: Math.round(books.oldestCrashRepeatMs),
-    longestStallMs: Math.round(books.longestStallMs),
+    duplicates: Object.fromEntries(tally.duplicates),
+    faults: Object.fromEntries(faultKinds.map((kind) => [kind, tally.count(kind)])),
+    examples: tally.examples,
+    oldestCrashRepeatMs: Math.round(tally.oldestCrashRepeatMs),
+    longestStallMs: Math.round(tally.longestStallMs),
     exitCodes: codes,
     log: lines,
   };

@@ -24,7 +24,8 @@ export async function shortRun({ only, ...changes }: ShortRun): Promise<ChaosRep
     nemeses: Object.fromEntries(Object.entries(nemeses).filter(([name]) => only.includes(name))),
     mostAnswers: 500,
     acts: 12,
-    minutes: 2,
+    // A slow machine gets fewer acts, not more time.
+    minutes: 1,
     patienceMs: 40_000,
     redriveAtEnd: true,
     config: { 'broker.embedded.retention.ms': 5000 },

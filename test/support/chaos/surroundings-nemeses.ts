@@ -26,9 +26,9 @@ async function fill(file: string): Promise<void> {
 
 /** So many refusals, or some seconds. */
 async function untilRefused(load: Load, world: World, refusals: number): Promise<void> {
-  const enough = world.books.refused + refusals;
+  const enough = world.books.tally.refused + refusals;
   const end = performance.now() + fullForMs;
-  while (world.books.refused < enough && performance.now() < end && !load.isHeld) {
+  while (world.books.tally.refused < enough && performance.now() < end && !load.isHeld) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -51,14 +51,14 @@ export const disk: Nemesis = {
   },
   act: async (world, load, random) => {
     const file = join(world.dataDirectory, 'filler');
-    const before = world.books.refused;
+    const before = world.books.tally.refused;
     world.undo.push(() => rm(file, { force: true }));
     await fill(file);
     await untilRefused(load, world, 20 + random.below(200));
     const isKilled = random.below(3) === 0;
     if (isKilled) await world.kill();
     await rm(file, { force: true });
-    return `disk full for a while, ${world.books.refused - before} refused${isKilled ? ', killed on it' : ''}`;
+    return `disk full for a while, ${world.books.tally.refused - before} refused${isKilled ? ', killed on it' : ''}`;
   },
 };
 

@@ -1,7 +1,8 @@
 // The books themselves: invented histories, each of which they must judge rightly.
 import { expect, test } from 'vitest';
-import { type Attempt, Books, faultKinds } from '../../support/chaos/books.ts';
+import { type Attempt, Books } from '../../support/chaos/books.ts';
 import { scheduleOf } from '../../support/chaos/nemesis.ts';
+import { faultKinds } from '../../support/chaos/tally.ts';
 import { Seeded } from '../../support/seeded.ts';
 
 let now = 0;
@@ -32,7 +33,7 @@ function arrive(books: Books, id: string, { redelivery, attempt = 1, isWhole = t
 const deliver = (books: Books, id: string, words: Words = {}) => books.ended(arrive(books, id, words), 'delivered');
 
 const faultsOf = (books: Books) =>
-  Object.fromEntries(faultKinds.map((kind) => [kind, books.count(kind)]).filter(([, n]) => n !== 0));
+  Object.fromEntries(faultKinds.map((kind) => [kind, books.tally.count(kind)]).filter(([, n]) => n !== 0));
 
 test('a good history has no faults, also when a call comes before its answer', () => {
   const books = newBooks();
@@ -45,7 +46,7 @@ test('a good history has no faults, also when a call comes before its answer', (
   books.answered(early, 'accepted');
   expect(faultsOf(books)).toEqual({});
   expect(books.missing()).toEqual([]);
-  expect([books.accepted, books.delivered, books.open]).toEqual([3, 3, 0]);
+  expect([books.tally.accepted, books.tally.delivered, books.open]).toEqual([3, 3, 0]);
 });
 
 test('a call that never comes is missing; one without an answer is not, nor a refused one', () => {
@@ -86,8 +87,8 @@ test('a repeat of an older call is no violation when it says why, and counts by 
   books.started();
   deliver(books, a, { redelivery: 'crash' });
   expect(faultsOf(books)).toEqual({});
-  expect(Object.fromEntries(books.duplicates)).toEqual({ crash: 1 });
-  expect(books.oldestCrashRepeatMs).toBe(30);
+  expect(Object.fromEntries(books.tally.duplicates)).toEqual({ crash: 1 });
+  expect(books.tally.oldestCrashRepeatMs).toBe(30);
 });
 
 test('a repeat without a word is told, also of a call that the books have forgotten', () => {
@@ -98,7 +99,7 @@ test('a repeat without a word is told, also of a call that the books have forgot
   deliver(books, b);
   deliver(books, a);
   expect(faultsOf(books)).toEqual({ unnamed: 2 });
-  expect(Object.fromEntries(books.duplicates)).toEqual({ unnamed: 2 });
+  expect(Object.fromEntries(books.tally.duplicates)).toEqual({ unnamed: 2 });
 });
 
 test('a repeat as crash of what a life delivered that was not killed is told', () => {
@@ -155,8 +156,8 @@ test('another body, a refused call that comes, and one that was never sent are t
   books.refusedCall(refused, 'storage-full');
   deliver(books, refused);
   deliver(books, 't:d0:k1:99');
-  expect(books.count('changed')).toBe(1);
-  expect(books.count('foreign')).toBe(2);
+  expect(books.tally.count('changed')).toBe(1);
+  expect(books.tally.count('foreign')).toBe(2);
 });
 
 test('the longest stall is time without a delivery while something was open', () => {
@@ -167,7 +168,7 @@ test('the longest stall is time without a delivery while something was open', ()
   deliver(books, a);
   now = 9000;
   deliver(books, accept(books));
-  expect(books.longestStallMs).toBe(400);
+  expect(books.tally.longestStallMs).toBe(400);
 });
 
 test('the same seed gives the same schedule, another one another', () => {
