@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { brokenPromises } from '../support/chaos/report.ts';
 import { shortRun } from '../support/chaos/short-run.ts';
+import { patientTopics } from '../support/chaos/topics.ts';
 
 test('kills under load: nothing lost, no key out of order, every repeat says crash', async () => {
-  const report = await shortRun({ only: ['kill', 'torn'], acts: 10 });
+  const report = await shortRun({ only: ['kill', 'torn'], acts: 10, topics: patientTopics });
   expect(brokenPromises(report)).toEqual([]);
   expect(Object.keys(report.duplicates).filter((cause) => cause !== 'crash')).toEqual([]);
   expect(report.accepted).toBeGreaterThan(500);
