@@ -20,7 +20,7 @@ test('power loss: what was accepted was on the disk', async () => {
 test('power loss without fsync loses what was accepted, or the log as a whole', async (context) => {
   const config = { 'broker.embedded.fsync': false };
   // Hardly anything is delivered before the power goes.
-  const topics = usualTopics.map((topic) => ({ ...topic, consumer: { ...topic.consumer, rateLimit: 100 } }));
+  const topics = usualTopics.map((topic) => ({ ...topic, consumer: { ...topic.consumer, rateLimit: 5 } }));
   const run = shortRun({ only: ['power'], acts: 1, config, topics, patienceMs: 5000 });
   const loses = await run.then(
     ({ skipped, lost }) => {
