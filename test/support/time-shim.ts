@@ -1,8 +1,7 @@
 // The program's calendar clock, set at will: a library that stands before the C library's calls and adds an offset to them.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { Preload } from './preload.ts';
 
 /** The offset is eight bytes of a file that is mapped into the program, so that a jump is seen at once. */
 const source = `
@@ -42,22 +41,18 @@ int gettimeofday(struct timeval *restrict tv, void *restrict tz) {
 `;
 
 export class TimeShim {
-  private readonly directory = mkdtempSync(join(tmpdir(), 'bigpipe-time-'));
-  private readonly fd: number;
+  private readonly preload = new Preload(source);
+  private readonly file = join(this.preload.directory, 'offset');
+  private readonly fd = openSync(this.file, 'w+');
 
   /** Throws where there is no C compiler, or no Linux. */
   constructor() {
-    if (process.platform !== 'linux') throw new Error('LD_PRELOAD is for Linux');
-    const file = join(this.directory, 'shim.c');
-    writeFileSync(file, source);
-    execFileSync('cc', ['-shared', '-fPIC', '-o', join(this.directory, 'shim.so'), file, '-ldl'], { stdio: 'pipe' });
-    this.fd = openSync(join(this.directory, 'offset'), 'w+');
     this.setOffset(0);
   }
 
   /** What the program's environment needs. */
   get env(): Record<string, string> {
-    return { LD_PRELOAD: join(this.directory, 'shim.so'), TIME_OFFSET: join(this.directory, 'offset') };
+    return { LD_PRELOAD: this.preload.library, TIME_OFFSET: this.file };
   }
 
   /** Seconds from the true time on, at once. */
@@ -68,6 +63,6 @@ export class TimeShim {
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    this.preload.remove();
   }
 }
