@@ -36,6 +36,8 @@ interface Entry {
   life: number;
   /** Its receiver gave bigpipe reason to put it among the dead letters. */
   mayBeDead: boolean;
+  /** Of its first arrivals: attempt, redelivery, life of the program. */
+  heard: string;
   /** It came back from the dead letter; what a kill left of it before that may come beside it, unless a lane holds it. */
   wasRedriven: boolean;
 }
@@ -125,9 +127,12 @@ export class Books {
     if (!said.isWhole) this.tally.fault('changed', `${id} came with another body`);
     if (entry?.state === 'refused') this.tally.fault('foreign', `${id} was refused and came`);
     const isFirst = entry !== null && entry.arrivals === 0;
-    if (entry !== null) entry.arrivals += 1;
+    if (entry !== null) {
+      entry.arrivals += 1;
+      if (entry.arrivals <= 5) entry.heard += ` ${said.attempt} ${said.redelivery ?? '-'} in life ${this.life};`;
+    }
     if (!isFirst && said.redelivery === null) {
-      this.tally.fault('unnamed', `${id} came again without a word (attempt ${said.attempt}, life ${this.life})`);
+      this.tally.fault('unnamed', `${id} came again without a word:${entry?.heard ?? ' long after'}`);
     }
     if (isFirst && lane.isOrdered) this.checkBefore(lane, entry, id);
     if (entry !== null && said.redelivery === 'redrive') entry.wasRedriven = true;
@@ -283,4 +288,5 @@ const newEntry = (sequence: number): Entry => ({
   life: 0,
   mayBeDead: false,
   wasRedriven: false,
+  heard: '',
 });
