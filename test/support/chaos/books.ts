@@ -151,7 +151,8 @@ export class Books {
     const { lane, entry, id } = attempt;
     lane?.live.delete(attempt);
     if (ending !== 'broken') {
-      for (const other of attempt.beside) this.tally.fault('overlap', `${other} came while ${id} was being answered`);
+      for (const other of attempt.beside)
+        this.tally.fault('overlap', `${other} came while ${id} was being answered:${entry?.heard ?? ''}`);
     }
     if (lane === null) return;
     if (ending === 'rejected' && entry !== null) entry.mayBeDead = true;
