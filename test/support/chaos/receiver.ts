@@ -95,20 +95,26 @@ export class ChaosReceiver {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('error', () => undefined);
-    request.once('end', () => {
-      const { headers, socket } = request;
-      const id = String(headers['bigpipe-message-id']);
-      const attempt = this.books.arrives({
-        id,
-        attempt: Number(headers['bigpipe-attempt']),
-        maxAttempts: Number(headers['bigpipe-max-attempts']),
-        redelivery: (headers['bigpipe-redelivery'] as string | undefined) ?? null,
-        isWhole: Buffer.concat(chunks).toString() === bodyOf(id, this.bodyBytes),
-      });
-      // The other side has gone, or we cut it: nobody waits for the answer any more.
-      response.once('close', () => this.books.ended(attempt, 'broken'));
-      this.treat(attempt, response, socket);
+    // On a machine that is busy a request may be read long after its sender gave it up, and after the next attempt.
+    request.once('end', () =>
+      setImmediate(() => {
+        if (!request.socket.destroyed && !request.socket.readableEnded) this.arrived(request, response, chunks);
+      }),
+    );
+  }
+
+  private arrived({ headers, socket }: IncomingMessage, response: ServerResponse, chunks: readonly Buffer[]): void {
+    const id = String(headers['bigpipe-message-id']);
+    const attempt = this.books.arrives({
+      id,
+      attempt: Number(headers['bigpipe-attempt']),
+      maxAttempts: Number(headers['bigpipe-max-attempts']),
+      redelivery: (headers['bigpipe-redelivery'] as string | undefined) ?? null,
+      isWhole: Buffer.concat(chunks).toString() === bodyOf(id, this.bodyBytes),
     });
+    // The other side has gone, or we cut it: nobody waits for the answer any more.
+    response.once('close', () => this.books.ended(attempt, 'broken'));
+    this.treat(attempt, response, socket);
   }
 
   private treat(attempt: Attempt, response: ServerResponse, socket: Socket): void {
