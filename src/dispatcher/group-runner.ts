@@ -228,7 +228,7 @@ export class GroupRunner {
       this.takeParked(owned, batch);
       return;
     }
-    await this.parkedAreKnown(inlet);
+    await this.parkedAreKnown(inlet.owned);
     await this.adoption.complete(inlet);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
@@ -239,7 +239,7 @@ export class GroupRunner {
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
-  private async parkedAreKnown({ owned }: Inlet): Promise<void> {
+  private async parkedAreKnown(owned: OwnedPartition): Promise<void> {
     const window = owned.windowOf(this.letters.parkedLog.topic);
     const leftEnd = window === undefined ? 0n : (this.inlets.get(window)?.leftEnd ?? 0n);
     if (window !== undefined && window.nextOffset < leftEnd) await window.whenRead(leftEnd - 1n);
@@ -414,7 +414,15 @@ export class GroupRunner {
       clock,
       topic,
       windowSettings: this.windowSettings,
-      ownedOf: (partition) => this.partitions.get(partition),
+      // Parked keys are told to whoever has all of a partition.
+      ownedOf: (partition) => {
+        const owned = this.partitions.get(partition);
+        return owned?.windowOf(this.subscription.topic) === undefined ? undefined : owned;
+      },
+      whenKnown: async (partition) => {
+        const owned = this.partitions.get(partition);
+        if (owned !== undefined) await this.parkedAreKnown(owned);
+      },
       opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n, null)),
       offer: (work) => this.deliverer.offer(work),
       pump: () => this.deliverer.pump(),

@@ -40,7 +40,6 @@ const start = async (consumer: Record<string, unknown>, directory?: string): Pro
 
 const redeliveries = () => target.arrivals.map(({ headers }) => headers['bigpipe-redelivery']);
 
-// The mark of what was handed out is not believed for messages that seem to have been stored after the start.
 test('set back by an hour between the storing and a kill: the repeat says crash', async () => {
   shim?.setOffset(hour);
   const first = await start({ retries: 5, retryBackoff: [3_600_000] });
@@ -53,7 +52,6 @@ test('set back by an hour between the storing and a kill: the repeat says crash'
   expect(redeliveries()).toEqual([undefined, 'crash']);
 });
 
-// A delay topic waits until its message's time by the calendar, however far away that has become.
 test('set back by an hour while a retry waits on disk: it comes after its backoff all the same', async () => {
   shim?.setOffset(hour);
   const first = await start({ retries: 5, retryBackoff: [11_000] });

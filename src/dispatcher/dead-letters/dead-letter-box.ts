@@ -1,7 +1,7 @@
 // The dead letters of one subscription as an operator handles them: listed, read, purged, or noted as sent again.
 import type { Assignment, Broker, Membership } from '../../broker/broker.js';
 import { BigpipeError } from '../../message/errors.js';
-import type { StoredMessage } from '../../message/message.js';
+import { type StoredMessage, weightOf } from '../../message/message.js';
 import { SettledRanges } from './settled-ranges.js';
 
 /** Of each partition: offsets from `from` on, up to and without `to`; null for no bound. */
@@ -17,6 +17,8 @@ export interface LetterCount {
   readonly end: bigint;
 }
 
+/** Whoever asks for letters gets no more at a time, save for the batch in which it is passed. */
+const maxReadBytes = 16 * 1_048_576;
 /** Of what a commit may say, this is kept for letters that are under way. */
 const scatterReserveBytes = 1536;
 
@@ -160,10 +162,13 @@ export class DeadLetterBox {
 
   private async readPartition(partition: number, from: bigint, to: bigint, limit: number): Promise<StoredMessage[]> {
     const found: StoredMessage[] = [];
-    for (let at = from; at < to && found.length < limit; ) {
+    let weight = 0;
+    for (let at = from; at < to && found.length < limit && weight < maxReadBytes; ) {
       const { letters, nextOffset } = await this.next(partition, at);
       if (nextOffset <= at) break;
-      found.push(...letters.filter(({ offset }) => offset < to).slice(0, limit - found.length));
+      const wanted = letters.filter(({ offset }) => offset < to).slice(0, limit - found.length);
+      for (const letter of wanted) weight += weightOf(letter);
+      found.push(...wanted);
       at = nextOffset;
     }
     return found;

@@ -18,6 +18,8 @@ export interface LetterSenderParts {
   readonly windowSettings: WindowSettings;
   /** Undefined for a partition that is not ours. */
   readonly ownedOf: (partition: number) => OwnedPartition | undefined;
+  /** Resolves once it is known which keys of the partition are parked. */
+  readonly whenKnown: (partition: number) => Promise<void>;
   /** A window of letters is opened. */
   readonly opened: (window: PartitionWindow, owned: OwnedPartition) => void;
   /** The turn of this one has come, as far as its lane is concerned. */
@@ -44,6 +46,11 @@ export class LetterSender {
 
   owns(partition: number): boolean {
     return this.parts.ownedOf(partition) !== undefined;
+  }
+
+  /** Resolves once it is known which keys of the partition are parked. */
+  whenKnown(partition: number): Promise<void> {
+    return this.parts.whenKnown(partition);
   }
 
   /** The parked keys of a partition. */

@@ -145,6 +145,12 @@ export class Letters {
       done('lost');
       return;
     }
+    if (resent !== null) {
+      // It stands before the other letters of its key, and stays there.
+      owned.parked.park(lane, record, this.endOf(delivery.source.partition) - 1n, this.parts.clock.now());
+      done('stays');
+      return;
+    }
     await this.keep(delivery.source, note, signal, copies, (letter) => {
       if (letter === null) owned.parked.giveUpParking(lane);
       else {

@@ -34,11 +34,14 @@ export interface RedriveReport {
   readonly failed: number;
   /** Letters that stay because an earlier one of their parked key does. */
   readonly held: number;
+  /** Messages that came for parked keys since it began, and went behind their letters. */
+  readonly followed: number;
 }
 
 /** What is under way and unanswered beyond the canary, of all letters; and of letters under way, whatever their number. */
 const uncertainShare = 0.05;
 const maxUnderWay = 256;
+const maxBytesUnderWay = 4 * 1_048_576;
 /** How often it is looked whether answers have come. */
 const lookMs = 50;
 /** After a note that the broker refused. */
@@ -75,6 +78,8 @@ export class Redrive implements Resent {
   private delivered = 0;
   private failed = 0;
   private held = 0;
+  private followed = 0;
+  private bytesUnderWay = 0;
   /** Letters in their lanes or in flight. */
   private readonly underWay = new Set<Work>();
   /** Those of them that have not been tried yet. */
@@ -96,8 +101,8 @@ export class Redrive implements Resent {
   }
 
   get report(): RedriveReport {
-    const { id, state, reason, total, sent, delivered, failed, held } = this;
-    return { id, state, reason, total, sent, delivered, failed, held };
+    const { id, state, reason, total, sent, delivered, failed, held, followed } = this;
+    return { id, state, reason, total, sent, delivered, failed, held, followed };
   }
 
   /** True until the last of its letters has ended, also after it was stopped. */
@@ -116,7 +121,7 @@ export class Redrive implements Resent {
   }
 
   over(work: Work, how: 'settled' | 'stays'): void {
-    this.underWay.delete(work);
+    if (this.underWay.delete(work)) this.bytesUnderWay -= work.weight;
     const wasTried = !this.unanswered.delete(work);
     if (how === 'settled') {
       this.toSettle.push(work);
@@ -165,6 +170,7 @@ export class Redrive implements Resent {
     const { box, sender, order, clock } = this.parts;
     const { partition, from, to } = part;
     if (!sender.owns(partition) || !box.owns(partition)) return;
+    await sender.whenKnown(partition);
     this.partition = partition;
     this.lanes = new Set(sender.parkedLanes(partition));
     const { lanes } = this;
@@ -192,10 +198,11 @@ export class Redrive implements Resent {
     if (!isWanted && lane !== null) this.lanes.delete(lane);
     if (!isWanted) return;
     const isHeld = () => lane !== null && !this.lanes.has(lane);
-    if (!isHeld() && !(await this.mayGo())) return;
+    const isOfRange = letter.offset < to;
+    if (!isHeld() && !(await (isOfRange ? this.mayGo() : this.hasRoom()))) return;
     // While it waited an earlier one of its key may have failed.
-    if (!isHeld()) this.send(letter);
-    else if (letter.offset < to) this.held += 1;
+    if (isHeld()) this.held += isOfRange ? 1 : 0;
+    else this.send(letter, isOfRange);
   }
 
   /** Waits for the pace, and for what must be answered first; false when nothing more is sent. */
@@ -205,13 +212,20 @@ export class Redrive implements Resent {
     // All of the canary is answered before anything follows it; after that a few may be open.
     if (this.sent === canary) await this.answers(0);
     else if (this.sent > canary) await this.answers(Math.max(1, Math.floor(this.total * uncertainShare)) - 1);
-    while (this.goesOn && this.underWay.size >= maxUnderWay) await this.look();
+    if (!(await this.hasRoom())) return false;
     this.judge();
     await this.pace();
     return this.goesOn;
   }
 
-  private send(letter: StoredMessage): void {
+  /** What came for a parked key since the redrive began was never tried: it needs no pace, the gates have theirs. */
+  private async hasRoom(): Promise<boolean> {
+    while (this.goesOn && (this.underWay.size >= maxUnderWay || this.bytesUnderWay >= maxBytesUnderWay))
+      await this.look();
+    return this.goesOn;
+  }
+
+  private send(letter: StoredMessage, isOfRange: boolean): void {
     const { sender, box } = this.parts;
     if (!box.mayScatter(letter.partition)) {
       this.end(
@@ -225,9 +239,12 @@ export class Redrive implements Resent {
       this.held += 1;
       return;
     }
-    this.sent += 1;
     this.underWay.add(work);
-    this.unanswered.add(work);
+    this.bytesUnderWay += work.weight;
+    if (isOfRange) {
+      this.sent += 1;
+      this.unanswered.add(work);
+    } else this.followed += 1;
     sender.send(work);
   }
 

@@ -180,7 +180,8 @@ export class OffsetTracker<T> {
     const tail = follow + (copies === '' ? '' : `~${copies}`);
     const lengths: string[] = [];
     let room = maxBytes - head.length - tail.length;
-    if (room < 0) return '';
+    // What does not fit is not passed over in silence: whoever reads this lets everything follow, and looks for all copies.
+    if (room < 0) return fewestWords(head, maxBytes);
     let position = mark;
     for (const [first, end] of this.settledAboveMark(mark)) {
       const pair = `${(first - position).toString(36)}.${(end - first).toString(36)}`;
@@ -220,6 +221,11 @@ export class OffsetTracker<T> {
       if (end > ahead && ahead > mark) yield [ahead, end];
     }
   }
+}
+
+function fewestWords(head: string, maxBytes: number): string {
+  const text = `${head};0:*~0`;
+  return text.length <= maxBytes ? text : '';
 }
 
 function shownHandOut(mark: bigint, handOut: HandOut | null): string {
