@@ -67,7 +67,8 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused sends nothing, also in the first moment.
     await this.controlLog.open();
-    for (const subscription of this.configWatch.settings.subscriptions) await this.open(subscription);
+    // Side by side: on Kafka each join takes its time.
+    await Promise.all(this.configWatch.settings.subscriptions.map((subscription) => this.open(subscription)));
   }
 
   /**
@@ -149,7 +150,7 @@ export class Dispatcher implements Adjustable {
     await Promise.all(leaving.map((subscription) => this.close(subscription)));
     if (this.drained) return;
     await this.topics.ensure(topics);
-    for (const subscription of opening) if (!this.drained) await this.open(subscription);
+    await Promise.all(opening.map((subscription) => (this.drained ? undefined : this.open(subscription))));
   }
 
   private async open(subscription: SubscriptionSettings): Promise<void> {
