@@ -7,6 +7,7 @@ import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
+import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 
 @Module({
@@ -17,6 +18,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
     DeadLettersController,
     DelayController,
     ExplainController,
+    OffsetsController,
     SubscriptionsController,
   ],
 })
