@@ -46,12 +46,7 @@ export interface Answered {
 }
 
 /** On the management listener; asked again when bigpipe says that it was asked too often. */
-export function askManagement(
-  bigpipe: BigpipeProcess,
-  method: string,
-  path: string,
-  body?: object,
-): Promise<Answered> {
+export function askManagement(bigpipe: BigpipeProcess, method: string, path: string, body?: object): Promise<Answered> {
   const init: RequestInit = { method };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
