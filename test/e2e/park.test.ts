@@ -79,7 +79,8 @@ const untilOpen = (running: BigpipeProcess, open: number) =>
 const keysOf = async (running: BigpipeProcess) => (await keptLetters(running)).parkedKeys.map(({ key }) => key);
 
 /** Numbers of a key's bodies as they were first delivered. */
-const numbersOf = (key: string) => delivered.filter((body) => body.startsWith(key)).map((body) => Number(body.slice(1)));
+const numbersOf = (key: string) =>
+  delivered.filter((body) => body.startsWith(key)).map((body) => Number(body.slice(1)));
 
 const ascending = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 
@@ -241,7 +242,9 @@ test('parking where no dead letters are kept is refused at the start', async () 
     await writeFile(file, JSON.stringify(configOf({ poison: 'park', deadLetterTopic: false })));
     const { code, stdout, stderr } = await new MainProcess({ cwd: home, args: ['--config', file] }).ended;
     expect([code, stdout]).toEqual([78, []]);
-    expect(stderr).toContainEqual(expect.stringMatching(/^ {2}kafka\.consumer\.list\[0\]\.poison: found "park", allowed: /));
+    expect(stderr).toContainEqual(
+      expect.stringMatching(/^ {2}kafka\.consumer\.list\[0\]\.poison: found "park", allowed: /),
+    );
   } finally {
     await rm(home, { recursive: true, force: true });
   }

@@ -185,7 +185,12 @@ test(`${kills} kills among poison, parked keys, sick receivers and redrives: not
     return false;
   });
   const sum = (of: (target: MortalTarget) => number) => targets.reduce((all, target) => all + of(target), 0);
-  const repeats = Object.entries(Object.groupBy(targets.flatMap(({ repeatCauses }) => repeatCauses), (cause) => cause))
+  const repeats = Object.entries(
+    Object.groupBy(
+      targets.flatMap(({ repeatCauses }) => repeatCauses),
+      (cause) => cause,
+    ),
+  )
     .map(([cause, all]) => `${cause} ${all?.length}`)
     .join(', ');
   console.log(
