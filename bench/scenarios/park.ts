@@ -21,11 +21,11 @@ export interface ParkGoals {
 }
 
 export async function park(lab: Lab, goals: ParkGoals): Promise<Figure[]> {
-  const messages = lab.quick ? 60_000 : 150_000;
+  const messages = lab.quick ? 60_000 : 100_000;
   const pairs: { ours: number; limit: number }[] = [];
   let faults = 0;
   let letters = 0;
-  for (let pair = 0; pair < (lab.quick ? 2 : 5); pair += 1) {
+  for (let pair = 0; pair < (lab.quick ? 2 : 3); pair += 1) {
     const { ours, limit, parked, outOfPlace } = await sideBySide(lab, messages, pair % 2 === 0);
     pairs.push({ ours, limit });
     letters += parked;

@@ -19,7 +19,7 @@ export interface RedriveGoals {
 
 export async function redrive(lab: Lab, goals: RedriveGoals): Promise<Figure[]> {
   const letters = lab.quick ? 2000 : 5000;
-  const { receiver, origin } = await lab.scriptedReceiver({ ...wellBehaved, failing: 1 });
+  const { receiver, origin } = await lab.scriptedReceiver({ ...wellBehaved, refusedEvery: 1 });
   const directory = await lab.directory();
   await lab.fill(directory, `${origin}/hook`, letters);
   const app = await lab.app({ directory, concurrency: 100, consumer: { retries: 0 } });
