@@ -39,6 +39,8 @@ test.fails('two kills in a row do not let a part of the dead copies live again',
     return delivered;
   };
   const calls = Array.from({ length: messages }, (_, i) => lab.call(`${i}`, `k${i % keys}`, 'http://dead.example/'));
+  // The first owner has said what it may hand out.
+  await lab.until('its first commit is there', () => lab.clock.pending === 0);
   await lab.append(...calls);
   await rest();
   // Copies stand in the overflow, and no commit has said so.
