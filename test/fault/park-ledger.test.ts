@@ -10,13 +10,13 @@ import { until } from '../support/until.js';
 import { type SubscriptionStats, subscriptionStats, untilBacklog } from '../support/why-waiting.js';
 
 /** KILLS=… for a long run. */
-const kills = Number(process.env['KILLS'] ?? 6);
+const kills = Number(process.env['KILLS'] ?? 10);
 /** SEED=… runs one again. */
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
 const keys = 60;
 const callsOfKey = 8;
-/** Before the first kill, so that windows are full. */
-const firstCallsOfKey = 80;
+/** Before the first kill. FIRST_CALLS=80 fills the windows, so that much waits in the overflow. */
+const firstCallsOfKey = Number(process.env['FIRST_CALLS'] ?? 25);
 const destinations = 4;
 /** These get most of the calls, and are often dead. */
 const sickly = 2;
