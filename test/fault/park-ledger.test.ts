@@ -93,7 +93,7 @@ async function untilKill(running: BigpipeProcess, calling: Promise<unknown>): Pr
     await until('a key is parked', async () => performance.now() > endMs || (await keptLetters(running)).open > 0);
   }
   if (moment === 'while letters are sent again') {
-    for (const id of [...poisoned]) if (random(2) === 0) poisoned.delete(id);
+    for (const id of poisoned) if (random(2) === 0) poisoned.delete(id);
     const before = attempts();
     await startRedrive(running, { rate: random(2) === 0 ? 100_000 : 200, canary: 1, abortIfFailRate: 1 });
     const goal = before + random(400);

@@ -1,5 +1,6 @@
 // Copies of an owner that died, of which the next owner had read only the first ones when it died too.
 import { afterEach, expect, test, vi } from 'vitest';
+import type { MessageBatch } from '#src/broker/broker.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { overflowTopic } from '#src/message/side-topic.js';
 import { delivered, failed } from '../../../support/scripted-target.js';
@@ -53,7 +54,10 @@ test.fails('two kills in a row do not let a part of the dead copies live again',
   const slow = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const messagesOf = GroupRunner.prototype.messages;
+  const messagesOf = Reflect.get(GroupRunner.prototype, 'messages') as (
+    this: GroupRunner,
+    batch: MessageBatch,
+  ) => Promise<void>;
   vi.spyOn(GroupRunner.prototype, 'messages').mockImplementation(function (this: GroupRunner, one) {
     return one.topic === overflow && (one.messages[0]?.offset ?? 0n) >= batch ? slow : messagesOf.call(this, one);
   });
