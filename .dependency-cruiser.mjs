@@ -18,7 +18,8 @@ const mayImport = {
   'circuit-breaker': [...settings, 'policy'],
   dispatcher: [...settings, 'policy', 'circuit-breaker', 'target', 'broker'],
   health: [...settings, 'broker'],
-  management: [...settings, 'dispatcher', 'producer', 'broker'],
+  tracking: [...settings, 'broker'],
+  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker'],
 };
 
 /** Client library → the one folder that may use it. */

@@ -51,23 +51,30 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
 /** They share the names' space: a.b of group c and a of group b.c would be one. */
 function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: Faults): void {
   const again = repeatedClaims(consumers);
-  const topics = new Set(names);
-  for (const [what, topicOf] of [
-    ['dead-letter', deadLetterTopicOf],
-    ['overflow', byName(overflowTopic)],
-    ['parked', byName(parkedTopic)],
-    ...delayTiers.map((tier) => ['delay', byName((topic, group) => delayTopic(topic, group, tier))] as const),
-  ] as const) {
-    const own = consumers.map((entry) => topicOf(entry) ?? undefined);
-    repeated(own, (i) => {
-      if (again.has(i)) return;
-      faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(own[i])} is another entry's already`);
-    });
-    own.forEach((name, i) => {
-      if (name !== undefined && topics.has(name))
-        faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(name)} is in kafka.topics`);
-    });
-  }
+  const taken = new Map(names.map((name) => [name, { by: -1, text: 'in kafka.topics' }]));
+  taken.set(controlTopic, { by: -1, text: "bigpipe's own" });
+  consumers.forEach((entry, i) => {
+    if (again.has(i)) return;
+    for (const [what, name] of sideTopicsOf(entry)) {
+      const other = taken.get(name);
+      if (other === undefined) taken.set(name, { by: i, text: `its ${what} topic` });
+      else {
+        const text = other.by === -1 || other.by === i ? other.text : "another entry's already";
+        faults.push(`kafka.consumer.list[${i}]: its ${what} topic ${faults.shown(name)} is ${text}`);
+      }
+    }
+  });
+}
+
+function sideTopicsOf(entry: SubscriptionEntry): (readonly [what: string, name: string])[] {
+  const { topic, groupId } = entry;
+  const letters = deadLetterTopicOf(entry);
+  return [
+    ['overflow', overflowTopic(topic, groupId)],
+    ['parked', parkedTopic(topic, groupId)],
+    ...delayTiers.map((tier) => ['delay', delayTopic(topic, groupId, tier)] as const),
+    ...(typeof letters === 'string' ? [['dead-letter', letters] as const] : []),
+  ];
 }
 
 /** The indexes of entries whose topic and group stood before. */
@@ -79,11 +86,6 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
   );
   return again;
 }
-
-const byName =
-  (topicOf: (topic: string, group: string) => string) =>
-  ({ topic, groupId }: SubscriptionEntry) =>
-    topicOf(topic, groupId);
 
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {

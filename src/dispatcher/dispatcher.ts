@@ -67,7 +67,8 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused sends nothing, also in the first moment.
     await this.controlLog.open();
-    for (const subscription of this.configWatch.settings.subscriptions) await this.open(subscription);
+    // Side by side: on Kafka each join takes its time.
+    await Promise.all(this.configWatch.settings.subscriptions.map((subscription) => this.open(subscription)));
   }
 
   /**
@@ -121,8 +122,9 @@ export class Dispatcher implements Adjustable {
   }
 
   /** The state of a message in each subscription of its topic that is served here. */
-  explain(topic: string, partition: number, offset: bigint): Explanation[] {
-    return this.runnersOf(topic).flatMap((runner) => runner.view.explain(partition, offset) ?? []);
+  async explain(topic: string, partition: number, offset: bigint): Promise<Explanation[]> {
+    const found = await Promise.all(this.runnersOf(topic).map((runner) => runner.explain(partition, offset)));
+    return found.flatMap((explanation) => explanation ?? []);
   }
 
   /** Null when there is no such subscription here. */
@@ -148,7 +150,7 @@ export class Dispatcher implements Adjustable {
     await Promise.all(leaving.map((subscription) => this.close(subscription)));
     if (this.drained) return;
     await this.topics.ensure(topics);
-    for (const subscription of opening) if (!this.drained) await this.open(subscription);
+    await Promise.all(opening.map((subscription) => (this.drained ? undefined : this.open(subscription))));
   }
 
   private async open(subscription: SubscriptionSettings): Promise<void> {

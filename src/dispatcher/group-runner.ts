@@ -4,6 +4,7 @@ import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } fro
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
+import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
@@ -12,14 +13,16 @@ import { LetterSender } from './dead-letters/letter-sender.js';
 import { Letters } from './dead-letters/letters.js';
 import type { Redrive, RedriveOrder } from './dead-letters/redrive.js';
 import type { Gates } from './gates.js';
+import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
-import { DoubtfulCopies } from './overflow/doubtful-copies.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
-import { Inlet, type InletKind, Intake } from './window/intake.js';
+import { Inlet, type InletKind } from './window/inlet.js';
+import { Intake } from './window/intake.js';
 import { readMetadata } from './window/offset-tracker.js';
 import { OwnedPartition } from './window/owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
@@ -42,7 +45,10 @@ export interface RunnerParts {
 }
 
 export class GroupRunner {
-  /** The topics it reads, in the order in which they must be handed over: which keys are parked, the subscription's own, what was moved from it. */
+  /**
+   * The topics it reads, in the order in which they must be handed over: dead letters, which keys are parked, the
+   * subscription's own, what was moved from it.
+   */
   readonly topics: readonly string[];
   readonly view: SubscriptionView;
   readonly letters: Letters;
@@ -55,6 +61,7 @@ export class GroupRunner {
   private readonly delayed = new DelayedNotes();
   private readonly intake: Intake;
   private readonly committer: Committer;
+  private readonly adoption: Adoption;
   private readonly windowSettings: WindowSettings;
   /** Of the last redrive. */
   private sender: LetterSender | null = null;
@@ -75,7 +82,6 @@ export class GroupRunner {
     const { windows, partitions, delayed } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
-    this.committer = new Committer({ broker, clock, windows, report });
     this.deliverer = new Deliverer({
       subscription,
       clock,
@@ -116,8 +122,24 @@ export class GroupRunner {
       this.windowSettings,
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
-    this.topics = [letters.parkedLog.topic, ...topics];
-    this.view = new SubscriptionView({ subscription, broker, clock, deliverer, topics, windows, partitions, delayed });
+    const ofLetters = letters.box === null ? [] : [letters.box.topic];
+    const copyTopics = [mover.overflowTopic, ...mover.delayTopics, ...ofLetters];
+    const { windowSettings } = this;
+    this.committer = new Committer({ broker, clock, windows, copyTopics, report });
+    this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
+    this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
+    const letterWindows = () => this.sender?.openWindows ?? [];
+    this.view = new SubscriptionView({
+      subscription,
+      broker,
+      clock,
+      deliverer,
+      topics,
+      windows,
+      letterWindows,
+      partitions,
+      delayed,
+    });
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -144,6 +166,14 @@ export class GroupRunner {
     return true;
   }
 
+  /** Where the message of a place is now; null when its partition is not ours. Looks among the dead letters too. */
+  async explain(partition: number, offset: bigint): Promise<Explanation | null> {
+    const explanation = this.view.explain(partition, offset);
+    if (explanation?.state !== 'settled' && explanation?.state !== 'settled or in the overflow') return explanation;
+    const letter = await this.letters.find({ topic: this.subscription.topic, partition, offset });
+    return letter === null ? explanation : explainLetter(explanation, letter);
+  }
+
   /** Null while another one is under way, or when the subscription keeps no dead letters. */
   startRedrive(order: RedriveOrder): Redrive | null {
     const { box, redrive } = this.letters;
@@ -157,33 +187,36 @@ export class GroupRunner {
     const { box, redrive } = this.letters;
     if (box === null || redrive?.isUnderWay === true) return null;
     const purged = await box.purge(range);
-    for (const { partition } of box.partsOf(range)) this.letEmptyReturn(partition);
+    for (const { partition } of box.partsOf(range)) await this.freeEmptyLanes(partition);
     return purged;
   }
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const { topic, partition, start } = assignment;
-      const kind = this.kindOf(topic);
-      if (kind === 'parked') this.partitions.set(partition, new OwnedPartition());
-      const owned = this.partitions.get(partition) as OwnedPartition;
-      const { spilled, followFrom, handOut, doubtful } = readMetadata(start.offset, start.metadata);
-      owned.spills.addLeft(spilled);
-      const copies = new DoubtfulCopies(doubtful);
-      const leftEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
-      // After a clean end nothing was being moved.
-      if (handOut?.cause === 'crash') copies.add({ leftEnd, first: start.offset, end: handOut.end });
-      const end = this.endOf(assignment);
-      const window = new PartitionWindow(assignment, this.windowSettings, end);
-      owned.add(window, copies);
-      const inlet = new Inlet(window, owned, kind, end, followFrom);
-      this.inlets.set(window, inlet);
-      this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
-      this.intake.checkWhatWasLeft(inlet);
-      // The mark of what may be handed out stands before the first message comes.
-      window.isDirty = true;
+      const { topic, partition } = assignment;
+      if (topic === this.topics[0]) this.partitions.set(partition, new OwnedPartition());
+      this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
+      if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
+      else this.openWindow(membership, assignment);
     }
     this.committer.soon();
+  }
+
+  private openWindow(membership: Membership, assignment: Assignment): void {
+    const { topic, partition, start } = assignment;
+    const owned = this.partitions.get(partition) as OwnedPartition;
+    const { spilled, followFrom, copies } = readMetadata(start.offset, start.metadata);
+    owned.spills.addLeft(spilled);
+    const end = this.endOf(assignment);
+    const window = new PartitionWindow(assignment, this.windowSettings, end);
+    owned.add(window);
+    const copyNote = copies === '' ? null : copies;
+    const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
+    this.inlets.set(window, inlet);
+    this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
+    this.intake.checkWhatWasLeft(inlet);
+    // What may be handed out is told before the first message comes.
+    window.isDirty = true;
   }
 
   /** The next batch of the partition comes when the promise has resolved. */
@@ -195,7 +228,9 @@ export class GroupRunner {
       this.takeParked(owned, batch);
       return;
     }
-    await this.parkedAreKnown(inlet);
+    await this.parkedAreKnown(inlet.owned);
+    await this.adoption.complete(inlet);
+    if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
@@ -204,28 +239,32 @@ export class GroupRunner {
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
-  private async parkedAreKnown({ owned }: Inlet): Promise<void> {
+  private async parkedAreKnown(owned: OwnedPartition): Promise<void> {
     const window = owned.windowOf(this.letters.parkedLog.topic);
     const leftEnd = window === undefined ? 0n : (this.inlets.get(window)?.leftEnd ?? 0n);
     if (window !== undefined && window.nextOffset < leftEnd) await window.whenRead(leftEnd - 1n);
   }
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
-    const { letters, intake } = this;
     const wasLeft = window.nextOffset < inlet.leftEnd;
-    for (const stored of messages) intake.takeParked(inlet, stored, letters.endOf(partition));
-    // Of what was parked before all letters may have gone since.
-    if (wasLeft && nextOffset >= inlet.leftEnd) this.letEmptyReturn(partition);
+    for (const stored of messages) this.letters.takeParked(inlet, stored);
     window.readUpTo(nextOffset);
     this.committer.soon();
+    if (wasLeft && nextOffset >= inlet.leftEnd) void this.freeEmptyLanes(partition);
   }
 
-  /** Parked keys without any letter go on. */
-  private letEmptyReturn(partition: number): void {
+  /** Never rejects: who stays parked goes on with the next redrive. */
+  private async freeEmptyLanes(partition: number): Promise<void> {
     const { box } = this.letters;
-    if (box?.isEmpty(partition) !== true) return;
-    const sender = this.newSender(box.topic);
-    sender.letReturn(partition, new Set(sender.parkedLanes(partition)), box.endOf(partition));
+    if (box === null) return;
+    try {
+      await this.letters.freeEmptyLanes(partition, this.newSender(box.topic));
+    } catch (error) {
+      this.parts.report('dead letters could not be looked through for parked keys', {
+        partition,
+        error: textOf(error),
+      });
+    }
   }
 
   /** In a delay topic the first one is always the first whose time comes. */
@@ -243,7 +282,9 @@ export class GroupRunner {
       if (this.draining || window.closed) return;
       const origin = sideNoteOf(stored.headers)?.origin;
       if (origin !== undefined) this.delayed.delete(partition, origin.offset);
-      this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
+      await this.committer.promise(owned, stored.offset + 1n);
+      if (!this.draining && !window.closed)
+        this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
     }
     if (!this.draining && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
   }
@@ -269,32 +310,31 @@ export class GroupRunner {
     this.deliverer.pump();
   }
 
-  /** Lets what is in flight end, commits, and forgets the partitions. */
+  /**
+   * Lets what is in flight end, commits, and forgets the partitions. With the first topic of a partition's number all of
+   * them come to rest, so that nothing is written to one that has been handed over.
+   */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const leaving = partitions.flatMap((partition) => this.windows.get(windowName(partition)) ?? []);
-    const own = partitions.filter(({ topic }) => topic === this.subscription.topic);
-    // What was moved from it goes with it, and nothing waits for its time any more.
-    for (const partition of own) {
-      for (const topic of this.topics) this.windows.get(windowName({ ...partition, topic }))?.window.close();
-    }
-    if (own.length > 0) this.letters.redrive?.stop();
-    await this.release(leaving);
-    for (const partition of partitions) {
-      this.windows.delete(windowName(partition));
-      if (partition.topic === this.subscription.topic) this.partitions.delete(partition.partition);
+    const numbers = new Set(partitions.map(({ partition }) => partition));
+    const affected = [...this.windows.values()].filter(({ window }) => numbers.has(window.partition.partition));
+    this.letters.redrive?.stop('partitions moved to another node: start it again there, or here once they are back');
+    await this.release(affected);
+    for (const { topic, partition } of partitions) {
+      this.windows.delete(windowName({ topic, partition }));
+      if (topic === this.letters.box?.topic) this.letters.box.revoked(partition);
+      this.partitions.delete(partition);
     }
   }
 
   /** No new attempt; those in flight end, at most for the receivers' timeout; then everything is committed. */
   async drain(): Promise<void> {
     this.draining = true;
-    this.letters.redrive?.stop();
+    this.letters.redrive?.stop('bigpipe is draining');
     this.deliverer.stop();
     this.committer.stop();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
     this.windows.clear();
-    await this.letters.close();
   }
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
@@ -305,7 +345,8 @@ export class GroupRunner {
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const window of windows) window.abort.abort();
-    await within(clock, drainGraceMs, this.letters.redrive?.whenSettled() ?? Promise.resolve());
+    const { redrive } = this.letters;
+    if (redrive !== null && !(await within(clock, drainGraceMs, redrive.whenSettled()))) redrive.giveUpSettling();
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 
@@ -321,9 +362,10 @@ export class GroupRunner {
   }
 
   /** A copy elsewhere is durable: the message goes on from there. It left its lane before. */
-  private moved({ work, owned, to }: Move, offset: bigint): void {
+  private moved({ work, owned, to, message }: Move, offset: bigint): void {
     const { window, lane, delivery } = work;
     window.settle(work);
+    owned.copies.copied(message.topic, offset);
     if (to === 'dead letter') {
       owned.parked.moved(lane as string, delivery.side !== null, offset);
       this.parts.client.deadLetters += 1;
@@ -372,8 +414,16 @@ export class GroupRunner {
       clock,
       topic,
       windowSettings: this.windowSettings,
-      ownedOf: (partition) => this.partitions.get(partition),
-      opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n)),
+      // Parked keys are told to whoever has all of a partition.
+      ownedOf: (partition) => {
+        const owned = this.partitions.get(partition);
+        return owned?.windowOf(this.subscription.topic) === undefined ? undefined : owned;
+      },
+      whenKnown: async (partition) => {
+        const owned = this.partitions.get(partition);
+        if (owned !== undefined) await this.parkedAreKnown(owned);
+      },
+      opened: (window, owned) => this.inlets.set(window, new Inlet(window, owned, 'letter', 0n, 0n, null)),
       offer: (work) => this.deliverer.offer(work),
       pump: () => this.deliverer.pump(),
       withdraw: (works) => this.deliverer.withdraw(works),

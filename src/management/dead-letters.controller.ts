@@ -105,7 +105,7 @@ export class DeadLettersController {
   @RouteConstraints(managementListener)
   stop(@Param() place: Fields): RedriveReport {
     const redrive = this.redriveOf(place);
-    redrive.stop();
+    redrive.stop('stopped by an operator');
     return redrive.report;
   }
 

@@ -1,4 +1,4 @@
-// GET /explain: why a message is not delivered yet.
+// GET /explain: where a message is, and why it is not delivered yet.
 import { BadRequestException, Controller, Get, NotFoundException, Query } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { Broker } from '../broker/broker.js';
@@ -6,6 +6,7 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { Explanation } from '../dispatcher/view/explain.js';
 import { managementListener } from '../message/listener.js';
+import { MessageFinder } from '../tracking/message-finder.js';
 
 const usage = 'give id, or topic, partition and offset';
 
@@ -15,26 +16,43 @@ export class ExplainController {
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
     private readonly configWatch: ConfigWatch,
+    private readonly finder: MessageFinder,
   ) {}
 
   @Get()
   @RouteConstraints(managementListener)
-  explain(@Query() query: Readonly<Record<string, unknown>>): { deliveries: Explanation[] } {
+  async explain(@Query() query: Readonly<Record<string, unknown>>): Promise<{ deliveries: Explanation[] }> {
     const { id, topic, partition, offset } = query;
-    if (typeof id === 'string') return { deliveries: this.byId(id) };
+    if (typeof id === 'string') return { deliveries: await this.byId(id, topic) };
     if (typeof topic !== 'string') throw new BadRequestException(usage);
-    return { deliveries: this.byPosition(topic, wholeOf('partition', partition), BigInt(wholeOf('offset', offset))) };
+    const at = BigInt(wholeOf('offset', offset));
+    return { deliveries: await this.byPosition(topic, wholeOf('partition', partition), at) };
   }
 
-  private byId(id: string): Explanation[] {
-    const deliveries = this.dispatcher.explainId(id);
-    if (deliveries.length > 0) return deliveries;
+  /** First among what is under way, then in the log. */
+  private async byId(id: string, topic: unknown): Promise<Explanation[]> {
+    const waiting = this.dispatcher.explainId(id);
+    if (waiting.length > 0) return waiting;
+    const names = new Set(this.configWatch.settings.subscriptions.map((subscription) => subscription.topic));
+    const topics = typeof topic === 'string' ? [topic] : [...names];
+    const unknown = topics.find((name) => !names.has(name));
+    if (unknown !== undefined) throw new NotFoundException(`no subscription reads the topic ${unknown}`);
+    const { messages, isWhole } = await this.finder.find(id, topics);
+    const found = await Promise.all(
+      messages.map(async (message) => {
+        const deliveries = await this.dispatcher.explain(message.topic, message.partition, message.offset);
+        return deliveries.map((delivery) => ({ ...delivery, id }));
+      }),
+    );
+    if (messages.length > 0) return found.flat();
     throw new NotFoundException(
-      `no message with the id ${id} is read and unsettled: it is settled, or not read yet; ask by topic, partition and offset`,
+      isWhole
+        ? `no message with the id ${id} is in the log: it was never stored, or retention has taken it`
+        : `no message with the id ${id} is among the newest ones; ids that callers choose are found only there: ask by topic, partition and offset`,
     );
   }
 
-  private byPosition(topic: string, partition: number, offset: bigint): Explanation[] {
+  private byPosition(topic: string, partition: number, offset: bigint): Promise<Explanation[]> {
     const { subscriptions } = this.configWatch.settings;
     const subscription = subscriptions.find((one) => one.topic === topic);
     if (subscription === undefined) throw new NotFoundException(`no subscription reads the topic ${topic}`);

@@ -1,14 +1,23 @@
 // The operator's door, on its own port.
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
+import { TrackingModule } from '../tracking/tracking.module.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
+import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 
 @Module({
-  imports: [DispatcherModule],
-  controllers: [BrokerController, ConfigController, DeadLettersController, ExplainController, SubscriptionsController],
+  imports: [DispatcherModule, TrackingModule],
+  controllers: [
+    BrokerController,
+    ConfigController,
+    DeadLettersController,
+    DelayController,
+    ExplainController,
+    SubscriptionsController,
+  ],
 })
 export class ManagementModule {}

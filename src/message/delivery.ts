@@ -83,6 +83,14 @@ export function deliveryOf(
   };
 }
 
+/**
+ * Milliseconds until it may be sent, 0 or less for now. Not longer than it was to wait when it was stored where it stands,
+ * whatever was done to the machine's clock since.
+ */
+export function leftToWaitMs({ notBeforeMs, source }: Delivery, nowMs: number): number {
+  return notBeforeMs === 0 ? 0 : Math.min(notBeforeMs - nowMs, notBeforeMs - source.timestampMs);
+}
+
 function redeliveryOf(side: SideNote | undefined): Redelivery | null {
   return redeliveries.find((reason) => reason === side?.redelivery) ?? null;
 }

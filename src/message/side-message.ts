@@ -64,7 +64,8 @@ export function sideNoteOf(headers: MessageHeaders): SideNote | null | undefined
 
 const placeOf = ({ topic, partition, offset }: Position) => `${topic}/${partition}/${offset}`;
 
-function positionOf(text: string | undefined): Position | null {
+/** Null for what is no place. */
+export function positionOf(text: string | undefined): Position | null {
   const parts = /^([^/ ]+)\/(\d{1,6})\/(\d{1,18})$/.exec(text ?? '');
   return parts === null
     ? null

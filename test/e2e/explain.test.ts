@@ -209,7 +209,10 @@ test('a message that is not read yet says how many come before it, and what fill
   expect(waitingFor.map(({ reason }) => reason)).toEqual(['backlog', 'window']);
   expect(waitingFor[0]?.detail).toMatch(/^\d+ messages of the partition come before it$/);
   expect(waitingFor[1]?.detail).toContain('the oldest is unread-0');
-  expect((await getExplain(bigpipe, { id: `unread-${count - 1}` })).status).toBe(404);
+  expect(await explain(bigpipe, { id: `unread-${count - 1}` })).toMatchObject({
+    state: 'unread',
+    offset: `${count - 1}`,
+  });
   const row = await subscriptionStats(bigpipe, 'unread');
   const { unread = 0, inFlight = 0, concurrency = 0, ...others } = waitingCounts(row);
   expect(unread).toBeGreaterThan(0);
@@ -217,7 +220,7 @@ test('a message that is not read yet says how many come before it, and what fill
   expect(unread + inFlight + concurrency).toBe(count);
 });
 
-test('a settled message is settled, by position; by id nobody knows it any more', async () => {
+test('a settled message is settled, by position and by id; what was never stored is nowhere', async () => {
   await call('settled', 'settled-0', quick.url('/well'));
   await untilBacklog(bigpipe, {}, 'settled');
   const position = { topic: 'settled', partition: '0', offset: '0' };
@@ -226,9 +229,10 @@ test('a settled message is settled, by position; by id nobody knows it any more'
     return now.state === 'settled' ? now : null;
   });
   expect([state, waitingFor]).toEqual(['settled', []]);
-  const response = await getExplain(bigpipe, { id: 'settled-0' });
+  expect(await explain(bigpipe, { id: 'settled-0' })).toMatchObject({ ...position, partition: 0, state: 'settled' });
+  const response = await getExplain(bigpipe, { id: 'settled-1' });
   expect(response.status).toBe(404);
-  expect(await response.text()).toContain('settled-0');
+  expect(await response.text()).toContain('settled-1');
 });
 
 test('each subscription of a topic has its own answer', async () => {

@@ -1,13 +1,11 @@
 // A disk that fails to sync: from then on nothing is acknowledged, and everybody who asks is told.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
 import { settleAll } from '../support/log-lab.js';
+import { Preload } from '../support/preload.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -33,18 +31,15 @@ STANDS_BEFORE(fsync)
 STANDS_BEFORE(fdatasync)
 `;
 
-const workshop = mkdtempSync(join(tmpdir(), 'bigpipe-shim-'));
-const shim = join(workshop, 'shim.so');
+let preload: Preload | null = null;
 
 /** Why the shim cannot be had; null when it is there. */
 function whyNoShim(): string | null {
-  if (process.platform !== 'linux') return 'LD_PRELOAD is for Linux';
   try {
-    writeFileSync(join(workshop, 'shim.c'), source);
-    execFileSync('cc', ['-shared', '-fPIC', '-o', shim, join(workshop, 'shim.c'), '-ldl'], { stdio: 'pipe' });
+    preload = new Preload(source);
     return null;
   } catch (error) {
-    return `no C compiler that builds it: ${String(error)}`;
+    return String(error);
   }
 }
 
@@ -60,7 +55,7 @@ beforeEach(async (context) => {
   if (reason !== null) context.skip(reason);
   target = await TargetServer.start();
   ledger = new Ledger();
-  trigger = join(workshop, `trigger-${Math.random()}`);
+  trigger = join(preload?.directory ?? '', `trigger-${Math.random()}`);
 });
 
 afterEach(async () => {
@@ -71,10 +66,13 @@ afterEach(async () => {
   await target.close();
 });
 
-afterAll(() => rmSync(workshop, { recursive: true, force: true }));
+afterAll(() => preload?.remove());
 
 const startWithShim = (changes: Record<string, unknown> = {}) =>
-  BigpipeProcess.start({ config: baseConfig(changes), env: { LD_PRELOAD: shim, FAIL_SYNC: trigger } });
+  BigpipeProcess.start({
+    config: baseConfig(changes),
+    env: { LD_PRELOAD: preload?.library ?? '', FAIL_SYNC: trigger },
+  });
 
 const statusOf = async (url: string) => {
   const answer = await fetch(url);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
+import { Seeded, seedOfRun } from '../support/seeded.js';
 import { hasConnections } from '../support/sockets.js';
 import { type Arrival, TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
@@ -17,21 +18,10 @@ const maxAttempts = 3;
 const timeoutMs = 400;
 const failing = 0.2;
 const longestAnswerMs = 20;
-/** SEED=… runs one again. */
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
+const seed = seedOfRun();
 
-/** mulberry32: the same numbers for the same seed. */
-function randomOf(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = randomOf(seed);
+const seeded = new Seeded(seed);
+const random = () => seeded.next();
 const targets: TargetServer[] = [];
 const counts = { attempts: 0, answered: 0, status: 0, reset: 0, silence: 0, exhausted: 0, most: 0 };
 const faults: string[] = [];

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Stats } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
 import { type Health, MortalTarget, noLane } from '../support/mortal-target.js';
+import { Seeded, seedOfRun } from '../support/seeded.js';
 import { hasConnections } from '../support/sockets.js';
 import { untilStats } from '../support/stats-page.js';
 import { until } from '../support/until.js';
@@ -19,21 +20,10 @@ const destinations = 4;
 const sickly = 2;
 /** A kill repeats what was in flight, and what settled since the last commit. */
 const repeatsOfKill = concurrency + 100;
-/** SEED=… runs one again. */
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 32);
+const seed = seedOfRun();
 
-/** mulberry32: the same numbers for the same seed. */
-function randomOf(start: number): (below: number) => number {
-  let state = start >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
-const random = randomOf(seed);
+const seeded = new Seeded(seed);
+const random = (below: number) => seeded.below(below);
 const ledger = new Ledger();
 const targets: MortalTarget[] = [];
 /** The number of each lane's next call. */

@@ -56,6 +56,10 @@ export interface StartOptions {
   /** A directory from an earlier process; a new one when absent. */
   readonly directory?: string;
   readonly nodeArgs?: readonly string[];
+  /** Another build's main.js. */
+  readonly program?: string;
+  /** Of its log and of its stderr, the newest; all when absent. */
+  readonly keptLines?: number;
 }
 
 /** Ends with the test: call `dispose`, which kills what still runs and removes the directory. */
@@ -65,11 +69,22 @@ export class BigpipeProcess {
   port = 0;
   managementPort = 0;
 
+  readonly child: ChildProcess;
+  readonly directory: string;
+  readonly exited: Promise<number | NodeJS.Signals>;
+  private readonly keptLines: number;
+
   private constructor(
-    readonly child: ChildProcess,
-    readonly directory: string,
-    readonly exited: Promise<number | NodeJS.Signals>,
-  ) {}
+    child: ChildProcess,
+    directory: string,
+    exited: Promise<number | NodeJS.Signals>,
+    keptLines: number,
+  ) {
+    this.child = child;
+    this.directory = directory;
+    this.exited = exited;
+    this.keptLines = keptLines;
+  }
 
   /** Resolves once the process runs; rejects when it ends before. */
   static async start(options: StartOptions = {}): Promise<BigpipeProcess> {
@@ -92,7 +107,14 @@ export class BigpipeProcess {
   }
 
   /** Starts the process without waiting for it: for starts that must fail. */
-  static async spawn({ config, env, directory, nodeArgs = [] }: StartOptions): Promise<BigpipeProcess> {
+  static async spawn({
+    config,
+    env,
+    directory,
+    nodeArgs = [],
+    program = main,
+    keptLines = Infinity,
+  }: StartOptions): Promise<BigpipeProcess> {
     const home = directory ?? (await mkdtemp(join(tmpdir(), 'bigpipe-')));
     const file = join(home, 'bigpipe.json');
     if (config !== undefined || directory === undefined) {
@@ -101,7 +123,7 @@ export class BigpipeProcess {
         JSON.stringify({ 'broker.embedded.directory': join(home, 'data'), ...(config ?? baseConfig()) }),
       );
     }
-    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
+    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, program, '--config', file], {
       cwd: home,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -109,9 +131,9 @@ export class BigpipeProcess {
     const exited = new Promise<number | NodeJS.Signals>((resolve) => {
       child.once('exit', (code, signal) => resolve(code ?? (signal as NodeJS.Signals)));
     });
-    const started = new BigpipeProcess(child, home, exited);
+    const started = new BigpipeProcess(child, home, exited, keptLines);
     createInterface({ input: child.stdout }).on('line', (text) => started.logged(text));
-    createInterface({ input: child.stderr }).on('line', (text) => started.stderr.push(text));
+    createInterface({ input: child.stderr }).on('line', (text) => started.keep(started.stderr, text));
     return started;
   }
 
@@ -119,8 +141,13 @@ export class BigpipeProcess {
 
   private logged(text: string): void {
     const line = JSON.parse(text) as Record<string, unknown>;
-    this.log.push(line);
+    this.keep(this.log, line);
     this.onLine(line);
+  }
+
+  private keep<T>(lines: T[], line: T): void {
+    lines.push(line);
+    if (lines.length > this.keptLines) lines.shift();
   }
 
   get origin(): string {

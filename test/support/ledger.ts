@@ -1,14 +1,10 @@
 // Which calls were answered, by message id, so that what arrives can be held against it.
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import type { BigpipeProcess } from './bigpipe-process.js';
+import { type CallAnswer, postCall } from './post-call.js';
 import type { TargetServer } from './target-server.js';
 
-export interface Refused {
-  readonly status: number;
-  readonly errno: number | undefined;
-  readonly error: string | undefined;
-  readonly retryAfter: string | undefined;
-}
+export type Refused = CallAnswer;
 
 export class Ledger {
   /** Answered errno 0: has to arrive. */
@@ -22,35 +18,24 @@ export class Ledger {
   /** Sends one call, its id for a body unless told otherwise, and notes the answer; true when it was accepted. */
   async call(bigpipe: BigpipeProcess, id: string, fields: Record<string, unknown>): Promise<boolean> {
     const acl = { name: 'system-1', secret: 'i am good' };
-    const answer = await this.post(bigpipe.port, JSON.stringify({ acl, partition_key: '', id, data: id, ...fields }));
-    if (answer === null) this.unknown.add(id);
-    else if (answer.errno === 0) this.accepted.add(id);
+    const answer = await postCall(
+      this.agent,
+      bigpipe.port,
+      JSON.stringify({ acl, partition_key: '', id, data: id, ...fields }),
+    );
+    if (answer === null || answer === 'unreachable') {
+      this.unknown.add(id);
+      return false;
+    }
+    if (answer.errno === 0) this.accepted.add(id);
     else this.refused.set(id, answer);
-    return answer?.errno === 0;
+    return answer.errno === 0;
   }
 
   /** Closes the connections that are kept for later calls. */
   hangUp(): void {
     this.agent.destroy();
     this.agent = new Agent({ keepAlive: true });
-  }
-
-  private post(port: number, text: string): Promise<Refused | null> {
-    return new Promise((resolve) => {
-      const options = { host: '127.0.0.1', port, path: '/rpc/call', method: 'POST', agent: this.agent };
-      const call = request(options, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', () => resolve(null));
-        response.on('end', () => {
-          const { errno } = JSON.parse(Buffer.concat(chunks).toString()) as { errno?: number };
-          const { 'bigpipe-error': error, 'retry-after': retryAfter } = response.headers;
-          resolve({ status: response.statusCode ?? 0, errno, error: error as string | undefined, retryAfter });
-        });
-      });
-      call.on('error', () => resolve(null));
-      call.end(text);
-    });
   }
 
   allArrived(target: TargetServer): boolean {

@@ -3,6 +3,8 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** States of /proc/net/tcp. */
 const listen = '0A';
+/** Established, being established, and closed by the other side: without an owner only until somebody accepts them. */
+const notAccepted: readonly string[] = ['01', '03', '08'];
 
 interface TcpRow {
   readonly localPort: number;
@@ -48,8 +50,11 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
-/** True while any connection of the listener on that port still has somebody at this end. */
+/** True while any connection of the listener on that port still has somebody at this end, or has not been accepted yet. */
 export async function hasConnections(port: number): Promise<boolean> {
   const rows = await tcpRows();
-  return rows.some(({ localPort, state, inode }) => localPort === port && state !== listen && inode !== '0');
+  return rows.some(
+    ({ localPort, state, inode }) =>
+      localPort === port && state !== listen && (inode !== '0' || notAccepted.includes(state)),
+  );
 }

@@ -79,9 +79,9 @@ export class SpillLab {
 
   /** The owner loses its partitions without a word: it sends nothing more, and what it still moves or commits comes too late. */
   async loseOwnership(): Promise<void> {
-    const left = [this.membership.leave(), this.runner.letters.close()];
+    const left = this.membership.leave();
     void this.runner.drain();
-    await Promise.all(left);
+    await left;
   }
 
   async append(...messages: Message[]): Promise<void> {

@@ -1,6 +1,6 @@
 // What a message becomes that no attempt could deliver: itself, with its history beside it.
 import type { Message, MessageHeaders, Position, StoredMessage } from '../../message/message.js';
-import { withoutSideNote } from '../../message/side-message.js';
+import { positionOf, withoutSideNote } from '../../message/side-message.js';
 
 /** parked: nothing was tried, because an earlier one of its key stands among the dead letters. */
 export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked'] as const;
@@ -37,6 +37,7 @@ export function deadLetterOf(topic: string, source: StoredMessage, note: DeadLet
     topic: origin.topic,
     partition: String(origin.partition),
     offset: String(origin.offset),
+    from: `${source.topic}/${source.partition}/${source.offset}`,
   };
   const headers = withoutSideNote(source.headers);
   for (const [name, value] of Object.entries(history)) headers[`${prefix}${name}`] = value;
@@ -53,6 +54,11 @@ export function historyOf(headers: MessageHeaders): Record<string, string> {
 /** The headers as the message had them. */
 export function withoutHistory(headers: MessageHeaders): MessageHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(prefix)));
+}
+
+/** The place it was taken from when it was given up; null for what is no dead letter. */
+export function copiedFrom(headers: MessageHeaders): Position | null {
+  return positionOf(headers[`${prefix}from`]);
 }
 
 /** Where the message was first stored; its place among the dead letters if that is not told. */

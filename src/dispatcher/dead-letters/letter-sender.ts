@@ -18,6 +18,8 @@ export interface LetterSenderParts {
   readonly windowSettings: WindowSettings;
   /** Undefined for a partition that is not ours. */
   readonly ownedOf: (partition: number) => OwnedPartition | undefined;
+  /** Resolves once it is known which keys of the partition are parked. */
+  readonly whenKnown: (partition: number) => Promise<void>;
   /** A window of letters is opened. */
   readonly opened: (window: PartitionWindow, owned: OwnedPartition) => void;
   /** The turn of this one has come, as far as its lane is concerned. */
@@ -44,6 +46,11 @@ export class LetterSender {
 
   owns(partition: number): boolean {
     return this.parts.ownedOf(partition) !== undefined;
+  }
+
+  /** Resolves once it is known which keys of the partition are parked. */
+  whenKnown(partition: number): Promise<void> {
+    return this.parts.whenKnown(partition);
   }
 
   /** The parked keys of a partition. */
@@ -74,7 +81,7 @@ export class LetterSender {
   /** Into its lane, to be sent when its turn comes. */
   send(work: Work): void {
     const owned = this.ownedOf(work);
-    if (work.lane !== null) owned?.parked.letterSent(work.lane);
+    owned?.parked.letterSent(work);
     if (owned?.lanes.enter(work) === true) this.parts.offer(work);
     this.parts.pump();
   }
@@ -93,6 +100,14 @@ export class LetterSender {
     for (const work of works) this.over(work);
     for (const partition of new Set(works.map(({ window }) => window.partition.partition)))
       this.forgetReturned(partition);
+  }
+
+  /** Their notes were refused for good: they count as open still. */
+  leftOpen(works: readonly Work[]): void {
+    for (const work of works) {
+      if (work.lane !== null) this.ownedOf(work)?.parked.hold(work.lane);
+      this.over(work);
+    }
   }
 
   /** Those that are not being sent at this moment stay where they stand; what came behind them for a parked key joins them. */
@@ -140,7 +155,7 @@ export class LetterSender {
   }
 
   private over(work: Work): void {
-    if (work.lane !== null) this.ownedOf(work)?.parked.letterOver(work.lane);
+    this.ownedOf(work)?.parked.letterOver(work);
   }
 
   private forgetReturned(partition: number): void {

@@ -6,14 +6,19 @@ import type { Delivery } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
 import { appendPersistently } from '../append-persistently.js';
+import type { CopyEnds } from '../overflow/copy-ends.js';
 import type { ClientCounters } from '../subscription-counters.js';
+import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { laneParts, type Work } from '../window/partition-window.js';
-import { type DeadLetterNote, deadLetterOf } from './dead-letter.js';
+import { type DeadLetterNote, deadLetterOf, originOfLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import type { LetterSender } from './letter-sender.js';
-import { ParkedLog } from './parked-log.js';
+import { ParkedLog, type ParkedRecord, parkedRecordOf } from './parked-log.js';
 import { Redrive, type RedriveOrder } from './redrive.js';
+
+/** Letters of a partition among which one is looked for. */
+const maxLookedAt = 10_000;
 
 export interface LettersParts {
   readonly subscription: SubscriptionSettings;
@@ -47,12 +52,7 @@ export class Letters {
   /** Creates the topics, with as many partitions as their origin has. */
   async open(partitions: number): Promise<void> {
     await this.parkedLog.prepare(partitions);
-    await this.box?.open(partitions);
-  }
-
-  /** After what was sent again has ended. */
-  async close(): Promise<void> {
-    await this.box?.close();
+    await this.box?.prepare(partitions);
   }
 
   /** The parked keys of the partitions that are ours, at most so many. `key` null: ordering is by partition. */
@@ -61,6 +61,15 @@ export class Letters {
       parked.rows().map(({ lane, sinceMs }) => ({ partition, ...laneParts(lane), sinceMs })),
     );
     return rows.slice(0, max);
+  }
+
+  /** The open letter of a message that was first stored there, among the oldest ones; null for none. */
+  async find({ topic, partition, offset }: Position): Promise<StoredMessage | null> {
+    if (this.box?.owns(partition) !== true) return null;
+    const range = { partition, from: 0n, to: null };
+    const letters = await this.box.read(range, maxLookedAt);
+    const isIt = (origin: Position) => origin.topic === topic && origin.offset === offset;
+    return letters.find((letter) => isIt(originOfLetter(letter))) ?? null;
   }
 
   /** Behind all letters of the partition. */
@@ -82,21 +91,34 @@ export class Letters {
     return this.letterOf(source, note);
   }
 
-  /** Null when `signal` aborts before it is durable. Where dead letters are switched off it is counted and lost. */
-  async keep(source: StoredMessage, note: DeadLetterNote, signal: AbortSignal): Promise<Position | null> {
+  /**
+   * Calls `done` in the moment in which the message can be settled, with its letter; with null when `signal` aborts before
+   * that is durable. Where dead letters are switched off it is counted and lost.
+   */
+  async keep(
+    source: StoredMessage,
+    note: DeadLetterNote,
+    signal: AbortSignal,
+    copies: CopyEnds,
+    done: (letter: Position | null) => void,
+  ): Promise<void> {
     const { report, counters } = this.parts;
     const { topic, partition, offset } = note.origin;
     const place = { topic, partition, offset: `${offset}` };
     if (this.box === null) {
       counters.lost += 1;
       report('a message is lost: it could not be delivered, and dead letters are switched off', { ...place, ...note });
-      return source;
+      done(source);
+      return;
     }
+    const release = copies.begin(this.box.topic, this.endOf(source.partition));
     const letter = await appendPersistently(this.parts, this.letterOf(source, note), signal, (error) =>
       report('dead letter not written, will try again', { ...place, error: textOf(error) }),
     );
     if (letter !== null) counters.deadLetters += 1;
-    return letter;
+    done(letter);
+    if (letter !== null) copies.copied(this.box.topic, letter.offset);
+    release();
   }
 
   /** Calls `done` in the same moment in which what it says holds. */
@@ -107,25 +129,81 @@ export class Letters {
       done('stays');
       return;
     }
+    const { copies } = owned;
     if (this.parts.subscription.poison !== 'park' || lane === null) {
-      done((await this.keep(delivery.source, note, signal)) === null ? 'lost' : 'buried');
+      await this.keep(delivery.source, note, signal, copies, (letter) => done(letter === null ? 'lost' : 'buried'));
       return;
     }
     if (!owned.parked.beginParking(lane)) {
-      done('blocks');
+      done(resent === null ? 'blocks' : 'stays');
       return;
     }
     // The record first: without it those that follow would overtake the letter after a crash.
     const record = await this.writeRecord(work, owned);
-    const letter = record === null ? null : await this.keep(delivery.source, note, signal);
-    if (record === null || letter === null) {
+    if (record === null) {
       owned.parked.giveUpParking(lane);
       done('lost');
       return;
     }
-    owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
-    this.parts.report('the key is parked', { lane, partition: delivery.source.partition });
-    done('buried');
+    if (resent !== null) {
+      // It stands before the other letters of its key, and stays there.
+      owned.parked.park(lane, record, this.endOf(delivery.source.partition) - 1n, this.parts.clock.now());
+      done('stays');
+      return;
+    }
+    await this.keep(delivery.source, note, signal, copies, (letter) => {
+      if (letter === null) owned.parked.giveUpParking(lane);
+      else {
+        owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
+        this.parts.report('the key is parked', { lane, partition: delivery.source.partition });
+      }
+      done(letter === null ? 'lost' : 'buried');
+    });
+  }
+
+  /** A record of a key that is parked, by an earlier owner or by us. */
+  takeParked(inlet: Inlet, stored: StoredMessage): void {
+    const { window, owned, leftEnd } = inlet;
+    if (!window.readRecord(stored)) return;
+    const record = parkedRecordOf(stored);
+    const place = { partition: stored.partition, offset: `${stored.offset}` };
+    if (record === null) this.parts.report('a record of a parked key cannot be read', place);
+    else if (this.box === null) {
+      this.parts.report('a key is no longer parked: dead letters are switched off', { ...place, lane: record.lane });
+    } else if (stored.offset < leftEnd) this.restore(owned, record, stored);
+    const isNeeded = record !== null && this.box !== null && owned.parked.needs(record.lane, stored.offset);
+    if (!isNeeded) window.settleOffset(stored.offset);
+  }
+
+  private restore(
+    owned: OwnedPartition,
+    { lane, sinceMs, letters }: ParkedRecord,
+    { partition, offset }: Position,
+  ): void {
+    const isElsewhere = letters !== this.box?.topic;
+    owned.parked.restore(lane, offset, this.endOf(partition), sinceMs, isElsewhere);
+    if (!isElsewhere) return;
+    const text =
+      'a key stays parked: its letters stand in another topic; name that one as deadLetterTopic to redrive them';
+    this.parts.report(text, { lane, partition, letters });
+  }
+
+  /**
+   * Parked keys without any letter go on: theirs were purged, or an earlier owner died between the last of them and its
+   * note. Reads through the open letters of the partition if a key is parked there.
+   */
+  async freeEmptyLanes(partition: number, sender: LetterSender): Promise<void> {
+    const { box } = this;
+    const lanes = new Set(sender.parkedLanes(partition));
+    if (box === null || lanes.size === 0) return;
+    let at = 0n;
+    for (;;) {
+      const { letters, nextOffset } = await box.next(partition, at);
+      for (const letter of letters) lanes.delete(sender.parkedLaneOf(letter) ?? '');
+      if (nextOffset <= at || lanes.size === 0) break;
+      at = nextOffset;
+    }
+    if (box.owns(partition) && this.lastRedrive?.isUnderWay !== true) sender.letReturn(partition, lanes, at);
   }
 
   /** The redrive under way, or the last one of this process. */
@@ -150,7 +228,8 @@ export class Letters {
   private writeRecord({ lane, window, delivery }: Work, { owner }: OwnedPartition): Promise<bigint | null> {
     const { clock, report } = this.parts;
     const { partition } = delivery.source;
-    const record = { lane: lane as string, owner, sinceMs: clock.now() };
+    const letters = this.box?.topic ?? '';
+    const record = { lane: lane as string, owner, letters, sinceMs: clock.now() };
     return this.parkedLog.write(partition, record, window.abort.signal, (error) =>
       report('a key could not be parked, will try again', { partition, error: textOf(error) }),
     );

@@ -1,4 +1,5 @@
 // The parked keys of a partition: what comes for them goes to the dead letters, until a redrive has brought all of it back.
+import type { Work } from '../window/partition-window.js';
 
 /** Each of them is a record that is read at every start. */
 const maxLanes = 512;
@@ -16,7 +17,9 @@ interface ParkedLane {
   /** Those of them that come from the overflow. */
   movingCopies: number;
   /** Letters that are in its lane again. */
-  underWay: number;
+  readonly underWay: Set<Work>;
+  /** Letters of it stand in a topic that is not the subscription's now: no redrive here brings them back. */
+  isElsewhere: boolean;
 }
 
 /** `parked`: what comes follows. `returning`: what comes goes into the lane, behind the last letter. */
@@ -40,20 +43,21 @@ export class ParkedLanes {
   park(lane: string, record: bigint, letter: bigint, nowMs: number): void {
     const records = new Set(this.beingParked.get(lane)).add(record);
     this.beingParked.delete(lane);
-    for (const one of records) this.restore(lane, one, letter + 1n, nowMs);
+    for (const one of records) this.restore(lane, one, letter + 1n, nowMs, false);
   }
 
-  /** An earlier owner parked it; its letters stand below `lettersEnd`. */
-  restore(lane: string, record: bigint, lettersEnd: bigint, sinceMs: number): void {
+  /** An earlier owner parked it; its letters stand below `lettersEnd`, or in another topic. */
+  restore(lane: string, record: bigint, lettersEnd: bigint, sinceMs: number, isElsewhere: boolean): void {
     const known = this.lanes.get(lane);
     if (known !== undefined) {
       known.records.add(record);
       known.isReturning = false;
+      known.isElsewhere ||= isElsewhere;
       if (lettersEnd > known.lettersEnd) known.lettersEnd = lettersEnd;
       return;
     }
-    const none = { isReturning: false, moving: 0, movingCopies: 0, underWay: 0 };
-    this.lanes.set(lane, { sinceMs, records: new Set([record]), lettersEnd, ...none });
+    const none = { isReturning: false, moving: 0, movingCopies: 0, underWay: new Set<Work>() };
+    this.lanes.set(lane, { sinceMs, records: new Set([record]), lettersEnd, isElsewhere, ...none });
   }
 
   /** What comes for it goes to the dead letters. */
@@ -97,15 +101,13 @@ export class ParkedLanes {
   }
 
   /** One of its letters is in its lane again. */
-  letterSent(lane: string): void {
-    const parked = this.lanes.get(lane);
-    if (parked !== undefined) parked.underWay += 1;
+  letterSent(work: Work): void {
+    if (work.lane !== null) this.lanes.get(work.lane)?.underWay.add(work);
   }
 
   /** It is done with, or stays where it stands. */
-  letterOver(lane: string): void {
-    const parked = this.lanes.get(lane);
-    if (parked !== undefined) parked.underWay -= 1;
+  letterOver(work: Work): void {
+    if (work.lane !== null) this.lanes.get(work.lane)?.underWay.delete(work);
   }
 
   /** Some of its letters stay: what comes must follow them. */
@@ -117,7 +119,7 @@ export class ParkedLanes {
   /** True when none of its letters stands at or behind `offset`, and none is on its way there. */
   hasNoneFrom(offset: bigint, lane: string): boolean {
     const parked = this.lanes.get(lane);
-    return parked !== undefined && parked.moving === 0 && parked.lettersEnd <= offset;
+    return parked !== undefined && !parked.isElsewhere && parked.moving === 0 && parked.lettersEnd <= offset;
   }
 
   /** All its letters are in its lane, or settled. */
@@ -130,7 +132,7 @@ export class ParkedLanes {
   takeReturned(): bigint[] {
     const records: bigint[] = [];
     for (const [lane, parked] of this.lanes) {
-      if (!parked.isReturning || parked.underWay > 0) continue;
+      if (!parked.isReturning || parked.underWay.size > 0) continue;
       records.push(...parked.records);
       this.lanes.delete(lane);
     }

@@ -10,6 +10,8 @@ export interface ParkedRecord {
   /** The ownership under which it was parked. */
   readonly owner: string;
   readonly sinceMs: number;
+  /** The topic in which its letters stand. */
+  readonly letters: string;
 }
 
 export class ParkedLog {
@@ -23,8 +25,9 @@ export class ParkedLog {
     this.topic = parkedTopic(topic, group);
   }
 
+  /** Kept as dead letters are: on a full log nothing else would make room. */
   prepare(partitions: number): Promise<void> {
-    return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'side' });
+    return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'keep' });
   }
 
   /** Resolves to the record's offset once it is durable, to null when `signal` aborts before. */
@@ -43,9 +46,9 @@ export class ParkedLog {
 /** Null for a record that cannot be read. */
 export function parkedRecordOf({ body }: StoredMessage): ParkedRecord | null {
   try {
-    const { lane, owner, sinceMs } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
-    if (typeof lane !== 'string' || typeof owner !== 'string' || typeof sinceMs !== 'number') return null;
-    return { lane, owner, sinceMs };
+    const { lane, owner, sinceMs, letters } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+    if (typeof lane !== 'string' || typeof owner !== 'string' || typeof letters !== 'string') return null;
+    return { lane, owner, letters, sinceMs: Number(sinceMs) };
   } catch {
     return null;
   }

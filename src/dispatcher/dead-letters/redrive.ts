@@ -1,7 +1,7 @@
 // Sends dead letters again: paced, a few first, and no more once too many of them fail.
 import { randomUUID } from 'node:crypto';
 import { type Clock, pause } from '../../message/clock.js';
-import { textOf } from '../../message/errors.js';
+import { BigpipeError, textOf } from '../../message/errors.js';
 import type { StoredMessage } from '../../message/message.js';
 import { TokenBucket } from '../../policy/token-bucket.js';
 import type { Resent, Work } from '../window/partition-window.js';
@@ -25,6 +25,8 @@ export type RedriveState = (typeof redriveStates)[number];
 export interface RedriveReport {
   readonly id: string;
   readonly state: RedriveState;
+  /** True until the last of its letters has ended, also after it was stopped. */
+  readonly isUnderWay: boolean;
   readonly reason: string;
   /** Open letters of the range when it began. */
   readonly total: number;
@@ -34,15 +36,23 @@ export interface RedriveReport {
   readonly failed: number;
   /** Letters that stay because an earlier one of their parked key does. */
   readonly held: number;
+  /** Messages that came for parked keys since it began, and went behind their letters. */
+  readonly followed: number;
 }
 
 /** What is under way and unanswered beyond the canary, of all letters; and of letters under way, whatever their number. */
 const uncertainShare = 0.05;
 const maxUnderWay = 256;
+const maxBytesUnderWay = 4 * 1_048_576;
 /** How often it is looked whether answers have come. */
 const lookMs = 50;
 /** After a note that the broker refused. */
 const settleRetryMs = 1000;
+
+/** A note that was refused for want of room, or by a disk, may be taken later. */
+function mayHeal(error: unknown): boolean {
+  return error instanceof BigpipeError && (error.code === 'storage-full' || error.code === 'storage-failed');
+}
 
 export interface RedriveParts {
   readonly clock: Clock;
@@ -70,6 +80,8 @@ export class Redrive implements Resent {
   private delivered = 0;
   private failed = 0;
   private held = 0;
+  private followed = 0;
+  private bytesUnderWay = 0;
   /** Letters in their lanes or in flight. */
   private readonly underWay = new Set<Work>();
   /** Those of them that have not been tried yet. */
@@ -81,6 +93,7 @@ export class Redrive implements Resent {
   private toSettle: Work[] = [];
   private settling: Promise<void> | null = null;
   private isOver = false;
+  private gaveUpSettling = false;
   private readonly stopping = new AbortController();
   private readonly bucket: TokenBucket;
 
@@ -90,8 +103,8 @@ export class Redrive implements Resent {
   }
 
   get report(): RedriveReport {
-    const { id, state, reason, total, sent, delivered, failed, held } = this;
-    return { id, state, reason, total, sent, delivered, failed, held };
+    const { id, state, reason, total, sent, delivered, failed, held, followed } = this;
+    return { id, state, isUnderWay: this.isUnderWay, reason, total, sent, delivered, failed, held, followed };
   }
 
   /** True until the last of its letters has ended, also after it was stopped. */
@@ -110,28 +123,32 @@ export class Redrive implements Resent {
   }
 
   over(work: Work, how: 'settled' | 'stays'): void {
-    this.underWay.delete(work);
+    if (this.underWay.delete(work)) this.bytesUnderWay -= work.weight;
     const wasTried = !this.unanswered.delete(work);
     if (how === 'settled') {
       this.toSettle.push(work);
       this.settling ??= this.settle();
       return;
     }
-    if (!wasTried) {
-      this.sent -= 1;
-      this.held += 1;
-    }
+    if (!wasTried) this.sent -= 1;
+    // What is called back at the end was simply not sent.
+    if (!wasTried && this.goesOn) this.held += 1;
     if (work.lane !== null && work.window.partition.partition === this.partition) this.lanes.delete(work.lane);
   }
 
   /** What was not sent stays. */
-  stop(): void {
-    if (this.state === 'running') this.end('stopped', 'stopped by an operator');
+  stop(reason: string): void {
+    this.end('stopped', reason);
   }
 
   /** All that was delivered so far is noted. */
   async whenSettled(): Promise<void> {
     while (this.settling !== null) await this.settling;
+  }
+
+  /** What the broker refuses to note from here on is left: it is sent again by the next redrive. */
+  giveUpSettling(): void {
+    this.gaveUpSettling = true;
   }
 
   /** Ends by itself once all its letters have ended; never rejects. */
@@ -154,10 +171,8 @@ export class Redrive implements Resent {
   private async sendPart(part: Part): Promise<void> {
     const { box, sender, order, clock } = this.parts;
     const { partition, from, to } = part;
-    if (!sender.owns(partition) || box.isEmpty(partition)) {
-      sender.letReturn(partition, new Set(sender.parkedLanes(partition)), part.to);
-      return;
-    }
+    if (!sender.owns(partition) || !box.owns(partition)) return;
+    await sender.whenKnown(partition);
     this.partition = partition;
     this.lanes = new Set(sender.parkedLanes(partition));
     const { lanes } = this;
@@ -185,10 +200,11 @@ export class Redrive implements Resent {
     if (!isWanted && lane !== null) this.lanes.delete(lane);
     if (!isWanted) return;
     const isHeld = () => lane !== null && !this.lanes.has(lane);
-    if (!isHeld() && !(await this.mayGo())) return;
+    const isOfRange = letter.offset < to;
+    if (!isHeld() && !(await (isOfRange ? this.mayGo() : this.hasRoom()))) return;
     // While it waited an earlier one of its key may have failed.
-    if (!isHeld()) this.send(letter);
-    else if (letter.offset < to) this.held += 1;
+    if (isHeld()) this.held += isOfRange ? 1 : 0;
+    else this.send(letter, isOfRange);
   }
 
   /** Waits for the pace, and for what must be answered first; false when nothing more is sent. */
@@ -198,18 +214,25 @@ export class Redrive implements Resent {
     // All of the canary is answered before anything follows it; after that a few may be open.
     if (this.sent === canary) await this.answers(0);
     else if (this.sent > canary) await this.answers(Math.max(1, Math.floor(this.total * uncertainShare)) - 1);
-    while (this.goesOn && this.underWay.size >= maxUnderWay) await this.look();
+    if (!(await this.hasRoom())) return false;
     this.judge();
     await this.pace();
     return this.goesOn;
   }
 
-  private send(letter: StoredMessage): void {
+  /** What came for a parked key since the redrive began was never tried: it needs no pace, the gates have theirs. */
+  private async hasRoom(): Promise<boolean> {
+    while (this.goesOn && (this.underWay.size >= maxUnderWay || this.bytesUnderWay >= maxBytesUnderWay))
+      await this.look();
+    return this.goesOn;
+  }
+
+  private send(letter: StoredMessage, isOfRange: boolean): void {
     const { sender, box } = this.parts;
     if (!box.mayScatter(letter.partition)) {
       this.end(
         'failed',
-        `too many gaps between the open letters of partition ${letter.partition}: end older ones first`,
+        `the letters of partition ${letter.partition} that stay are too scattered to be told from those that went: redrive or purge the parked keys of the oldest ones first`,
       );
       return;
     }
@@ -218,9 +241,12 @@ export class Redrive implements Resent {
       this.held += 1;
       return;
     }
-    this.sent += 1;
     this.underWay.add(work);
-    this.unanswered.add(work);
+    this.bytesUnderWay += work.weight;
+    if (isOfRange) {
+      this.sent += 1;
+      this.unanswered.add(work);
+    } else this.followed += 1;
     sender.send(work);
   }
 
@@ -270,11 +296,16 @@ export class Redrive implements Resent {
         }
         sender.settled(works);
       } catch (error) {
-        // They have been delivered: whoever redrives them again sends them twice.
-        this.end('failed', textOf(error));
-        if (box.isClosed) break;
-        this.toSettle.unshift(...works);
-        await pause(clock, settleRetryMs);
+        if (mayHeal(error) && !this.gaveUpSettling) {
+          this.toSettle.unshift(...works);
+          await pause(clock, settleRetryMs);
+          continue;
+        }
+        this.end(
+          'failed',
+          `${works.length} letters were sent and could not be noted, a redrive sends them again: ${textOf(error)}`,
+        );
+        sender.leftOpen(works);
       }
     }
     this.settling = null;

@@ -1,7 +1,7 @@
 // Moves messages to the subscription's own topics, in order: appended first, settled where they were after that.
 import type { Broker } from '../../broker/broker.js';
 import { type Clock, pause } from '../../message/clock.js';
-import type { Delivery } from '../../message/delivery.js';
+import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
 import { type Message, type Position, weightOf } from '../../message/message.js';
 import { withSideNote } from '../../message/side-message.js';
@@ -75,7 +75,7 @@ export class Mover {
 
   /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
   delay(work: Work, owned: OwnedPartition): void {
-    const waitMs = work.delivery.notBeforeMs - this.parts.clock.now();
+    const waitMs = leftToWaitMs(work.delivery, this.parts.clock.now());
     const tier = delayTiers.findLast(({ ms }) => ms <= waitMs) ?? delayTiers[0];
     this.copy(work, owned, 'delay', null, delayTopic(this.parts.topic, this.parts.group, tier));
   }
@@ -92,6 +92,7 @@ export class Mover {
     const { delivery } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
     const { topic, partition, offset } = source;
+    const nowMs = this.parts.clock.now();
     const headers = withSideNote(
       source,
       {
@@ -102,7 +103,7 @@ export class Mover {
         attempts: attempt - 1,
         redelivery: redelivery ?? '',
         firstAttemptMs,
-        notBeforeMs: delivery.notBeforeMs,
+        notBeforeMs: delivery.notBeforeMs === 0 ? 0 : nowMs + Math.max(0, leftToWaitMs(delivery, nowMs)),
       },
       id,
     );
@@ -112,7 +113,7 @@ export class Mover {
 
   private enqueue(move: Move): void {
     const { work } = move;
-    work.stage = 'moving';
+    work.stage = move.to === 'dead letter' ? 'dead letter' : 'moving';
     work.stageMs = this.parts.clock.elapsedMs();
     work.window.begin();
     this.queue.push(move);
@@ -140,8 +141,11 @@ export class Mover {
   private takeBatch(): Move[] {
     let bytes = 0;
     let count = 0;
-    for (const { message } of this.queue) {
+    // Where the log is full there is still room for dead letters, by themselves.
+    const isLetter = this.queue[0]?.to === 'dead letter';
+    for (const { message, to } of this.queue) {
       bytes += weightOf(message);
+      if ((to === 'dead letter') !== isLetter) break;
       if (count > 0 && (count >= maxBatchMessages || bytes > maxBatchBytes)) break;
       count += 1;
     }

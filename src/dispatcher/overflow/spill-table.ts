@@ -60,10 +60,12 @@ export class SpillTable {
   /** Hash of a group → its highest hop; everything when they were too many; null when nothing is left of it. */
   private left: ReadonlyMap<number, number> | typeof everything | null = null;
   private leftIsRead = true;
+  /** The overflow has been read as far as it went at the takeover: what is found late is in its lane, or behind. */
+  private leftWasRead = false;
 
   /** What a commit of an earlier owner said. All of them together tell the whole. */
   addLeft(note: string): void {
-    if (note === '') return;
+    if (note === '' || this.leftWasRead) return;
     this.leftIsRead = false;
     const hops = note === everything ? everything : readHashes(note);
     if (hops === everything || this.left === everything) {
@@ -73,6 +75,11 @@ export class SpillTable {
     const known = new Map(this.left ?? []);
     for (const [hash, hop] of hops) known.set(hash, Math.max(hop, known.get(hash) ?? 0));
     this.left = known;
+  }
+
+  /** A message of the group was found in the overflow that no commit speaks of. */
+  addLeftGroup(group: string, hop: number): void {
+    this.addLeft(`${hashOf(group).toString(36)}.${hop.toString(36)}`);
   }
 
   /** Groups with something in the overflow. */
@@ -138,6 +145,7 @@ export class SpillTable {
   /** The overflow has been read as far as it went when the partition was taken over. */
   readWhatWasLeft(): void {
     this.leftIsRead = true;
+    this.leftWasRead = true;
   }
 
   /** And all of that is settled. */

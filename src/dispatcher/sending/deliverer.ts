@@ -1,6 +1,7 @@
 // Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { delayTiers } from '../../message/side-topic.js';
 import { backoffMs } from '../../policy/backoff.js';
@@ -56,7 +57,7 @@ export class Deliverer {
   /** The delivery's turn has come, as far as its lane is concerned. */
   offer(work: Work): void {
     const destination = this.scheduler.destinations.take(work.delivery.destination);
-    const waitMs = this.leftToWait(work);
+    const waitMs = leftToWaitMs(work.delivery, this.parts.clock.now());
     if (waitMs > 0) this.waitOrDelay(work, destination, waitMs);
     else this.scheduler.offer(work, destination);
   }
@@ -159,11 +160,6 @@ export class Deliverer {
     delivery.attempt += 1;
     delivery.redelivery = reason;
     this.waitOrDelay(work, destination, waitMs);
-  }
-
-  /** Not longer than it was to wait when it was stored, whatever was done to the machine's clock since. */
-  private leftToWait({ delivery: { notBeforeMs, source } }: Work): number {
-    return Math.min(notBeforeMs - this.parts.clock.now(), notBeforeMs - source.timestampMs);
   }
 
   /** What waits long and holds no lane waits on disk. */

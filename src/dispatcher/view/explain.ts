@@ -1,7 +1,9 @@
 // Why a message is not delivered yet: everything that holds it, and when that may end.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { messageHeader, type StoredMessage } from '../../message/message.js';
 import { type Hold, type HoldReason, lowestRate } from '../../policy/policy.js';
+import { historyOf } from '../dead-letters/dead-letter.js';
 import type { DelayedNote } from '../overflow/delayed-notes.js';
 import type { Destination } from '../sending/destination.js';
 import type { Scheduler } from '../sending/scheduler.js';
@@ -21,6 +23,7 @@ export type DeliveryState =
   | 'in flight'
   | 'waiting'
   | 'unread'
+  | 'dead letter'
   | 'to dead letter'
   | 'to overflow';
 
@@ -39,6 +42,8 @@ export interface Explanation {
   readonly maxAttempts?: number;
   /** Since when it is in this state. */
   readonly since?: string;
+  /** Where its dead letter stands among the others of the partition, and what is told there. */
+  readonly deadLetter?: { readonly offset: string; readonly history: Readonly<Record<string, string>> };
   /** What decides first comes first. */
   readonly waitingFor: readonly Wait[];
   /** When its next attempt may begin if nothing else fails: not a promise. null when nobody can say. */
@@ -101,6 +106,13 @@ export function explainWork(
     })),
     estimate: isKnown ? time.text(untilMs + aheadMs) : null,
   };
+}
+
+/** A message that stands among the dead letters. */
+export function explainLetter(explanation: Explanation, letter: StoredMessage): Explanation {
+  const id = letter.headers[messageHeader.id];
+  const deadLetter = { offset: `${letter.offset}`, history: historyOf(letter.headers) };
+  return { ...explanation, ...(id === undefined ? {} : { id }), state: 'dead letter', waitingFor: [], deadLetter };
 }
 
 /** A message that waits in a delay topic. */

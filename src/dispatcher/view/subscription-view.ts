@@ -4,7 +4,7 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DelayedNotes } from '../overflow/delayed-notes.js';
 import type { Deliverer } from '../sending/deliverer.js';
-import type { Inlet } from '../window/intake.js';
+import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import type { PartitionWindow, Work } from '../window/partition-window.js';
 import {
@@ -25,6 +25,8 @@ export interface ViewParts {
   readonly topics: readonly string[];
   /** By `topic/partition`. */
   readonly windows: ReadonlyMap<string, { readonly inlet: Inlet; readonly window: PartitionWindow }>;
+  /** Of dead letters that are sent again. */
+  readonly letterWindows: () => readonly PartitionWindow[];
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
   readonly delayed: DelayedNotes;
 }
@@ -65,7 +67,8 @@ export class SubscriptionView {
   /** Where a message with this id waits, of those that are read and not settled. */
   explainId(id: string): Explanation[] {
     const found = this.parts.delayed.withId(id).map((note) => explainDelayed(note, this.parts.subscription));
-    for (const { window } of this.parts.windows.values()) {
+    const windows = [...this.parts.windows.values()].map(({ window }) => window);
+    for (const window of [...windows, ...this.parts.letterWindows()]) {
       for (const work of window.works()) {
         const { origin } = work.delivery;
         if (work.delivery.id !== id || this.parts.delayed.at(origin.partition, origin.offset) !== undefined) continue;
@@ -110,6 +113,10 @@ export class SubscriptionView {
     for (const topic of this.parts.topics.slice(1)) {
       const { window } = this.parts.windows.get(nameOf({ topic, partition })) ?? {};
       for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
+    }
+    for (const window of this.parts.letterWindows()) {
+      if (window.partition.partition !== partition) continue;
+      for (const work of window.works()) if (work.delivery.origin.offset === offset) return work;
     }
     return undefined;
   }

@@ -1,8 +1,8 @@
 // Commits what the windows of a subscription have settled: together, every few milliseconds, one commit of a partition at a time.
 import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
-import type { Clock, Timer } from '../../message/clock.js';
+import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
-import type { Inlet } from './intake.js';
+import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
 
 /** What settles within it is committed together. A crash repeats at most what settled since. */
@@ -23,6 +23,8 @@ export interface CommitterParts {
   readonly clock: Clock;
   /** By `topic/partition`. */
   readonly windows: ReadonlyMap<string, OwnedWindow>;
+  /** Where messages are moved to. */
+  readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
 }
 
@@ -42,6 +44,17 @@ export class Committer {
     });
   }
 
+  /** Resolves once a durable commit says that all below `end` may have been sent, or when the window is closed. */
+  async promise(owned: OwnedWindow, end: bigint): Promise<void> {
+    const { window } = owned;
+    while (!window.mayHandOutBelow(end) && !window.closed) {
+      window.wantsToHandOutBelow(end);
+      await this.commit(owned);
+      if (window.mayHandOutBelow(end) || window.closed) return;
+      await pause(this.parts.clock, commitRetryMs, window.closing.signal);
+    }
+  }
+
   /** Nothing is committed any more but by `commit`. */
   stop(): void {
     this.stopped = true;
@@ -56,10 +69,14 @@ export class Committer {
     const { broker, report } = this.parts;
     const { maxMetadataBytes } = broker;
     const { spills } = inlet.owned;
-    const doubtful = inlet.owned.doubtfulNote(window.partition.topic);
-    const offset = window.takeCommit(maxMetadataBytes, spills.note(maxMetadataBytes / 2), doubtful);
+    // Of what was moved the other topics' commits tell.
+    const isOfMoves = inlet.kind !== 'parked';
+    const spilled = isOfMoves ? spills.note(maxMetadataBytes / 2) : '';
+    const copies = isOfMoves ? this.copyNote(inlet) : '';
+    const { offset, handedOutBelow } = window.takeCommit(maxMetadataBytes, spilled, copies);
     owned.committing = membership
       .commit(window.partition, offset)
+      .then(() => window.promised(handedOutBelow))
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;
@@ -70,6 +87,14 @@ export class Committer {
         owned.committing = null;
       });
     await owned.committing;
+  }
+
+  /** Until all that was found at the takeover is settled, the next owner must look from there on again. */
+  private copyNote({ copyNote, adopted, owned, window, leftEnd }: Inlet): string {
+    // With nothing under way there is nothing that the next owner could find.
+    if (copyNote === null && window.isQuiet) return '';
+    const isPending = copyNote !== null && (!adopted.isEmpty || window.nextOffset < leftEnd);
+    return isPending ? copyNote : owned.copies.note(this.parts.copyTopics);
   }
 }
 

@@ -3,14 +3,14 @@ import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
-import { parkedRecordOf } from '../dead-letters/parked-log.js';
 import type { Move, Mover } from '../overflow/mover.js';
-import { Rotation } from '../overflow/rotation.js';
+import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
+import type { Inlet } from './inlet.js';
 import type { OwnedPartition } from './owned-partition.js';
-import type { PartitionWindow, WindowSettings, Work } from './partition-window.js';
+import type { PartitionWindow, Reading, WindowSettings, Work } from './partition-window.js';
 
 export interface IntakeParts {
   readonly clock: Clock;
@@ -22,29 +22,6 @@ export interface IntakeParts {
   /** Something of the window was settled here. */
   readonly settled: (window: PartitionWindow) => void;
   readonly report: (text: string, details: object) => void;
-}
-
-/** Of the subscription's own topic, of its overflow, one of its delay topics, its parked keys, or its dead letters. */
-export type InletKind = 'origin' | 'overflow' | 'delay' | 'parked' | 'letter';
-
-/** A window with what it shares with the others of its partition number. */
-export class Inlet {
-  /** What a destination that stands still may keep of the window; known once it was full. */
-  share = Number.POSITIVE_INFINITY;
-  /** Only the overflow turns round. */
-  readonly rotation: Rotation | null;
-
-  constructor(
-    readonly window: PartitionWindow,
-    readonly owned: OwnedPartition,
-    readonly kind: InletKind,
-    /** The topic's end when the partition was taken over. */
-    readonly leftEnd: bigint,
-    /** What the earlier owner had not settled below it was held before what it left in the overflow. */
-    readonly followFrom: bigint,
-  ) {
-    this.rotation = kind === 'overflow' ? new Rotation() : null;
-  }
 }
 
 export class Intake {
@@ -59,33 +36,25 @@ export class Intake {
     const reading = window.read(stored, nowMs);
     if (reading.kind === 'settled') return;
     if (kind === 'origin') consumer.handleMessage += 1;
+    if (inlet.adopted.take(stored.offset) || isLate(inlet, reading)) {
+      if (reading.kind === 'work') window.settle(reading.work);
+      else window.settleOffset(stored.offset);
+      this.parts.settled(window);
+      return;
+    }
     if (reading.kind === 'invalid') {
       consumer.invalidMessage += 1;
-      this.buryInvalid(window, stored, reading.detail);
+      this.buryInvalid(inlet, stored, reading.detail);
       return;
     }
     const { work } = reading;
     if (kind === 'origin') client.rpcTotal += 1;
     if (kind === 'overflow') this.cameBack(work, owned);
-    if (owned.isAbandonedCopy(work) || owned.isRepeatedCopy(work)) {
-      window.settle(work);
-      this.parts.settled(window);
-      return;
-    }
     if (this.follows(inlet, work)) {
       window.follow(work);
       this.parts.mover.move(work, owned);
     } else if (!owned.parked.holds(work.lane) && this.isCrowded(inlet, work)) this.parts.mover.move(work, owned);
     else this.enter(work, owned);
-  }
-
-  /** A record of a key that is parked, by an earlier owner or by us. */
-  takeParked({ window, owned, leftEnd }: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
-    if (!window.readRecord(stored)) return;
-    const record = parkedRecordOf(stored);
-    if (record === null) this.parts.report('a record of a parked key cannot be read', { offset: `${stored.offset}` });
-    else if (stored.offset < leftEnd) owned.parked.restore(record.lane, stored.offset, lettersEnd, record.sinceMs);
-    if (record === null || !owned.parked.needs(record.lane, stored.offset)) window.settleOffset(stored.offset);
   }
 
   /** Nothing of the lane is before it outside of the lane. */
@@ -120,6 +89,7 @@ export class Intake {
   /** The batch is through. */
   readUpTo(inlet: Inlet, nextOffset: bigint, nowMs: number): void {
     inlet.window.readUpTo(nextOffset);
+    inlet.adopted.readUpTo(nextOffset);
     inlet.rotation?.readUpTo(nextOffset, nowMs);
     this.checkWhatWasLeft(inlet);
   }
@@ -129,7 +99,6 @@ export class Intake {
     if (rotation === null) return;
     if (window.nextOffset >= leftEnd) owned.spills.readWhatWasLeft();
     if (window.mark >= leftEnd) owned.spills.settledWhatWasLeft();
-    owned.overflowSettledBelow(window.mark);
   }
 
   /** The log has no room for these: those that nothing in the overflow is before wait in their lanes again; returns the others. */
@@ -180,15 +149,16 @@ export class Intake {
   }
 
   /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
-  private follows({ owned, rotation, followFrom }: Inlet, work: Work): boolean {
+  private follows({ owned, rotation, followFrom, adopted }: Inlet, work: Work): boolean {
     const { side, source } = work.delivery;
-    const left = source.offset >= followFrom ? owned.spills.highestLeft(work) : 0;
+    const isBehind = source.offset >= followFrom || adopted.isBehind(source.offset, work.spillGroup);
+    const left = isBehind ? owned.spills.highestLeft(work) : 0;
     const unread = Math.max(left, owned.spills.highestUnread(work));
     // Within the overflow a higher hop is older: what has a lower one goes behind it.
     if (rotation !== null) return unread > (side?.hop ?? 0);
     if (unread > 0 || owned.parked.isMovingCopies(work.lane)) return true;
     // Who comes after us must find all of a lane that is not in the overflow before what is.
-    return (owned.lanes.lastOf(work)?.delivery.side ?? null) !== null;
+    return (owned.lanes.itemsOf(work.lane).findLast(({ resent }) => resent === null)?.delivery.side ?? null) !== null;
   }
 
   /** Its destination stands still and has its share of the window. */
@@ -205,7 +175,7 @@ export class Intake {
     if (side?.owner === owner) spills.read(work, side.hop);
   }
 
-  private buryInvalid(window: PartitionWindow, stored: StoredMessage, detail: string): void {
+  private buryInvalid({ window, owned }: Inlet, stored: StoredMessage, detail: string): void {
     const { letters, settled, report } = this.parts;
     const { topic, partition, offset } = stored;
     const place = { topic, partition, offset: `${offset}` };
@@ -220,7 +190,7 @@ export class Intake {
       firstAttemptMs: 0,
     } as const;
     window.begin();
-    void letters.keep(stored, note, window.abort.signal).then((letter) => {
+    void letters.keep(stored, note, window.abort.signal, owned.copies, (letter) => {
       if (letter !== null) {
         window.settleOffset(offset);
         settled(window);
@@ -228,4 +198,11 @@ export class Intake {
       window.end();
     });
   }
+}
+
+/** A copy that an earlier owner made after the partition had gone from it: the original is ours, and is not done with. */
+function isLate({ owned, leftEnd }: Inlet, reading: Reading): boolean {
+  if (reading.kind !== 'work') return false;
+  const { side, source } = reading.work.delivery;
+  return side !== null && side.owner !== owned.owner && source.offset >= leftEnd;
 }

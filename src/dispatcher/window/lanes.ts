@@ -75,11 +75,6 @@ export class Lanes<T extends InLane> {
     return lane !== undefined && lane[lane.length - 1 - taken] === item;
   }
 
-  /** The last one in the item's lane. */
-  lastOf({ lane }: T): T | undefined {
-    return lane === null ? undefined : this.lanes.get(lane)?.at(-1);
-  }
-
   /** How many are in the item's lane. */
   lengthOf({ lane }: T): number {
     return lane === null ? 0 : (this.lanes.get(lane)?.length ?? 0);

@@ -3,7 +3,7 @@
 /*
  * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark,
  * then, if something stands in the overflow, ";", the distance to the first offset that follows it there, ":", and whose
- * messages those are (SpillTable); then, if any, "~" and the zones of doubtful copies (DoubtfulCopies).
+ * messages those are (SpillTable); then "~" and how far what was moved reaches whose originals are settled (CopyEnds).
  * Handed out: a letter for why they may come again (c crash, r rebalance) and the distance from the committed offset in base 36.
  * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
  * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
@@ -28,8 +28,8 @@ export interface CommitNote {
   readonly settled: SettledRanges;
   /** Empty when nothing stands in the overflow. */
   readonly spilled: string;
-  /** Empty when there are none. */
-  readonly doubtful: string;
+  /** CopyEnds.note; empty when nothing is said. */
+  readonly copies: string;
   /** Unsettled messages from here on come after those in the overflow; the ones below it were held before them. */
   readonly followFrom: bigint;
 }
@@ -38,36 +38,37 @@ export interface CommitNote {
 export interface MovedNote {
   /** SpillTable.note. */
   readonly spilled: string;
-  /** DoubtfulCopies.note. */
-  readonly doubtful: string;
+  /** CopyEnds.note. */
+  readonly copies: string;
   /** The first offset that is being moved behind others of its lane; null for none. */
   readonly followFrom: bigint | null;
 }
 
-const nothingMoved: MovedNote = { spilled: '', doubtful: '', followFrom: null };
+const nothingMoved: MovedNote = { spilled: '', copies: '', followFrom: null };
 
 /** Whatever was there may have been handed out, and may stand in the overflow. */
 const unreadable = {
   handOut: { end: 2n ** 62n, cause: 'crash' },
   settled: [],
   spilled: '*',
-  doubtful: '',
+  // From the beginning.
+  copies: '0',
 } as const;
-const nothing = { handOut: null, settled: [], spilled: '', doubtful: '' };
+const nothing = { handOut: null, settled: [], spilled: '', copies: '' };
 
 /** Foreign or damaged metadata reads as "nothing is settled, all may have been sent": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
   if (metadata === '') return { ...nothing, followFrom: mark };
   const parts = pattern.exec(metadata);
   if (parts === null) return { ...unreadable, followFrom: mark };
-  const [, letter, distance, lengths, follow = '0', spilled = '', doubtful = ''] = parts;
+  const [, letter, distance, lengths, follow = '0', spilled = '', copies = ''] = parts;
   const followFrom = mark + BigInt(Number.parseInt(follow, 36));
   const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
   if (settled === null) return { ...unreadable, followFrom: mark };
-  if (distance === undefined) return { handOut: null, settled, spilled, doubtful, followFrom };
+  if (distance === undefined) return { handOut: null, settled, spilled, copies, followFrom };
   const end = mark + BigInt(Number.parseInt(distance, 36));
   const cause = letter === letters.crash ? 'crash' : 'rebalance';
-  return { handOut: { end, cause }, settled, spilled, doubtful, followFrom };
+  return { handOut: { end, cause }, settled, spilled, copies, followFrom };
 }
 
 function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
@@ -174,12 +175,13 @@ export class OffsetTracker<T> {
   metadata(maxBytes: number, handOut: HandOut | null, moved: MovedNote = nothingMoved): string {
     const { mark } = this;
     const head = `2:${shownHandOut(mark, this.outermost(handOut))}:`;
-    const { spilled, doubtful, followFrom } = moved;
+    const { spilled, copies, followFrom } = moved;
     const follow = spilled === '' ? '' : `;${(this.followFrom(followFrom) - mark).toString(36)}:${spilled}`;
-    const tail = follow + (doubtful === '' ? '' : `~${doubtful}`);
+    const tail = follow + (copies === '' ? '' : `~${copies}`);
     const lengths: string[] = [];
     let room = maxBytes - head.length - tail.length;
-    if (room < 0) return '';
+    // What does not fit is not passed over in silence: whoever reads this lets everything follow, and looks for all copies.
+    if (room < 0) return fewestWords(head, maxBytes);
     let position = mark;
     for (const [first, end] of this.settledAboveMark(mark)) {
       const pair = `${(first - position).toString(36)}.${(end - first).toString(36)}`;
@@ -219,6 +221,11 @@ export class OffsetTracker<T> {
       if (end > ahead && ahead > mark) yield [ahead, end];
     }
   }
+}
+
+function fewestWords(head: string, maxBytes: number): string {
+  const text = `${head};0:*~0`;
+  return text.length <= maxBytes ? text : '';
 }
 
 function shownHandOut(mark: bigint, handOut: HandOut | null): string {

@@ -10,8 +10,8 @@ import { ReadWaiters } from './read-waiters.js';
 const maxWeight = 4 * 1_048_576;
 /** Reading goes on once no more than this part is taken: what cannot go may hold half of it for long. */
 const resumeShare = 3 / 4;
-/** A commit speaks for messages that are handed out before the next one: as many as in the time before, and never fewer. */
-const fewestAhead = 64;
+/** A commit speaks for messages that are handed out before the next one: as many as in the time before, and never fewer: a batch. */
+const fewestAhead = 256;
 
 export interface WindowSettings {
   /** Messages that may be unsettled at the same moment. */
@@ -65,6 +65,12 @@ interface Held {
   weight: number;
 }
 
+/** A commit, and below which offset it says that messages may have been sent. */
+export interface TakenCommit {
+  readonly offset: CommittedOffset;
+  readonly handedOutBelow: bigint;
+}
+
 export class PartitionWindow {
   readonly partition: TopicPartition;
   /** Ends the attempts of this partition when it is taken away. */
@@ -80,6 +86,8 @@ export class PartitionWindow {
   private quiet: (() => void)[] = [];
   private readonly readers = new ReadWaiters((offset) => this.isClosed || offset < this.nextOffset);
   private readSinceCommit = 0;
+  private promisedEnd = 0n;
+  private wantedEnd = 0n;
   private readonly held = new Map<string, Held>();
   /** Offsets of those that are being moved behind others of their lane. */
   private readonly following = new Set<bigint>();
@@ -188,7 +196,7 @@ export class PartitionWindow {
     const work: Work = {
       delivery,
       lane: laneOf(delivery, ordering),
-      spillGroup: ordering === 'partition' ? ordering : delivery.destination,
+      spillGroup: groupOf(delivery, ordering),
       weight: weightOf(source),
       window: this,
       resent,
@@ -235,14 +243,30 @@ export class PartitionWindow {
   }
 
   /** What to commit now. */
-  takeCommit(maxMetadataBytes: number, spilled: string, doubtful: string): CommittedOffset {
+  takeCommit(maxMetadataBytes: number, spilled: string, copies: string): TakenCommit {
     const handOut = this.isClosed ? this.handOutAtEnd() : this.handOutSoFar();
     this.isDirty = false;
     this.readSinceCommit = 0;
     let followFrom: bigint | null = null;
     for (const offset of this.following) if (followFrom === null || offset < followFrom) followFrom = offset;
-    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, doubtful, followFrom });
-    return { offset: this.tracker.mark, metadata };
+    const metadata = this.tracker.metadata(maxMetadataBytes, handOut, { spilled, copies, followFrom });
+    return { offset: { offset: this.tracker.mark, metadata }, handedOutBelow: handOut?.end ?? 0n };
+  }
+
+  /** A commit is durable that says what is below `end` may have been sent. */
+  promised(end: bigint): void {
+    if (end > this.promisedEnd) this.promisedEnd = end;
+  }
+
+  /** False where a crash would hide that they were sent. */
+  mayHandOutBelow(end: bigint): boolean {
+    return end <= this.promisedEnd;
+  }
+
+  /** The next commit says so. */
+  wantsToHandOutBelow(end: bigint): void {
+    this.wantedEnd = end;
+    this.isDirty = true;
   }
 
   /** No attempt begins any more; those under way may still end and settle. */
@@ -263,6 +287,11 @@ export class PartitionWindow {
   end(): void {
     this.underWay -= 1;
     this.checkQuiet();
+  }
+
+  /** Closed, and nothing is under way. */
+  get isQuiet(): boolean {
+    return this.isClosed && this.underWay === 0;
   }
 
   /** Resolves once the window is closed and nothing is under way. */
@@ -289,7 +318,9 @@ export class PartitionWindow {
   /** If the process dies now, it has sent these, or will have until the next commit. */
   private handOutSoFar(): HandOut {
     const ahead = Math.max(fewestAhead, 2 * this.readSinceCommit);
-    return { end: this.tracker.next + BigInt(ahead), cause: 'crash' };
+    const { next } = this.tracker;
+    const { wantedEnd } = this;
+    return { end: (wantedEnd > next ? wantedEnd : next) + BigInt(ahead), cause: 'crash' };
   }
 
   /** What has been tried and is not settled, by us or maybe by an owner before: the next one sends it again. */
@@ -305,7 +336,7 @@ export class PartitionWindow {
   }
 
   private checkQuiet(): void {
-    if (!this.isClosed || this.underWay > 0) return;
+    if (!this.isQuiet) return;
     for (const resolve of this.quiet.splice(0)) resolve();
   }
 }
@@ -321,6 +352,16 @@ export function laneParts(lane: string): { destination: string | null; key: stri
 export function laneOfMessage(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
   const delivery = deliveryOf(source, settings, null);
   return 'invalid' in delivery ? null : laneOf(delivery, ordering);
+}
+
+/** The spill group of a message; null for one that is no valid call. */
+export function spillGroupOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
+  const delivery = deliveryOf(source, settings, null);
+  return 'invalid' in delivery ? null : groupOf(delivery, ordering);
+}
+
+function groupOf({ destination }: Delivery, ordering: Ordering): string {
+  return ordering === 'partition' ? ordering : destination;
 }
 
 function laneOf({ source: { key }, destination }: Delivery, ordering: Ordering): string | null {

@@ -106,7 +106,7 @@ describe('delivering', () => {
     await first.membership.leave();
     const log = new GroupLog();
     const look = await broker.join(group, [topic], log);
-    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c1v:1.2' });
+    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c77:1.2~0.0.0.0.0.0' });
     await look.leave();
     await run();
     await begun(4);
@@ -235,7 +235,7 @@ describe('giving up', () => {
   });
 
   test('while the dead letter cannot be written the message stays unsettled', async () => {
-    const full = new MemoryBroker({ maxBytes: 3900, clock, report: () => undefined });
+    const full = new MemoryBroker({ maxBytes: 4050, clock, report: () => undefined });
     await broker.close();
     broker = full;
     await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });

@@ -233,7 +233,7 @@ describe('through poison, spill, redrive, stops and kills at any moment', () => 
             lab.clock.advance(random(60));
             await new Promise((resolve) => setImmediate(resolve));
           }
-          if (random(4) === 0) lab.runner.letters.redrive?.stop();
+          if (random(4) === 0) lab.runner.letters.redrive?.stop('by the test');
           if (random(3) > 0) continue;
           await lab.kill();
           await lab.join();
@@ -241,7 +241,7 @@ describe('through poison, spill, redrive, stops and kills at any moment', () => 
       }
       isOver = true;
       poison.clear();
-      lab.runner.letters.redrive?.stop();
+      lab.runner.letters.redrive?.stop('by the test');
       await lab.until(
         'what is not parked is settled',
         () => lab.lag('orders') + lab.lag('orders.G.overflow') === 0n,

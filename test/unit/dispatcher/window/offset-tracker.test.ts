@@ -47,7 +47,7 @@ describe('OffsetTracker', () => {
         [105n, 106n],
       ],
       spilled: '',
-      doubtful: '',
+      copies: '',
       followFrom: 100n,
     });
   });

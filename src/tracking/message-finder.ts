@@ -1,0 +1,83 @@
+// Finds a message in the log by its id, without an index: ids of ours begin with their time, and so do the messages.
+import { Injectable } from '@nestjs/common';
+import { Broker, type TopicPartition } from '../broker/broker.js';
+import { messageHeader, type StoredMessage } from '../message/message.js';
+
+/** A call may wait so long before it is stored, and clocks of several machines may differ by as much the other way. */
+const storedWithinMs = 60_000;
+const clockSkewMs = 5000;
+/** Messages that are looked at in a partition: those around the id's time, or the newest ones for an id without a time. */
+const maxLookedAt = 50_000;
+/** Narrower than this the search by time goes on message by message. */
+const narrowEnough = 512n;
+
+export interface FoundMessages {
+  readonly messages: readonly StoredMessage[];
+  /** False when more might be found elsewhere: the id has no time in it, or too many messages have it. */
+  readonly isWhole: boolean;
+}
+
+@Injectable()
+export class MessageFinder {
+  constructor(private readonly broker: Broker) {}
+
+  /** Reads the log: some twenty batches a partition to find the time, then what was stored around it. */
+  async find(id: string, topics: readonly string[]): Promise<FoundMessages> {
+    const madeAtMs = timeOf(id);
+    const messages: StoredMessage[] = [];
+    let isWhole = madeAtMs !== null;
+    for (const topic of topics) {
+      for (const { partition, highWatermark } of this.broker.lag('bigpipe.tracking', topic)) {
+        const at = { topic, partition };
+        const from =
+          madeAtMs === null ? newest(highWatermark) : await this.offsetAt(at, highWatermark, madeAtMs - clockSkewMs);
+        const untilMs = madeAtMs === null ? Number.POSITIVE_INFINITY : madeAtMs + storedWithinMs;
+        const found = await this.scan(at, id, from, untilMs);
+        messages.push(...found.messages);
+        isWhole &&= found.isWhole;
+      }
+    }
+    return { messages, isWhole };
+  }
+
+  /** An offset at or before the first message that was stored at `unixMs` or later. */
+  private async offsetAt(partition: TopicPartition, end: bigint, unixMs: number): Promise<bigint> {
+    let low = (await this.broker.fetch(partition, 0n)).messages[0]?.offset ?? end;
+    let high = end;
+    while (high - low > narrowEnough) {
+      const middle = low + (high - low) / 2n;
+      const [first] = (await this.broker.fetch(partition, middle)).messages;
+      // Nothing can be read there: what comes later cannot tell the time either.
+      if (first === undefined || first.timestampMs >= unixMs) high = middle;
+      else low = middle;
+    }
+    return low;
+  }
+
+  private async scan(partition: TopicPartition, id: string, from: bigint, untilMs: number): Promise<FoundMessages> {
+    const found: StoredMessage[] = [];
+    let lookedAt = 0;
+    for (let offset = from; lookedAt < maxLookedAt; ) {
+      const { messages, nextOffset } = await this.broker.fetch(partition, offset);
+      found.push(...messages.filter(({ headers }) => headers[messageHeader.id] === id));
+      const last = messages.at(-1);
+      if (nextOffset <= offset || (last !== undefined && last.timestampMs > untilMs)) {
+        return { messages: found, isWhole: true };
+      }
+      lookedAt += messages.length;
+      offset = nextOffset;
+    }
+    return { messages: found, isWhole: false };
+  }
+}
+
+function newest(end: bigint): bigint {
+  const count = BigInt(maxLookedAt);
+  return end > count ? end - count : 0n;
+}
+
+/** Unix milliseconds from an id that bigpipe made (UUID version 7); null for any other. */
+function timeOf(id: string): number | null {
+  const parts = /^msg_([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(id);
+  return parts === null ? null : Number.parseInt(`${parts[1]}${parts[2]}`, 16);
+}
