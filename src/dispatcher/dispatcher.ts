@@ -104,6 +104,8 @@ export class Dispatcher implements Adjustable {
     if (this.drained) return;
     this.drained = true;
     await Promise.all([this.changing, ...this.subscriptions.map((runner) => runner.drain())]);
+    // Those that were being opened meanwhile.
+    await Promise.all(this.subscriptions.map((runner) => runner.drain()));
     await this.transport.close();
     await this.controlLog.close();
     await this.target.close();
@@ -178,7 +180,7 @@ export class Dispatcher implements Adjustable {
     await Promise.all(leaving.map((subscription) => this.close(subscription)));
     if (this.drained) return;
     await this.topics.ensure(topics);
-    await Promise.all(opening.map((subscription) => (this.drained ? undefined : this.open(subscription))));
+    await Promise.all(opening.map((subscription) => this.open(subscription)));
   }
 
   private async open(subscription: SubscriptionSettings): Promise<void> {
