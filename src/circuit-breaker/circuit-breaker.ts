@@ -108,6 +108,9 @@ export class CircuitBreaker {
     const isSameHealth =
       windowSeconds === before.windowSeconds && minStats === before.minStats && healthRate === before.healthRate;
     if (!isSameHealth) this.health = new HealthWindow(settings, nowMs);
+    // A shorter break also ends the one that has begun.
+    if (this.mode === 'open' && !this.probing)
+      this.probeFromMs = Math.min(this.probeFromMs, nowMs + settings.breakPeriodMs);
     // A later full rate must not be held down by what lingers of an earlier one.
     if (this.mode === 'closed' && full.perSecond !== fullBefore.perSecond) this.ramp = null;
   }

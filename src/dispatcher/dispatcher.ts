@@ -1,6 +1,7 @@
 // From the broker to the receivers: one runner for each subscription, fed by the transport's events.
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
-import { Broker, type Membership, type TopicPartition } from '../broker/broker.js';
+import { Broker, type TopicPartition } from '../broker/broker.js';
 import {
   type AssignedEvent,
   BrokerTransport,
@@ -18,7 +19,8 @@ import { Target } from '../target/target.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
-import { GroupRunner } from './group-runner.js';
+import { GroupRunner, identityOf } from './group-runner.js';
+import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,
   type ConsumerCounters,
@@ -27,37 +29,34 @@ import {
 } from './subscription-counters.js';
 import type { Explanation } from './view/explain.js';
 
-/** A runner with its place in its group. */
-interface Served {
-  readonly runner: GroupRunner;
-  readonly membership: Membership;
-}
-
 @Injectable()
 export class Dispatcher implements Adjustable {
   readonly name = 'dispatcher';
   private readonly log = new Logger('Dispatcher');
-  /** By topic and group, each under every topic that it reads. */
-  private readonly runners = new Map<string, GroupRunner>();
-  /** By topic and group of the subscription. */
-  private readonly served = new Map<string, Served>();
+  private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
-  /** Subscriptions come and go one after another. */
-  private changing: Promise<void> = Promise.resolve();
   private drained = false;
 
   constructor(
     private readonly broker: Broker,
     private readonly topics: Topics,
     private readonly transport: BrokerTransport,
-    private readonly configWatch: ConfigWatch,
+    configWatch: ConfigWatch,
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
     stats: Stats,
   ) {
+    this.served = new ServedSubscriptions({
+      transport,
+      topics,
+      configWatch,
+      clock,
+      newRunner: (subscription) => this.newRunner(subscription),
+      gone: (name) => this.consumers.delete(name),
+    });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -67,45 +66,33 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused sends nothing, also in the first moment.
     await this.controlLog.open();
-    // Side by side: on Kafka each join takes its time.
-    await Promise.all(this.configWatch.settings.subscriptions.map((subscription) => this.open(subscription)));
+    await this.served.openAll();
+  }
+
+  /** What is parked is known by the names of its lanes: these must not change under it. */
+  veto(next: Settings, current: Settings): string[] {
+    return subscriptionChange(current, next).changed.flatMap(({ current: before, next: after }) => {
+      const parked = this.served.runner(before.topic, before.groupId)?.letters.parkedKeys(1).length ?? 0;
+      if (parked === 0 || keepsParked(before, after)) return [];
+      return `consumer ${after.groupId} of ${after.topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
+    });
   }
 
   /**
    * Limits, timeouts and gates change where they stand. What comes and goes, or changes in a way that its messages in
-   * memory would not survive, is drained and opened in the background, one after another: a drain lasts as long as
-   * the receivers' timeout.
+   * memory would not survive, is drained and opened in the background: a drain lasts as long as the receivers' timeout.
    */
   async adjust(next: Settings, current: Settings): Promise<void> {
-    const { added, removed, changed } = subscriptionChange(current, next);
     const resized = new Set(topicChange(current, next).changed.map((topic) => topic.next.name));
-    const moved = next.subscriptions.filter(({ topic }) => resized.has(topic));
-    const inPlace = changed.filter((one) => !resized.has(one.next.topic));
-    const renewed = inPlace.filter((one) => this.runnerFor(one.next)?.adjust(one.next) !== true).map((one) => one.next);
-    const opening = [...new Set([...added, ...moved, ...renewed])];
-    if (opening.length + removed.length === 0) {
-      await this.topics.ensure(next.topics);
-      return;
-    }
-    const begun = this.changing.then(() => this.replace([...removed, ...moved, ...renewed], opening, next));
-    this.changing = begun.catch((error: unknown) => {
-      this.log.error({
-        msg: 'subscriptions could not be changed; a restart or the next reload tries again',
-        err: error,
-      });
-    });
-    // A new topic is there before anybody may write to it.
-    if (removed.length + moved.length + renewed.length === 0) await begun;
-    else if (resized.size === 0) await this.topics.ensure(next.topics);
+    await this.topics.ensure(next.topics.filter(({ name }) => !resized.has(name)));
+    await this.served.reconcile(resized);
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
   async drain(): Promise<void> {
     if (this.drained) return;
     this.drained = true;
-    await Promise.all([this.changing, ...this.subscriptions.map((runner) => runner.drain())]);
-    // Those that were being opened meanwhile.
-    await Promise.all(this.subscriptions.map((runner) => runner.drain()));
+    await this.served.drain();
     await this.transport.close();
     await this.controlLog.close();
     await this.target.close();
@@ -131,12 +118,12 @@ export class Dispatcher implements Adjustable {
 
   /** Null when there is no such subscription here. */
   subscription(topic: string, groupId: string): GroupRunner | null {
-    return this.runnerFor({ topic, groupId }) ?? null;
+    return this.served.runner(topic, groupId) ?? null;
   }
 
   /** Every subscription that is served here. */
   get subscriptions(): readonly GroupRunner[] {
-    return [...this.served.values()].map(({ runner }) => runner);
+    return this.served.runners;
   }
 
   /** The same by message id, of messages that are read and not settled. */
@@ -149,67 +136,19 @@ export class Dispatcher implements Adjustable {
    * moved, those that were served here; null when nothing is changed any more.
    */
   async moveMarks(topic: string, groupId: string, marks: ReadonlyMap<number, bigint>): Promise<Set<number> | null> {
-    const subscription = this.configWatch.settings.subscriptions.find(
-      (one) => one.topic === topic && one.groupId === groupId,
-    );
-    if (subscription === undefined || this.drained) return null;
+    if (this.served.runner(topic, groupId) === undefined || this.drained) return null;
     const moved = new Set<number>();
-    const done = this.changing.then(async () => {
-      await this.close(subscription, async (membership) => {
-        for (const [partition, offset] of marks) {
-          const isOurs = await membership.commit({ topic, partition }, { offset, metadata: '' }).then(
-            () => true,
-            () => false,
-          );
-          if (isOurs) moved.add(partition);
-        }
-      });
-      if (!this.drained) await this.open(subscription);
+    await this.served.reopen(topic, groupId, async (membership) => {
+      for (const [partition, offset] of marks) {
+        const isOurs = await membership.commit({ topic, partition }, { offset, metadata: '' }).then(
+          () => true,
+          () => false,
+        );
+        if (isOurs) moved.add(partition);
+      }
     });
-    this.changing = done.catch(() => undefined);
-    await done;
     this.log.warn({ msg: 'marks moved by an operator', topic, group: groupId, partitions: [...moved] });
     return moved;
-  }
-
-  private async replace(
-    leaving: readonly SubscriptionSettings[],
-    opening: readonly SubscriptionSettings[],
-    { topics }: Settings,
-  ): Promise<void> {
-    await Promise.all(leaving.map((subscription) => this.close(subscription)));
-    if (this.drained) return;
-    await this.topics.ensure(topics);
-    await Promise.all(opening.map((subscription) => this.open(subscription)));
-  }
-
-  private async open(subscription: SubscriptionSettings): Promise<void> {
-    const { topic, groupId } = subscription;
-    const runner = this.newRunner(subscription);
-    await runner.prepare();
-    for (const name of runner.topics) this.runners.set(nameOf(name, groupId), runner);
-    const membership = await this.transport.join(groupId, runner.topics);
-    this.served.set(nameOf(topic, groupId), { runner, membership });
-  }
-
-  /** Lets what is in flight end, commits, and leaves the group; what is not settled waits in the log. */
-  private async close(
-    { topic, groupId }: SubscriptionSettings,
-    beforeLeaving: (membership: Membership) => Promise<void> = async () => undefined,
-  ): Promise<void> {
-    const name = nameOf(topic, groupId);
-    const served = this.served.get(name);
-    if (served === undefined) return;
-    await served.runner.drain();
-    await beforeLeaving(served.membership);
-    await this.transport.leave(served.membership);
-    for (const one of served.runner.topics) this.runners.delete(nameOf(one, groupId));
-    this.served.delete(name);
-    this.consumers.delete(name);
-  }
-
-  private runnerFor({ topic, groupId }: { readonly topic: string; readonly groupId: string }): GroupRunner | undefined {
-    return this.served.get(nameOf(topic, groupId))?.runner;
   }
 
   private runnersOf(topic: string): GroupRunner[] {
@@ -233,7 +172,7 @@ export class Dispatcher implements Adjustable {
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {
-    return partition === undefined ? undefined : this.runners.get(nameOf(partition.topic, group));
+    return partition === undefined ? undefined : this.served.readerOf(partition.topic, group);
   }
 
   private newRunner(subscription: SubscriptionSettings): GroupRunner {
@@ -251,4 +190,6 @@ export class Dispatcher implements Adjustable {
   }
 }
 
-const nameOf = (topic: string, group: string) => `${topic} ${group}`;
+function keepsParked(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
+  return isDeepStrictEqual(identityOf(before), identityOf(after));
+}

@@ -16,6 +16,7 @@ import type { Gates } from './gates.js';
 import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
 import { type Move, Mover } from './overflow/mover.js';
+import { hashOf } from './overflow/spill-table.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { type Explanation, explainLetter } from './view/explain.js';
@@ -194,7 +195,8 @@ export class GroupRunner {
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
       const { topic, partition } = assignment;
-      if (topic === this.topics[0]) this.partitions.set(partition, new OwnedPartition());
+      if (topic === this.topics[0])
+        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription)));
       this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
@@ -449,9 +451,15 @@ export class GroupRunner {
 }
 
 /** What lanes and dead letters hang on. */
-function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+export function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
   return { topic, groupId, ordering, names, deadLetterTopic };
+}
+
+/** Short: it stands in commits. */
+function spillIdentityOf({ ordering, destinations }: SubscriptionSettings): string {
+  const names = destinations.map(({ name, origins }) => [name, origins]);
+  return hashOf(JSON.stringify([ordering, names])).toString(36);
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {

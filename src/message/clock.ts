@@ -36,6 +36,10 @@ export class SystemClock extends Clock {
 /** Resolves after `delayMs`, or once `signal` aborts. */
 export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
     const timer = clock.setTimer(delayMs, () => {
       signal?.removeEventListener('abort', stop);
       resolve();

@@ -7,7 +7,6 @@ import {
   type Candidate,
   DispatchPolicy,
   type Entry,
-  free,
   Gate,
   type GateScope,
   type GateSettings,
@@ -44,7 +43,7 @@ class ConcurrencyGate extends Gate {
         settle: (outcome) => {
           this.learn(outcome);
           this.inFlight -= 1;
-          scope.wake();
+          if (this.limits !== null) scope.wake();
         },
         // Whoever gives an unused pass back is asking right now, and knows.
         cancel: () => {
@@ -55,8 +54,8 @@ class ConcurrencyGate extends Gate {
   }
 
   override enter(_candidate: Candidate): Entry {
-    if (this.limits === null) return free;
-    const limit = this.adaptive?.limit ?? this.limits.max;
+    // Counted without a limit too: there may be one before they end.
+    const limit = this.adaptive?.limit ?? this.limits?.max ?? Number.POSITIVE_INFINITY;
     if (this.inFlight >= limit) {
       return { hold: { reason: 'concurrency', untilMs: null, detail: `${this.inFlight} of ${limit} in flight` } };
     }

@@ -63,11 +63,15 @@ export class SpillTable {
   /** The overflow has been read as far as it went at the takeover: what is found late is in its lane, or behind. */
   private leftWasRead = false;
 
+  /** `identity`: what the names of groups and lanes hang on; of another one nothing can be told apart. */
+  constructor(private readonly identity: string) {}
+
   /** What a commit of an earlier owner said. All of them together tell the whole. */
   addLeft(note: string): void {
     if (note === '' || this.leftWasRead) return;
     this.leftIsRead = false;
-    const hops = note === everything ? everything : readHashes(note);
+    const [identity, list = ''] = note.split('!');
+    const hops = note === everything || identity !== this.identity ? everything : readHashes(list);
     if (hops === everything || this.left === everything) {
       this.left = everything;
       return;
@@ -79,7 +83,7 @@ export class SpillTable {
 
   /** A message of the group was found in the overflow that no commit speaks of. */
   addLeftGroup(group: string, hop: number): void {
-    this.addLeft(`${hashOf(group).toString(36)}.${hop.toString(36)}`);
+    this.addLeft(`${this.identity}!${hashOf(group).toString(36)}.${hop.toString(36)}`);
   }
 
   /** Groups with something in the overflow. */
@@ -167,7 +171,9 @@ export class SpillTable {
       const hash = hashOf(name);
       hops.set(hash, Math.max(unsettled.highest, hops.get(hash) ?? 0));
     }
-    const note = [...hops].map(([hash, hop]) => `${hash.toString(36)}.${hop.toString(36)}`).join(',');
+    if (hops.size === 0) return '';
+    const list = [...hops].map(([hash, hop]) => `${hash.toString(36)}.${hop.toString(36)}`).join(',');
+    const note = `${this.identity}!${list}`;
     return note.length > maxBytes ? everything : note;
   }
 
@@ -193,7 +199,7 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
 }
 
 /** FNV-1a over the text's code units, 32 bits. */
-function hashOf(text: string): number {
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;

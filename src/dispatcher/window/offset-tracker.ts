@@ -8,7 +8,7 @@
  * Settled: lengths in base 36, separated by dots: unsettled, settled, unsettled, settled …, from the committed offset on.
  * "2:c4:1.3" says: four had been handed out; the first is open, the three behind it are done.
  */
-const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z]{1,10}):([0-9a-z.,*]+))?(?:~([0-9a-z.,]+))?$/;
+const pattern = /^2:(?:([cr])([0-9a-z]{1,10}))?:([0-9a-z.]*)(?:;([0-9a-z]{1,10}):([0-9a-z.,*!]+))?(?:~([0-9a-z.,]+))?$/;
 const letters = { crash: 'c', rebalance: 'r' } as const;
 
 /** Why messages below a hand-out mark may come again. */

@@ -10,10 +10,15 @@ export class OwnedPartition {
   /** Names this ownership; what an earlier one has moved bears another name. */
   readonly owner = randomUUID();
   readonly lanes = new Lanes<Work>();
-  readonly spills = new SpillTable();
+  readonly spills: SpillTable;
   readonly parked = new ParkedLanes();
   readonly copies = new CopyEnds();
   private readonly windows = new Map<string, PartitionWindow>();
+
+  /** SpillTable's. */
+  constructor(identity: string) {
+    this.spills = new SpillTable(identity);
+  }
 
   add(window: PartitionWindow): void {
     this.windows.set(window.partition.topic, window);
