@@ -13,6 +13,7 @@ import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { ramp } from './scenarios/ramp.ts';
+import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
@@ -54,6 +55,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
   overflow: (lab) => overflow(lab, goals.overflow),
   ramp: (lab) => ramp(lab, goals.ramp),
+  reloads: (lab) => reloads(lab, goals.pause),
 };
 
 interface Options {
