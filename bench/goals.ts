@@ -38,6 +38,21 @@ export const goals = {
   overflow: { beside: atLeast(0.95, 0.98), flat: atMost(1.1, 1.05) },
   /** Milliseconds without a delivery, beyond what there is without reloads. */
   pause: atMost(50, 20),
+  park: {
+    /** Other keys beside a poisoned one, against the same without poison. */
+    beside: atLeast(0.95, 0.98),
+    /** Calls of the parked key that are missing, or came out of order. */
+    faults: atMost(0, 0),
+  },
+  redrive: {
+    /** Arrivals a second against the rate that was asked for: all of the time, and in any second. */
+    pace: atLeast(0.95, 0.98),
+    most: atMost(1.1, 1.05),
+    /** Of the canary and 5 %, to a receiver that fails half. */
+    toSick: atMost(1, 1),
+    /** Letters neither delivered nor kept. */
+    faults: atMost(0, 0),
+  },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
 } as const;

@@ -12,7 +12,9 @@ import { isolation } from './scenarios/isolation.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
 import { overflow } from './scenarios/overflow.ts';
+import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
+import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import type { Figure } from './support/figures.ts';
@@ -54,6 +56,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
   overflow: (lab) => overflow(lab, goals.overflow),
+  park: (lab) => park(lab, goals.park),
+  redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
   reloads: (lab) => reloads(lab, goals.pause),
 };

@@ -249,7 +249,8 @@ export class LocalCluster {
   static async start(directory: string, count: 1 | 3, secured = false): Promise<LocalCluster> {
     const libs = await kafkaJars();
     const ports = await freePorts(4 * count);
-    const clusterId = randomBytes(16).toString('base64url');
+    // Begins with no dash, which the tool would take for an option.
+    const clusterId = Buffer.concat([Buffer.of(0x4d), randomBytes(15)]).toString('base64url');
     const voters = Array.from({ length: count }, (_, i) => `${i + 1}@127.0.0.1:${ports[count + i]}`).join(',');
     const nodes: KafkaNode[] = [];
     for (let i = 0; i < count; i++) {

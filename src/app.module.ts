@@ -15,7 +15,7 @@ import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
 import { IngressModule } from './ingress/ingress.module.js';
 import { ManagementModule } from './management/management.module.js';
-import { Clock } from './message/clock.js';
+import { Clock, pause } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { StatsModule } from './stats/stats.module.js';
@@ -66,7 +66,9 @@ export class AppModule implements OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.drainIndicator.drain();
     const { httpAdapter } = this.adapterHost;
-    const { readTimeoutMs } = this.configWatch.settings.server;
+    const { readTimeoutMs, stopDelayMs } = this.configWatch.settings.server;
+    // Who shares out the calls sees that this one is not ready before it refuses any.
+    if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     await closeListener(httpAdapter.getHttpServer(), () => httpAdapter.close(), this.clock, readTimeoutMs);
     await this.producer.drain();
     await this.dispatcher.drain();

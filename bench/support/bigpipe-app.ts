@@ -36,8 +36,14 @@ export interface AppStats {
   readonly consumerStats: readonly { readonly handleMessage: number }[];
 }
 
+interface Ports {
+  readonly port: number;
+  readonly managementPort: number;
+}
+
 export class BigpipeApp {
   readonly port: number;
+  readonly managementPort: number;
   /** Its warnings, and what it wrote to stderr: a good run has none. */
   readonly complaints: readonly string[];
   /** The text of its configuration as it was at the start. */
@@ -45,11 +51,18 @@ export class BigpipeApp {
   private readonly file: string;
   private readonly child: ChildProcess;
 
-  private constructor(child: ChildProcess, port: number, complaints: readonly string[], file: string, config: string) {
+  private constructor(
+    child: ChildProcess,
+    { port, managementPort }: Ports,
+    complaints: readonly string[],
+    file: string,
+    config: string,
+  ) {
     this.child = child;
     this.file = file;
     this.config = config;
     this.port = port;
+    this.managementPort = managementPort;
     this.complaints = complaints;
   }
 
@@ -66,7 +79,7 @@ export class BigpipeApp {
     const complaints: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
     try {
-      return new BigpipeApp(child, await portOf(child, complaints), complaints, file, config);
+      return new BigpipeApp(child, await portsOf(child, complaints), complaints, file, config);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -128,16 +141,16 @@ export class BigpipeApp {
 }
 
 /** Resolves once the program says that it runs; everything it writes is read, so that it never waits for us. */
-function portOf(child: ChildProcess, complaints: string[]): Promise<number> {
+function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('bigpipe did not start in time')), startWithinMs);
     child.once('exit', (code) => reject(new Error(`bigpipe ended with ${code}: ${complaints.join('\n')}`)));
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
-      const line = JSON.parse(text) as { level: number; msg: string; port: number };
+      const line = JSON.parse(text) as Ports & { level: number; msg: string };
       if (line.level >= warning && complaints.length < keptComplaints) complaints.push(text);
       if (line.msg !== 'bigpipe is running') return;
       clearTimeout(timer);
-      resolve(line.port);
+      resolve(line);
     });
   });
 }

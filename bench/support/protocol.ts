@@ -83,6 +83,8 @@ export interface Behaviour {
   readonly silentFrom: number | null;
   /** Of all answers so many are 500, evenly: 0.5 is every second one. */
   readonly failing: number;
+  /** Calls whose number is a multiple of it are answered 400. */
+  readonly refusedEvery?: number;
 }
 
 /** Each request that came, in columns. */
@@ -93,6 +95,8 @@ export interface Noted {
   readonly attempt: readonly number[];
   /** The number in `addressOf`, or -1 for another address. */
   readonly destination: readonly number[];
+  /** The call's number. */
+  readonly sequence: readonly number[];
 }
 
 export interface ScriptedReceiverCommands {
@@ -103,6 +107,8 @@ export interface ScriptedReceiverCommands {
   /** Listens again, on the same port. */
   rise: { request: null; answer: null };
   noted: { request: null; answer: Noted };
+  /** How many there are of them. */
+  count: { request: null; answer: { arrived: number } };
 }
 
 export interface BareHttpCommands {

@@ -4,7 +4,7 @@ import { ConfigSource } from '../config-watch/config-source.js';
 import { loadEnvironment } from '../config-watch/env.js';
 import { SettingsError } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
-import { textOf } from '../message/errors.js';
+import { ask } from './ask.js';
 
 /** Answered at once by whoever answers at all. */
 const answerMs = 10_000;
@@ -22,7 +22,12 @@ interface Checked {
  */
 export async function checkConfig(path: string, against: string | null, clock: Clock): Promise<string[]> {
   if (against === null) return checkHere(path);
-  const { faults, warnings, changes } = await ask(against, JSON.stringify(readConfig(path).raw), clock);
+  const body = JSON.stringify(readConfig(path).raw);
+  const question = { against, path: '/config/check', contentType: 'text/plain', body, withinMs: answerMs };
+  const answer = await ask(question, clock);
+  if (!isChecked(answer))
+    throw new Error(`${against} is no bigpipe: it answered ${JSON.stringify(answer).slice(0, 200)}`);
+  const { faults, warnings = [], changes = [] } = answer;
   if (faults.length > 0) throw new SettingsError(path, faults);
   const lines = changes.length === 0 ? ['changes nothing'] : changes;
   return [...lines, ...warnings.map((line) => `warning: ${line}`)];
@@ -36,23 +41,6 @@ async function checkHere(path: string): Promise<string[]> {
   return [`valid: ${counts}`, ...warnings.map((line) => `warning: ${line}`)];
 }
 
-async function ask(against: string, text: string, clock: Clock): Promise<Checked> {
-  const url = URL.parse('/config/check', against);
-  if (url === null)
-    throw new Error(`--against: found ${JSON.stringify(against)}, allowed: a URL like "http://127.0.0.1:10087"`);
-  const late = new AbortController();
-  const timer = clock.setTimer(answerMs, () => late.abort(new Error(`no answer within ${answerMs} ms`)));
-  try {
-    const headers = { 'content-type': 'text/plain' };
-    const answer = await fetch(url, { method: 'POST', headers, body: text, signal: late.signal, redirect: 'error' });
-    const body = await answer.text();
-    const checked = answer.ok ? (JSON.parse(body) as Partial<Checked>) : null;
-    if (checked?.faults === undefined) throw new Error(`it answered ${answer.status}: ${body.slice(0, 200)}`);
-    return { faults: checked.faults, warnings: checked.warnings ?? [], changes: checked.changes ?? [] };
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw new Error(`${url.href} could not be asked: ${textOf(error)}${cause}`, { cause: error });
-  } finally {
-    timer.cancel();
-  }
+function isChecked(answer: unknown): answer is Partial<Checked> & Pick<Checked, 'faults'> {
+  return typeof answer === 'object' && answer !== null && Array.isArray((answer as Partial<Checked>).faults);
 }

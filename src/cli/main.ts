@@ -6,27 +6,52 @@ import { SettingsError } from '../config-watch/settings.js';
 import { SystemClock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import { checkConfig } from './config-check.js';
+import { resetOffsets } from './offsets-reset.js';
 
 /** sysexits.h: EX_CONFIG, and EX_USAGE for a wrong command line. */
 const exitConfig = 78;
 const exitUsage = 64;
-const usage = 'usage: bigpipe config check FILE [--against URL of a management listener]';
+const management = 'http://127.0.0.1:10087';
+const usage = `usage: bigpipe config check FILE [--against URL]
+       bigpipe offsets reset TOPIC GROUP --to earliest|latest|OFFSET|TIME [--partition N] [--against URL]
+URL is a management listener; offsets reset asks ${management} unless told otherwise`;
+
+const options = { against: { type: 'string' }, to: { type: 'string' }, partition: { type: 'string' } } as const;
 
 function parsed() {
   try {
-    return parseArgs({ allowPositionals: true, options: { against: { type: 'string' } } });
+    return parseArgs({ allowPositionals: true, options });
   } catch (error) {
     return textOf(error);
   }
 }
 
+/** Null for a command that is not known, or that lacks something. */
+function commandOf({
+  positionals,
+  values,
+}: Exclude<ReturnType<typeof parsed>, string>): (() => Promise<string[]>) | null {
+  const [room, command, ...rest] = positionals;
+  const { against, to, partition } = values;
+  const clock = new SystemClock();
+  const [first, second] = rest;
+  if (room === 'config' && command === 'check' && first !== undefined && rest.length === 1 && to === undefined) {
+    return () => checkConfig(first, against ?? null, clock);
+  }
+  if (room === 'offsets' && command === 'reset' && first && second && rest.length === 2 && to !== undefined) {
+    const order = { topic: first, group: second, to, partition: partition ?? null, against: against ?? management };
+    return () => resetOffsets(order, clock);
+  }
+  return null;
+}
+
 async function run(): Promise<number> {
   const args = parsed();
   if (typeof args === 'string') return told(`${args}\n${usage}`, exitUsage);
-  const [room, command, file, ...more] = args.positionals;
-  if (room !== 'config' || command !== 'check' || file === undefined || more.length > 0) return told(usage, exitUsage);
+  const command = commandOf(args);
+  if (command === null) return told(usage, exitUsage);
   try {
-    const lines = await checkConfig(file, args.values.against ?? null, new SystemClock());
+    const lines = await command();
     process.stdout.write(`${lines.join('\n')}\n`);
     return 0;
   } catch (error) {

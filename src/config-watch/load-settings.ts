@@ -175,6 +175,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
       maxConnections: server['http.server.max.connections'],
+      stopDelayMs: server['http.server.stop.delay'],
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],

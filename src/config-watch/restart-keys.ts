@@ -15,6 +15,7 @@ const live: ReadonlySet<string> = new Set([
   'http.server.write.timeout',
   'http.server.max.body.size',
   'http.server.max.connections',
+  'http.server.stop.delay',
   'egress.allow',
 ]);
 

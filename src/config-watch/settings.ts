@@ -111,6 +111,8 @@ export interface ServerSettings {
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
+  /** Not ready, and still serving, before the doors close. */
+  readonly stopDelayMs: number;
 }
 
 export interface ListenerSettings {

@@ -67,7 +67,8 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused sends nothing, also in the first moment.
     await this.controlLog.open();
-    for (const subscription of this.configWatch.settings.subscriptions) await this.open(subscription);
+    // Side by side: on Kafka each join takes its time.
+    await Promise.all(this.configWatch.settings.subscriptions.map((subscription) => this.open(subscription)));
   }
 
   /**
@@ -103,6 +104,8 @@ export class Dispatcher implements Adjustable {
     if (this.drained) return;
     this.drained = true;
     await Promise.all([this.changing, ...this.subscriptions.map((runner) => runner.drain())]);
+    // Those that were being opened meanwhile.
+    await Promise.all(this.subscriptions.map((runner) => runner.drain()));
     await this.transport.close();
     await this.controlLog.close();
     await this.target.close();
@@ -141,6 +144,34 @@ export class Dispatcher implements Adjustable {
     return this.subscriptions.flatMap((runner) => runner.view.explainId(id));
   }
 
+  /**
+   * Drains the subscription, moves its marks in its own topic, and opens it again. Resolves to the partitions whose mark was
+   * moved, those that were served here; null when nothing is changed any more.
+   */
+  async moveMarks(topic: string, groupId: string, marks: ReadonlyMap<number, bigint>): Promise<Set<number> | null> {
+    const subscription = this.configWatch.settings.subscriptions.find(
+      (one) => one.topic === topic && one.groupId === groupId,
+    );
+    if (subscription === undefined || this.drained) return null;
+    const moved = new Set<number>();
+    const done = this.changing.then(async () => {
+      await this.close(subscription, async (membership) => {
+        for (const [partition, offset] of marks) {
+          const isOurs = await membership.commit({ topic, partition }, { offset, metadata: '' }).then(
+            () => true,
+            () => false,
+          );
+          if (isOurs) moved.add(partition);
+        }
+      });
+      if (!this.drained) await this.open(subscription);
+    });
+    this.changing = done.catch(() => undefined);
+    await done;
+    this.log.warn({ msg: 'marks moved by an operator', topic, group: groupId, partitions: [...moved] });
+    return moved;
+  }
+
   private async replace(
     leaving: readonly SubscriptionSettings[],
     opening: readonly SubscriptionSettings[],
@@ -149,7 +180,7 @@ export class Dispatcher implements Adjustable {
     await Promise.all(leaving.map((subscription) => this.close(subscription)));
     if (this.drained) return;
     await this.topics.ensure(topics);
-    for (const subscription of opening) if (!this.drained) await this.open(subscription);
+    await Promise.all(opening.map((subscription) => this.open(subscription)));
   }
 
   private async open(subscription: SubscriptionSettings): Promise<void> {
@@ -162,11 +193,15 @@ export class Dispatcher implements Adjustable {
   }
 
   /** Lets what is in flight end, commits, and leaves the group; what is not settled waits in the log. */
-  private async close({ topic, groupId }: SubscriptionSettings): Promise<void> {
+  private async close(
+    { topic, groupId }: SubscriptionSettings,
+    beforeLeaving: (membership: Membership) => Promise<void> = async () => undefined,
+  ): Promise<void> {
     const name = nameOf(topic, groupId);
     const served = this.served.get(name);
     if (served === undefined) return;
     await served.runner.drain();
+    await beforeLeaving(served.membership);
     await this.transport.leave(served.membership);
     for (const one of served.runner.topics) this.runners.delete(nameOf(one, groupId));
     this.served.delete(name);

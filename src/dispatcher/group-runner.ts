@@ -23,7 +23,7 @@ import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
-import { readMetadata } from './window/offset-tracker.js';
+import { followFromOf, readMetadata } from './window/offset-tracker.js';
 import { OwnedPartition } from './window/owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
 
@@ -205,12 +205,13 @@ export class GroupRunner {
   private openWindow(membership: Membership, assignment: Assignment): void {
     const { topic, partition, start } = assignment;
     const owned = this.partitions.get(partition) as OwnedPartition;
-    const { spilled, followFrom, copies } = readMetadata(start.offset, start.metadata);
-    owned.spills.addLeft(spilled);
+    const note = readMetadata(start.offset, start.metadata);
+    owned.spills.addLeft(note.spilled);
     const end = this.endOf(assignment);
     const window = new PartitionWindow(assignment, this.windowSettings, end);
     owned.add(window);
-    const copyNote = copies === '' ? null : copies;
+    const copyNote = note.copies === '' ? null : note.copies;
+    const followFrom = followFromOf(note, start.offset, end);
     const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });

@@ -5,11 +5,21 @@ import { TrackingModule } from '../tracking/tracking.module.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
+import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
+import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 
 @Module({
   imports: [DispatcherModule, TrackingModule],
-  controllers: [BrokerController, ConfigController, DeadLettersController, ExplainController, SubscriptionsController],
+  controllers: [
+    BrokerController,
+    ConfigController,
+    DeadLettersController,
+    DelayController,
+    ExplainController,
+    OffsetsController,
+    SubscriptionsController,
+  ],
 })
 export class ManagementModule {}

@@ -40,6 +40,18 @@ export class MessageFinder {
     return { messages, isWhole };
   }
 
+  /** The offset of the first message that was stored at `unixMs` or later, or the end. */
+  async firstStoredFrom(partition: TopicPartition, end: bigint, unixMs: number): Promise<bigint> {
+    for (let offset = await this.offsetAt(partition, end, unixMs); offset < end; ) {
+      const { messages, nextOffset } = await this.broker.fetch(partition, offset);
+      const first = messages.find(({ timestampMs }) => timestampMs >= unixMs);
+      if (first !== undefined) return first.offset;
+      if (nextOffset <= offset) return end;
+      offset = nextOffset;
+    }
+    return end;
+  }
+
   /** An offset at or before the first message that was stored at `unixMs` or later. */
   private async offsetAt(partition: TopicPartition, end: bigint, unixMs: number): Promise<bigint> {
     let low = (await this.broker.fetch(partition, 0n)).messages[0]?.offset ?? end;

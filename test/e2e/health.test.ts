@@ -1,6 +1,6 @@
 // /livez, /readyz and /health on the two listeners, and which routes each of the two has.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BigpipeProcess } from '../support/bigpipe-process.js';
+import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { type RawAnswer, rawRequest } from '../support/raw-request.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
@@ -120,4 +120,17 @@ describe('a bigpipe that drains', () => {
     release();
     expect(await bigpipe.exited).toBe(0);
   });
+});
+
+test('with a delay before it stops it serves on while it is not ready', async () => {
+  const bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'http.server.stop.delay': 300_000 }) });
+  try {
+    bigpipe.child.kill('SIGTERM');
+    await until('it is not ready any more', async () => (await get(bigpipe.origin, '/readyz')).status === 503);
+    expect((await bigpipe.call({ url: 'http://127.0.0.1:9/' })).body.errno).toBe(0);
+  } finally {
+    bigpipe.child.kill('SIGKILL');
+    await bigpipe.exited;
+    await bigpipe.dispose();
+  }
 });

@@ -146,7 +146,9 @@ test('the write-ahead log cut anywhere in its last commit gives all that was com
     }
   };
   await Promise.all(Array.from({ length: 4 }, checkOn));
-  console.log(`cut at ${cuts.length} places from ${from} to ${to}: ${before.records.size} records before, one in the last commit`);
+  console.log(
+    `cut at ${cuts.length} places from ${from} to ${to}: ${before.records.size} records before, one in the last commit`,
+  );
 }, 3_600_000);
 
 type End = 'refused' | 'all there' | 'told' | 'silent' | 'wrong';

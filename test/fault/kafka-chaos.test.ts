@@ -9,7 +9,7 @@ import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
 /** CHAOS_SECONDS=600 for a long one. */
-const seconds = Number(process.env['CHAOS_SECONDS'] ?? 45);
+const seconds = Number(process.env['CHAOS_SECONDS'] ?? 30);
 const callers = 12;
 const partitions = 6;
 const sessionTimeoutMs = 6000;

@@ -41,17 +41,17 @@ describe.skipIf(!canStartKafka)('connections that break between append and answe
     const acknowledged = new Set<string>();
     let ended = false;
     let rejected = 0;
-    const caller = async (name: number) => {
-      for (let i = 0; !ended; i++) {
-        const body = `${name}-${i}`;
-        try {
-          await store(topic, body, name % partitions);
-          acknowledged.add(body);
-        } catch {
-          rejected += 1;
-          await new Promise((resolve) => setTimeout(resolve, 10));
-        }
+    const call = async (body: string, partition: number) => {
+      try {
+        await store(topic, body, partition);
+        acknowledged.add(body);
+      } catch {
+        rejected += 1;
+        await new Promise((resolve) => setTimeout(resolve, 10));
       }
+    };
+    const caller = async (name: number) => {
+      for (let i = 0; !ended; i++) await call(`${name}-${i}`, name % partitions);
     };
     const calls = Array.from({ length: callers }, (_, name) => caller(name));
     for (let cut = 0; cut < cuts; cut++) {
@@ -64,6 +64,9 @@ describe.skipIf(!canStartKafka)('connections that break between append and answe
         const now = judge.lag('none', topic).reduce((sum, { highWatermark }) => sum + highWatermark, 0n);
         return now > before;
       });
+      // They come while the fate of those before them is unknown.
+      for (let partition = 0; partition < partitions; partition++)
+        calls.push(call(`late-${cut}-${partition}`, partition));
       proxy.cut();
     }
     ended = true;

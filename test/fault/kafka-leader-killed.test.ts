@@ -31,9 +31,18 @@ describe.skipIf(!canStartKafka)('a leader that dies while a write spans three no
     return kafka.nodes.find(({ id }) => id === leader) as KafkaNode;
   };
 
+  /** A node that answers is not yet one that gets partitions. */
+  const allAreThere = async () => {
+    const admin = new kafkajs.Kafka({ brokers: kafka.servers.split(','), logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    await until('all nodes are there', async () => (await admin.describeCluster()).brokers.length === 3, 120_000);
+    await admin.disconnect();
+  };
+
   /** Freezes a leader, writes to all, waits until the other two have their part, kills the frozen one. */
   const ordeal = async (store: (topic: string, bodies: readonly string[]) => Promise<unknown>) => {
     const topic = `killed-${randomUUID()}`;
+    await allAreThere();
     const judge = kafkaBroker(kafka.servers);
     await judge.open();
     await judge.ensureTopic({ name: topic, partitions, retention: 'standard' });
@@ -50,7 +59,7 @@ describe.skipIf(!canStartKafka)('a leader that dies while a write spans three no
         const ends = judge.lag('none', topic).filter(({ highWatermark }) => highWatermark > 1n);
         return ends.length >= partitions - 2;
       },
-      60_000,
+      120_000,
     );
     await victim.kill();
     await written;

@@ -27,6 +27,12 @@ export class MortalTarget {
   life = 0;
   /** Repeats that are said to come from a crash although there was none since the delivery. */
   withoutCrash = 0;
+  /** Of each of them what the request said about why it may have come before. */
+  readonly repeatCauses: string[] = [];
+  /** Requests of any kind. */
+  arrivals = 0;
+  /** True for an id that a well receiver answers 400. */
+  isRefused: (id: string) => boolean = () => false;
   /** True for a request that a well receiver answers 500. */
   isBad: () => boolean = () => false;
   /** True for an id of which nobody knows whether bigpipe took it. */
@@ -93,6 +99,7 @@ export class MortalTarget {
     const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0, life: 0 };
     this.seen.set(id, seen);
     seen.arrivals += 1;
+    this.arrivals += 1;
     if (seen.arrivals === 1) this.checkOrder(id);
     else if (headers['bigpipe-redelivery'] === undefined) {
       this.faults.push(`${id} came for the ${seen.arrivals}th time without a word that it may be a repeat`);
@@ -102,8 +109,15 @@ export class MortalTarget {
       response.writeHead(500).end();
       return;
     }
+    if (this.isRefused(id)) {
+      response.writeHead(400).end();
+      return;
+    }
     if (seen.delivered === 0) this.deliveredFirst(id);
-    else this.repeats += 1;
+    else {
+      this.repeats += 1;
+      this.repeatCauses.push(String(headers['bigpipe-redelivery']));
+    }
     if (seen.delivered > 0 && seen.life === this.life && headers['bigpipe-redelivery'] === 'crash')
       this.withoutCrash += 1;
     seen.life = this.life;

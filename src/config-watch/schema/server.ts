@@ -40,6 +40,10 @@ export class ServerSection {
   @Whole(1, 1_000_000)
   'http.server.max.connections': number = 16_384;
 
+  /** Milliseconds between a signal to stop, from which on /readyz fails, and the closing of the doors. */
+  @Whole(0, 300_000, 'milliseconds')
+  'http.server.stop.delay': number = 0;
+
   /** The operator's address. It has no password: keep it on loopback. */
   @AnyText()
   'management.host': string = '127.0.0.1';

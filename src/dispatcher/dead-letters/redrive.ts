@@ -25,6 +25,8 @@ export type RedriveState = (typeof redriveStates)[number];
 export interface RedriveReport {
   readonly id: string;
   readonly state: RedriveState;
+  /** True until the last of its letters has ended, also after it was stopped. */
+  readonly isUnderWay: boolean;
   readonly reason: string;
   /** Open letters of the range when it began. */
   readonly total: number;
@@ -102,7 +104,7 @@ export class Redrive implements Resent {
 
   get report(): RedriveReport {
     const { id, state, reason, total, sent, delivered, failed, held, followed } = this;
-    return { id, state, reason, total, sent, delivered, failed, held, followed };
+    return { id, state, isUnderWay: this.isUnderWay, reason, total, sent, delivered, failed, held, followed };
   }
 
   /** True until the last of its letters has ended, also after it was stopped. */

@@ -4,14 +4,15 @@
 export class AdoptedCopies {
   /** Offsets of the originals, which are unsettled and not read yet. */
   private readonly places = new Set<bigint>();
-  /** By spill group, the first original of which a copy stands in the overflow. */
+  /** By lane, the first original of which a copy stands in the overflow. */
   private readonly firsts = new Map<string, bigint>();
 
-  add(offset: bigint, spillGroup: string | null): void {
+  /** `lane`: its copy stands in the overflow; null for one that nothing waits for. */
+  add(offset: bigint, lane: string | null): void {
     this.places.add(offset);
-    if (spillGroup === null) return;
-    const first = this.firsts.get(spillGroup);
-    if (first === undefined || offset < first) this.firsts.set(spillGroup, offset);
+    if (lane === null) return;
+    const first = this.firsts.get(lane);
+    if (first === undefined || offset < first) this.firsts.set(lane, offset);
   }
 
   /** True, once, for an original whose copy is the message. */
@@ -28,9 +29,12 @@ export class AdoptedCopies {
     return this.places.size === 0;
   }
 
-  /** One of its group that stands before it in the topic stands in the overflow. */
-  isBehind(offset: bigint, spillGroup: string): boolean {
-    const first = this.firsts.get(spillGroup);
-    return first !== undefined && offset > first;
+  /**
+   * True for a message behind one of its lane that stands in the overflow now, false for one before it: of a lane the last
+   * ones are moved, in order. Null when none of its lane was found.
+   */
+  isBehind(offset: bigint, lane: string | null): boolean | null {
+    const first = lane === null ? undefined : this.firsts.get(lane);
+    return first === undefined ? null : offset > first;
   }
 }

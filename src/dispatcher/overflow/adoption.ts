@@ -6,7 +6,7 @@ import type { Position, StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import { copiedFrom } from '../dead-letters/dead-letter.js';
 import type { Inlet } from '../window/inlet.js';
-import { spillGroupOf, type WindowSettings } from '../window/partition-window.js';
+import { laneOfMessage, spillGroupOf, type WindowSettings } from '../window/partition-window.js';
 import { readCopyEnds } from './copy-ends.js';
 
 /** After a read that failed. */
@@ -67,8 +67,9 @@ export class Adoption {
     if (from === null || from.topic !== window.partition.topic || from.partition !== window.partition.partition) return;
     if (from.offset < window.nextOffset || window.wasSettledBefore(from.offset)) return;
     const isSpilled = copy.topic === this.parts.copyTopics[0];
+    const lane = isSpilled ? laneOfMessage(copy, this.parts.windowSettings) : null;
     const group = isSpilled ? spillGroupOf(copy, this.parts.windowSettings) : null;
-    inlet.adopted.add(from.offset, group);
+    inlet.adopted.add(from.offset, lane);
     if (group !== null) owned.spills.addLeftGroup(group, side?.hop ?? 1);
   }
 }

@@ -100,6 +100,11 @@ export class SpillTable {
     return counts?.highest ?? 0;
   }
 
+  /** Something that an earlier owner left is not read yet. */
+  get hasUnreadLeft(): boolean {
+    return this.left !== null && !this.leftIsRead;
+  }
+
   /** The same of what an earlier owner left. */
   highestLeft({ spillGroup, lane }: Spillable): number {
     if (lane === null || this.leftIsRead || this.left === null) return 0;

@@ -151,8 +151,10 @@ export class Intake {
   /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
   private follows({ owned, rotation, followFrom, adopted }: Inlet, work: Work): boolean {
     const { side, source } = work.delivery;
-    const isBehind = source.offset >= followFrom || adopted.isBehind(source.offset, work.spillGroup);
-    const left = isBehind ? owned.spills.highestLeft(work) : 0;
+    const isBehind = adopted.isBehind(source.offset, work.lane);
+    // It was held before what its owner had moved.
+    if (isBehind === false && owned.spills.hasUnreadLeft) return false;
+    const left = (isBehind ?? source.offset >= followFrom) ? owned.spills.highestLeft(work) : 0;
     const unread = Math.max(left, owned.spills.highestUnread(work));
     // Within the overflow a higher hop is older: what has a lower one goes behind it.
     if (rotation !== null) return unread > (side?.hop ?? 0);

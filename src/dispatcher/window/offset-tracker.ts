@@ -30,8 +30,8 @@ export interface CommitNote {
   readonly spilled: string;
   /** CopyEnds.note; empty when nothing is said. */
   readonly copies: string;
-  /** Unsettled messages from here on come after those in the overflow; the ones below it were held before them. */
-  readonly followFrom: bigint;
+  /** Unsettled messages from here on come after those in the overflow, the ones below it were held before them; null where nothing is said of it. */
+  readonly followFrom: bigint | null;
 }
 
 /** What a commit says of messages that were moved. */
@@ -58,17 +58,27 @@ const nothing = { handOut: null, settled: [], spilled: '', copies: '' };
 
 /** Foreign or damaged metadata reads as "nothing is settled, all may have been sent": repeats are allowed, losses are not. */
 export function readMetadata(mark: bigint, metadata: string): CommitNote {
-  if (metadata === '') return { ...nothing, followFrom: mark };
+  if (metadata === '') return { ...nothing, followFrom: null };
   const parts = pattern.exec(metadata);
-  if (parts === null) return { ...unreadable, followFrom: mark };
-  const [, letter, distance, lengths, follow = '0', spilled = '', copies = ''] = parts;
-  const followFrom = mark + BigInt(Number.parseInt(follow, 36));
+  if (parts === null) return { ...unreadable, followFrom: null };
+  const [, letter, distance, lengths, follow, spilled = '', copies = ''] = parts;
+  const followFrom = follow === undefined ? null : mark + BigInt(Number.parseInt(follow, 36));
   const settled = lengths === undefined || lengths === '' ? [] : readRanges(mark, lengths.split('.'));
-  if (settled === null) return { ...unreadable, followFrom: mark };
+  if (settled === null) return { ...unreadable, followFrom: null };
   if (distance === undefined) return { handOut: null, settled, spilled, copies, followFrom };
   const end = mark + BigInt(Number.parseInt(distance, 36));
   const cause = letter === letters.crash ? 'crash' : 'rebalance';
   return { handOut: { end, cause }, settled, spilled, copies, followFrom };
+}
+
+/**
+ * From where on unsettled messages come after those in the overflow: what the earlier owner said, or else what it cannot have
+ * had in a window. `end`: the partition's end at the takeover.
+ */
+export function followFromOf({ followFrom, handOut }: CommitNote, mark: bigint, end: bigint): bigint {
+  if (followFrom !== null) return followFrom;
+  const read = handOut?.end ?? mark;
+  return read < end ? read : end;
 }
 
 function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | null {
@@ -93,14 +103,17 @@ export class OffsetTracker<T> {
   /** How it was when this tracker began. */
   private readonly start: { readonly mark: bigint; readonly settled: SettledRanges; readonly followFrom: bigint };
 
+  /** `end`: behind the last message that an earlier owner can have read. */
   constructor(
     private nextOffset: bigint,
     metadata: string,
+    end: bigint,
   ) {
-    const { settled, handOut, followFrom } = readMetadata(nextOffset, metadata);
+    const note = readMetadata(nextOffset, metadata);
+    const { settled, handOut } = note;
     this.restored = [...settled];
     this.earlier = handOut;
-    this.start = { mark: nextOffset, settled, followFrom };
+    this.start = { mark: nextOffset, settled, followFrom: followFromOf(note, nextOffset, end) };
   }
 
   /** True for what was settled before this tracker began. */
@@ -224,7 +237,7 @@ export class OffsetTracker<T> {
 }
 
 function fewestWords(head: string, maxBytes: number): string {
-  const text = `${head};0:*~0`;
+  const text = `${head};zzzzzzzzzz:*~0`;
   return text.length <= maxBytes ? text : '';
 }
 

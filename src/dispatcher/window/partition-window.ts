@@ -100,7 +100,7 @@ export class PartitionWindow {
     private readonly endAtStart: bigint,
   ) {
     this.partition = { topic, partition };
-    this.tracker = new OffsetTracker(start.offset, start.metadata);
+    this.tracker = new OffsetTracker(start.offset, start.metadata, endAtStart);
   }
 
   get closed(): boolean {

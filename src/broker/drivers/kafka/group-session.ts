@@ -22,6 +22,11 @@ const longestRetryMs = 1000;
 /** How often it is looked whether topics have grown. */
 const topicsIntervalMs = 30_000;
 const leaveBoundMs = 5000;
+/**
+ * How long Kafka takes to put another coordinator in a dead one's place (9 s until the dead one is noticed, then loading).
+ * It knows the members and waits for each anew, so that silence alone means nothing before this is over too.
+ */
+const failoverMs = 15_000;
 /** Between heartbeats while somebody has to give something back: the next round is near. */
 const unsettledMs = 50;
 
@@ -189,7 +194,8 @@ export class GroupSession {
     while (!this.stopping && !this.wantsRejoin) {
       await this.sleep(this.isSettled ? heartbeatMs : Math.min(heartbeatMs, unsettledMs));
       if (this.stopping || this.wantsRejoin) return;
-      if (this.silenceMs > sessionTimeoutMs) throw new Error(`Kafka was silent for ${Math.round(this.silenceMs)} ms`);
+      if (this.silenceMs > sessionTimeoutMs + failoverMs)
+        throw new Error(`Kafka was silent for ${Math.round(this.silenceMs)} ms`);
       try {
         const node = await this.link.coordinatorOf(group);
         await node.heartbeat({ groupId: group, groupGenerationId: this.generation, memberId: this.memberId });
@@ -222,7 +228,7 @@ export class GroupSession {
   private async failed(error: unknown): Promise<void> {
     if (this.stopping) return;
     const remedy = remedyFor(error);
-    if (remedy === 'fenced' || this.silenceMs > this.settings.sessionTimeoutMs) {
+    if (remedy === 'fenced' || this.silenceMs > this.settings.sessionTimeoutMs + failoverMs) {
       this.giveUp();
       this.events.report(`${this.settings.group}: no longer a member, joins again`, error);
     }
@@ -230,7 +236,7 @@ export class GroupSession {
     await this.again(error);
   }
 
-  /** Whoever hears nothing for as long as the coordinator would wait must take everything for lost: it may have a new owner. */
+  /** Whoever hears nothing for as long as any coordinator would wait must take everything for lost: it has a new owner. */
   private giveUp(): void {
     const wasMember = this.joined;
     this.memberId = '';

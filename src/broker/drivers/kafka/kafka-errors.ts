@@ -5,6 +5,7 @@ interface ForeignError {
   readonly name?: string;
   readonly type?: string;
   readonly cause?: unknown;
+  readonly broker?: string;
 }
 
 /** fenced: the group has gone on without us. rejoin: a rebalance is under way. coordinator: ask who it is now. */
@@ -65,6 +66,13 @@ export function remedyFor(error: unknown): Remedy {
 export function isConnectionLost(error: unknown): boolean {
   const { name = '' } = innermost(error);
   return /^KafkaJS(Connection|RequestTimeout|BrokerNotFound|LockTimeout|GroupCoordinatorNotFound)/.test(name);
+}
+
+/** host:port of the node that did not answer, or whose connection broke; null when the error names none. */
+export function addressOf(error: unknown): { readonly host: string; readonly port: number } | null {
+  const { broker } = innermost(error);
+  const parts = /^(.+):(\d+)$/.exec(broker ?? '');
+  return parts === null || !isConnectionLost(error) ? null : { host: parts[1] as string, port: Number(parts[2]) };
 }
 
 export function asBigpipeError(error: unknown, what: string): BigpipeError {

@@ -10,7 +10,7 @@ import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
 import { type Clock, pause } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import { unlz4, unsnappy } from './decompress.js';
-import { isConnectionLost, remedyFor } from './kafka-errors.js';
+import { addressOf, isConnectionLost, remedyFor } from './kafka-errors.js';
 import type { KafkaCluster, KafkaNode } from './kafka-requests.js';
 
 const keepAliveMs = 60_000;
@@ -122,6 +122,8 @@ function clusterOf(kafka: Kafka): KafkaCluster {
 export class KafkaLink {
   private readonly cluster: KafkaCluster;
   private readonly coordinators = new Map<string, Promise<KafkaNode>>();
+  /** Those that were used, by host:port. */
+  private readonly nodes = new Map<string, KafkaNode>();
   private refreshing: Promise<void> | null = null;
   private closed = false;
 
@@ -154,7 +156,9 @@ export class KafkaLink {
   }
 
   async node(id: number): Promise<KafkaNode> {
-    return this.cluster.findBroker({ nodeId: `${id}` });
+    const node = await this.cluster.findBroker({ nodeId: `${id}` });
+    this.nodes.set(node.brokerAddress, node);
+    return node;
   }
 
   async anyNode(): Promise<KafkaNode> {
@@ -225,9 +229,15 @@ export class KafkaLink {
 
   /** After a failure: a connection that is gone is not used again. */
   failed(error: unknown): void {
-    const { host, port } = error as { host?: string; port?: number };
-    if (host !== undefined && port !== undefined) this.cluster.removeBroker({ host, port });
-    if (isConnectionLost(error)) this.coordinators.clear();
+    if (!isConnectionLost(error)) return;
+    this.coordinators.clear();
+    const address = addressOf(error);
+    if (address === null) return;
+    // A frozen node keeps its connections: it would be asked again and again.
+    this.cluster.removeBroker(address);
+    const node = this.nodes.get(`${address.host}:${address.port}`);
+    this.nodes.delete(`${address.host}:${address.port}`);
+    node?.disconnect().catch(() => undefined);
   }
 
   async close(): Promise<void> {

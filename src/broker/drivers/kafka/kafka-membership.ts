@@ -15,6 +15,7 @@ import type { KafkaLink } from './kafka-link.js';
 import type { OffsetCache } from './offset-cache.js';
 import { PartitionReader } from './partition-reader.js';
 import type { Partitions, Share } from './sharing.js';
+import { startPlaces } from './start-places.js';
 
 /** A member that does not give a partition back within this time loses it all the same; its late commits are fenced. */
 const revokeBoundMs = 30_000;
@@ -266,13 +267,13 @@ export class KafkaMembership extends Membership {
 
   /** Where each begins. The ends are known exactly from here on. Asks until it knows, or none of them is wanted any more. */
   private async places(wanted: () => readonly Owned[]): Promise<ReadonlyMap<string, CommittedOffset>> {
+    const { shared, offsets, report, clock } = this.parts;
     for (;;) {
       const open = wanted().map(({ partition }) => partition);
       if (open.length === 0 || this.leaving !== null) return new Map();
       try {
-        return await this.ask(open);
+        return await startPlaces(shared, offsets, this.group, open, this.parts);
       } catch (error) {
-        const { shared, report, clock } = this.parts;
         report(`${this.group} cannot find its places, tries again: ${textOf(error)}`, error);
         shared.failed(error);
         shared.forgetCoordinator(this.group);
@@ -280,49 +281,6 @@ export class KafkaMembership extends Membership {
         await pause(clock, placesRetryMs);
       }
     }
-  }
-
-  private async ask(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, CommittedOffset>> {
-    const { shared, offsets } = this.parts;
-    const topics = this.topics
-      .map((topic) => ({
-        topic,
-        partitions: partitions.filter((at) => at.topic === topic).map(({ partition }) => partition),
-      }))
-      .filter(({ partitions: numbers }) => numbers.length > 0);
-    const node = await shared.coordinatorOf(this.group);
-    const fetched = await node.offsetFetch({
-      groupId: this.group,
-      topics: topics.map(({ topic, partitions: numbers }) => ({
-        topic,
-        partitions: numbers.map((partition) => ({ partition })),
-      })),
-    });
-    const committed = new Map<string, CommittedOffset>();
-    for (const { topic, partitions: rows } of fetched.responses) {
-      for (const { partition, offset, metadata } of rows) {
-        const mark = BigInt(offset);
-        offsets.setMark(this.group, { topic, partition }, mark < 0n ? null : mark);
-        if (mark >= 0n) committed.set(nameOf({ topic, partition }), { offset: mark, metadata: metadata ?? '' });
-      }
-    }
-    const [oldest, ends] = await Promise.all([shared.offsets(topics, 'oldest'), shared.offsets(topics, 'end')]);
-    for (const row of ends) offsets.setEnd(row, row.offset);
-    return new Map(
-      oldest.map((row) => {
-        offsets.setOldest(row, row.offset);
-        const mark = committed.get(nameOf(row));
-        if (mark !== undefined && mark.offset >= row.offset) return [nameOf(row), mark] as const;
-        if (mark !== undefined) this.noteTaken(row, row.offset - mark.offset);
-        return [nameOf(row), { offset: row.offset, metadata: '' }] as const;
-      }),
-    );
-  }
-
-  private noteTaken(partition: TopicPartition, messages: bigint): void {
-    const text = `${this.group}: retention took up to ${messages} messages of ${nameOf(partition)} that were not settled`;
-    this.parts.report(text, undefined);
-    this.parts.taken(messages);
   }
 
   private async tell(what: string, call: () => void | Promise<void>): Promise<void> {

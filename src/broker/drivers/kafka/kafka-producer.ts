@@ -6,9 +6,9 @@ import { type AppendEntry, AppendLane, type ProducerIdentity } from './append-la
 import { asBigpipeError, remedyFor, typeOf } from './kafka-errors.js';
 import type { KafkaLink } from './kafka-link.js';
 import type { ProduceAnswer, ProduceRecord } from './kafka-requests.js';
+import { PendingAppend } from './pending-append.js';
+import { planRequests } from './request-plan.js';
 
-/** Bounds one request; one larger message still goes. */
-const maxRequestBytes = 4_194_304;
 /** How long a leader waits for the other replicas before it says that it could not reach them. */
 const replicasBoundMs = 5000;
 /** How often it is looked for callers whose time is over. */
@@ -87,32 +87,21 @@ export class KafkaProducer {
     }
     this.waitingBytes += weight;
     const deadlineMs = patient ? Number.POSITIVE_INFINITY : this.clock.elapsedMs() + this.options.timeoutMs;
-    return new Promise((resolve, reject) => {
-      const offsets: (bigint | null)[] = targets.map(() => null);
-      let open = targets.length;
-      targets.forEach(({ message, partition, record }, i) => {
-        const own = weightOf(message);
-        let settled = false;
-        const settle = (result: bigint | null | BigpipeError) => {
-          if (settled) return;
-          settled = true;
-          this.left(own);
-          if (result instanceof BigpipeError) {
-            if (this.options.acks === 0) this.lost += 1;
-            reject(result);
-            return;
-          }
-          offsets[i] = result;
-          open -= 1;
-          if (open === 0) resolve(offsets);
-        };
-        const lane = this.laneOf(message.topic, partition);
-        lane.push({ record, weight: own, deadlineMs, settle });
-        this.active.add(lane);
-      });
-      this.schedule();
-      this.watchDeadlines();
+    const pending = new PendingAppend(targets.length);
+    targets.forEach(({ message, partition, record }, i) => {
+      const own = weightOf(message);
+      const settle = (result: bigint | null | BigpipeError) => {
+        if (!pending.settle(i, result)) return;
+        this.waitingBytes -= own;
+        if (this.options.acks === 0 && result instanceof BigpipeError) this.lost += 1;
+      };
+      const lane = this.laneOf(message.topic, partition);
+      lane.push({ record, weight: own, deadlineMs, settle });
+      this.active.add(lane);
     });
+    this.schedule();
+    this.watchDeadlines();
+    return pending.answer;
   }
 
   /** Waits for what was appended, but not for ever. */
@@ -136,10 +125,6 @@ export class KafkaProducer {
 
   private get isIdle(): boolean {
     return this.active.size === 0;
-  }
-
-  private left(weight: number): void {
-    this.waitingBytes -= weight;
   }
 
   private laneOf(topic: string, partition: number): AppendLane {
@@ -189,35 +174,13 @@ export class KafkaProducer {
   /** One request to each node that has none under way, with a batch of every partition that it leads. */
   private send(): void {
     if (this.closed) return;
-    const nowMs = this.clock.elapsedMs();
-    const requests = new Map<number, { lanes: AppendLane[]; bytes: number; isClosed: boolean }>();
-    let waitMs = Number.POSITIVE_INFINITY;
-    let isLeaderless = false;
-    for (const lane of this.active) {
-      if (lane.inFlight || lane.isIdle) continue;
-      if (lane.notBeforeMs > nowMs) {
-        waitMs = Math.min(waitMs, lane.notBeforeMs - nowMs);
-        continue;
-      }
-      const leader = this.link.leaderOf(lane.topic, lane.partition);
-      if (leader === null) {
-        isLeaderless = true;
-        lane.failed(nowMs);
-        waitMs = Math.min(waitMs, lane.notBeforeMs - nowMs);
-        continue;
-      }
-      if (this.busyNodes.has(leader)) continue;
-      const request = requests.get(leader) ?? { lanes: [], bytes: 0, isClosed: false };
-      const isSingle = lane.alone || lane.identity !== null;
-      if (request.isClosed || (isSingle && request.lanes.length > 0)) continue;
-      const batch = lane.next(this.options.maxBatchBytes);
-      if (batch === null) continue;
-      request.lanes.push(lane);
-      request.bytes += batch.reduce((sum, { weight }) => sum + weight, 0);
-      request.isClosed = isSingle || request.bytes > maxRequestBytes;
-      requests.set(leader, request);
-    }
-    for (const [leader, { lanes }] of requests) void this.request(leader, lanes);
+    const { requests, waitMs, isLeaderless } = planRequests(this.active, {
+      nowMs: this.clock.elapsedMs(),
+      leaderOf: (lane) => this.link.leaderOf(lane.topic, lane.partition),
+      isBusy: (node) => this.busyNodes.has(node),
+      maxBatchBytes: this.options.maxBatchBytes,
+    });
+    for (const [leader, lanes] of requests) void this.request(leader, lanes);
     if (isLeaderless) void this.link.refresh().then(() => this.schedule());
     if (waitMs < Number.POSITIVE_INFINITY) this.retryLater(waitMs);
   }

@@ -77,6 +77,9 @@ interface PartitionNumber {
 
 /** One of Kafka's nodes. */
 export interface KafkaNode {
+  /** host:port. */
+  readonly brokerAddress: string;
+  disconnect(): Promise<void>;
   produce(request: ProduceRequest): Promise<ProduceAnswer>;
   fetch(request: {
     readonly maxWaitTime: number;

@@ -1,7 +1,7 @@
 // The broker on Apache Kafka: the same promises, on many machines.
 import kafkajs, { type Kafka } from 'kafkajs';
 import type { KafkaBrokerSettings } from '../../../config-watch/settings.js';
-import type { Clock, Timer } from '../../../message/clock.js';
+import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Acks, Message, Position } from '../../../message/message.js';
 import { Partitioner } from '../../../message/partitioner.js';
@@ -16,22 +16,20 @@ import {
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
-import { readCommitted, readFetched } from './fetched.js';
 import { goPartition } from './go-form.js';
 import { asBigpipeError } from './kafka-errors.js';
 import { KafkaLink, newKafka } from './kafka-link.js';
 import { KafkaMembership, type MembershipRow } from './kafka-membership.js';
 import { type AppendTarget, KafkaProducer } from './kafka-producer.js';
+import { lookUp } from './look-up.js';
 import { recordOf } from './message-form.js';
 import { OffsetCache } from './offset-cache.js';
+import { OffsetWatch } from './offset-watch.js';
 import { TopicTable } from './topic-table.js';
 
-/** How old at most is what `lag` says of groups and appends of other processes. */
-const refreshIntervalMs = 2000;
 /** A topic that was made a moment ago is not known to every node yet. */
 const topicBoundMs = 15_000;
-/** Of one look into a partition: how much, and how long it is tried. */
-const lookUpBytes = 1_048_576;
+/** How long one look into a partition is tried. */
 const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
 
@@ -67,10 +65,9 @@ export class KafkaBroker extends Broker {
   private readonly partitioner = new Partitioner();
   private readonly producers = new Map<Acks, KafkaProducer>();
   private readonly members = new Set<KafkaMembership>();
-  private refresher: Timer | null = null;
+  private readonly watch: OffsetWatch;
   private lastError = '';
   private retentionLost = 0;
-  private connected = false;
   private state: 'new' | 'open' | 'closed' = 'new';
   private closing: Promise<void> | null = null;
 
@@ -82,6 +79,10 @@ export class KafkaBroker extends Broker {
     this.link = new KafkaLink(this.kafka, clock);
     this.appendLink = new KafkaLink(this.kafka, clock);
     this.topics = new TopicTable(this.kafka, this.link, settings, (text) => report(text, undefined));
+    this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
+      lost: (error) => report('Kafka does not answer', error),
+      failed: (error) => this.failed(error),
+    });
   }
 
   override async open(): Promise<void> {
@@ -95,8 +96,7 @@ export class KafkaBroker extends Broker {
       throw asBigpipeError(error, `no node answers at kafka.bootstrap.servers (${servers.join(', ')})`);
     }
     this.state = 'open';
-    this.connected = true;
-    this.refreshLater();
+    this.watch.start();
   }
 
   override async ensureTopic(spec: TopicSpec): Promise<void> {
@@ -105,7 +105,7 @@ export class KafkaBroker extends Broker {
     try {
       await this.appendLink.insist(topicBoundMs, () => this.appendLink.watch([spec.name]));
       if (before > 0) await this.appendLink.insist(topicBoundMs, () => this.appendLink.refreshNow());
-      await this.link.insist(topicBoundMs, () => this.refreshEnds([spec.name]));
+      await this.link.insist(topicBoundMs, () => this.watch.refreshEnds([spec.name]));
     } catch (error) {
       throw asBigpipeError(error, `topic ${spec.name} cannot be read`);
     }
@@ -169,7 +169,7 @@ export class KafkaBroker extends Broker {
       throw new BigpipeError('unknown-partition', `topic ${topic} has no partition ${number}`);
     }
     try {
-      return await this.link.insist(fetchBoundMs, () => this.lookUp({ topic, partition: number }, offset));
+      return await this.link.insist(fetchBoundMs, () => lookUp(this.link, { topic, partition: number }, offset));
     } catch (error) {
       throw asBigpipeError(error, `${topic}/${number} cannot be read`);
     }
@@ -195,14 +195,15 @@ export class KafkaBroker extends Broker {
   override health(): BrokerHealth {
     if (this.state === 'closed') return { ok: false, detail: 'closed' };
     if (this.state === 'new') return { ok: false, detail: 'not open yet' };
-    const detail = this.connected ? 'connected to Kafka' : `Kafka does not answer: ${this.lastError}`;
-    return { ok: this.connected, detail };
+    const { connected } = this.watch;
+    const detail = connected ? 'connected to Kafka' : `Kafka does not answer: ${this.lastError}`;
+    return { ok: connected, detail };
   }
 
   get counters(): KafkaCounters {
     const producers = [...this.producers.values()];
     return {
-      connected: this.connected,
+      connected: this.watch.connected,
       lastError: this.lastError,
       waitingBytes: producers.reduce((sum, { bytes }) => sum + bytes, 0),
       unacknowledgedLost: producers.reduce((sum, { lost }) => sum + lost, 0),
@@ -219,33 +220,11 @@ export class KafkaBroker extends Broker {
   private async closeAll(): Promise<void> {
     const wasOpen = this.state === 'open';
     this.state = 'closed';
-    this.connected = false;
-    this.refresher?.cancel();
+    this.watch.stop();
     if (!wasOpen) return;
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await Promise.all([...this.members].map((member) => member.leave()));
     await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
-  }
-
-  private async lookUp(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
-    const { topic, partition: number } = partition;
-    const asked = [{ topic, partitions: [number] }];
-    const [[oldest], [end]] = await Promise.all([this.link.offsets(asked, 'oldest'), this.link.offsets(asked, 'end')]);
-    const from = oldest !== undefined && oldest.offset > offset ? oldest.offset : offset;
-    if (end === undefined || from >= end.offset) return { ...partition, messages: [], nextOffset: from };
-    const leader = this.link.leaderOf(topic, number);
-    if (leader === null) throw new Error('nobody leads it');
-    const node = await this.link.node(leader);
-    const { responses } = await node.fetch({
-      maxWaitTime: 0,
-      minBytes: 0,
-      maxBytes: lookUpBytes,
-      isolationLevel: readCommitted,
-      topics: [{ topic, partitions: [{ partition: number, fetchOffset: `${from}`, maxBytes: lookUpBytes }] }],
-    });
-    const fetched = responses[0]?.partitions[0];
-    if (fetched === undefined) return { ...partition, messages: [], nextOffset: from };
-    return { ...partition, ...readFetched(fetched, partition, from) };
   }
 
   private targetOf(message: Message): AppendTarget {
@@ -297,62 +276,5 @@ export class KafkaBroker extends Broker {
 
   private failed(error: unknown): void {
     this.lastError = textOf(error);
-  }
-
-  private refreshLater(): void {
-    if (this.state !== 'open') return;
-    this.refresher = this.options.clock.setTimer(refreshIntervalMs, () => {
-      void this.refresh().finally(() => this.refreshLater());
-    });
-  }
-
-  /** Also how it is found out whether Kafka answers. */
-  private async refresh(): Promise<void> {
-    try {
-      await this.refreshEnds([...this.topics.all()].map(([name]) => name));
-      await this.refreshMarks();
-      this.connected = this.state === 'open';
-    } catch (error) {
-      if (this.state !== 'open') return;
-      if (this.connected) this.options.report('Kafka does not answer', error);
-      this.connected = false;
-      this.failed(error);
-      this.link.failed(error);
-      await this.link.refresh();
-    }
-  }
-
-  private async refreshEnds(names: readonly string[]): Promise<void> {
-    const asked = names.map((topic) => ({
-      topic,
-      partitions: Array.from({ length: this.topics.get(topic).partitions }, (_, partition) => partition),
-    }));
-    if (asked.length === 0) return;
-    const [oldest, ends] = await Promise.all([this.link.offsets(asked, 'oldest'), this.link.offsets(asked, 'end')]);
-    for (const row of oldest) this.offsets.setOldest(row, row.offset);
-    for (const row of ends) this.offsets.raiseEnd(row, row.offset);
-  }
-
-  private async refreshMarks(): Promise<void> {
-    for (const { group, topics } of this.offsets.groups()) {
-      const known = topics.filter((topic) => this.topics.has(topic));
-      const node = await this.link.coordinatorOf(group).catch((error: unknown) => {
-        this.link.forgetCoordinator(group);
-        throw error;
-      });
-      const { responses } = await node.offsetFetch({
-        groupId: group,
-        topics: known.map((topic) => ({
-          topic,
-          partitions: Array.from({ length: this.topics.get(topic).partitions }, (_, partition) => ({ partition })),
-        })),
-      });
-      for (const { topic, partitions } of responses) {
-        for (const { partition, offset } of partitions) {
-          const mark = BigInt(offset);
-          this.offsets.setMark(group, { topic, partition }, mark < 0n ? null : mark);
-        }
-      }
-    }
   }
 }

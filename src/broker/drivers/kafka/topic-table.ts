@@ -93,7 +93,11 @@ export class TopicTable {
     const wanted = this.settings.replicationFactor;
     const factor = wanted === 0 ? Math.min(replicas, this.link.nodeCount) : wanted;
     const entries = [{ name: 'max.message.bytes', value: `${this.settings.maxMessageBytes}` }];
-    if (factor >= replicas) entries.push({ name: 'min.insync.replicas', value: `${minInSync}` });
+    // With fewer replicas the loss of one node would stop the topic.
+    entries.push({ name: 'min.insync.replicas', value: `${factor >= replicas ? minInSync : 1}` });
+    if (wanted === 0 && factor === minInSync) {
+      this.warn(`topic ${name} is made with ${factor} replicas: so many nodes are there now, three are better`);
+    }
     if (retention !== 'standard') {
       entries.push({ name: 'retention.ms', value: '-1' }, { name: 'retention.bytes', value: '-1' });
     }

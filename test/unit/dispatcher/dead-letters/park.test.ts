@@ -5,6 +5,7 @@ import type { Delivery } from '#src/message/delivery.js';
 import type { Outcome } from '#src/message/outcome.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
 import { delivered, failed, rejected } from '../../../support/scripted-target.js';
+import { Seeded } from '../../../support/seeded.js';
 import { SpillLab } from '../../../support/spill-lab.js';
 import { fixed, perSecond } from '../../../support/subscription.js';
 
@@ -43,15 +44,6 @@ async function redrive(changes: Partial<RedriveOrder> = {}): Promise<void> {
   await lab.until('none is under way', () => lab.runner.letters.redrive?.isUnderWay !== true);
   expect(lab.runner.startRedrive({ ...order, ...changes })).not.toBeNull();
   await lab.until('the redrive has ended', () => lab.runner.letters.redrive?.isUnderWay === false);
-}
-
-/** The same numbers for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 describe('a key whose message cannot be delivered', () => {
@@ -207,7 +199,8 @@ describe('through poison, spill, redrive, stops and kills at any moment', () => 
     'nothing is lost and no key is out of order (seed %i)',
     async (seed) => {
       lab = await SpillLab.start({ ...eager, retries: 1, backoff: [300] }, 2);
-      const random = randomOf(seed);
+      const seeded = new Seeded(seed);
+      const random = (below: number) => seeded.below(below);
       const isDead = [false, false, true];
       const poison = new Set<string>();
       let isOver = false;

@@ -4,6 +4,7 @@ import type { Delivery } from '#src/message/delivery.js';
 import type { Outcome } from '#src/message/outcome.js';
 import { overflowTopic } from '#src/message/side-topic.js';
 import { delivered, failed } from '../../../support/scripted-target.js';
+import { Seeded } from '../../../support/seeded.js';
 import { SpillLab } from '../../../support/spill-lab.js';
 import { fixed, perSecond } from '../../../support/subscription.js';
 
@@ -30,15 +31,6 @@ function noteDeliveries(outcomeOf: (delivery: Delivery) => Outcome): string[] {
     return outcome;
   };
   return order;
-}
-
-/** The same numbers for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 describe('a dead destination with most of the traffic', () => {
@@ -72,7 +64,8 @@ describe('through spilling, turning round and kills at any moment', () => {
     'nothing is lost and no key is out of order (seed %i)',
     async (seed) => {
       lab = await SpillLab.start({ ...eager, backoff: [300] }, 2);
-      const random = randomOf(seed);
+      const seeded = new Seeded(seed);
+      const random = (below: number) => seeded.below(below);
       const isDead = [true, false, true, false, false];
       const order = noteDeliveries(({ destination }) => {
         const n = Number(/d(\d)/.exec(destination)?.[1]);

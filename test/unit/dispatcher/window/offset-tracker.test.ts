@@ -14,7 +14,7 @@ function takeAll(tracker: OffsetTracker<string>, from: number, to: number): numb
 
 describe('OffsetTracker', () => {
   test('the mark is the first offset that is not settled', () => {
-    const tracker = new OffsetTracker<string>(5n, '');
+    const tracker = new OffsetTracker<string>(5n, '', 0n);
     takeAll(tracker, 5, 10);
     expect(tracker.mark).toBe(5n);
     tracker.settle(6n);
@@ -27,7 +27,7 @@ describe('OffsetTracker', () => {
   });
 
   test('offsets that hold nothing do not hold the mark', () => {
-    const tracker = new OffsetTracker<string>(0n, '');
+    const tracker = new OffsetTracker<string>(0n, '', 0n);
     tracker.take(3n);
     tracker.skipTo(9n);
     expect(tracker.mark).toBe(3n);
@@ -36,7 +36,7 @@ describe('OffsetTracker', () => {
   });
 
   test('metadata says what is settled above the mark', () => {
-    const tracker = new OffsetTracker<string>(100n, '');
+    const tracker = new OffsetTracker<string>(100n, '', 0n);
     takeAll(tracker, 100, 110);
     for (const offset of [101n, 102n, 105n]) tracker.settle(offset);
     expect(tracker.metadata(manyBytes, null)).toBe('2::1.2.2.1');
@@ -48,7 +48,7 @@ describe('OffsetTracker', () => {
       ],
       spilled: '',
       copies: '',
-      followFrom: 100n,
+      followFrom: null,
     });
   });
 
@@ -64,17 +64,17 @@ describe('OffsetTracker', () => {
     '2:x3:1.1',
     `2::1.${'9'.repeat(40)}`,
   ])('metadata %s reads as nothing settled', (metadata) => {
-    const tracker = new OffsetTracker<string>(0n, metadata);
+    const tracker = new OffsetTracker<string>(0n, metadata, 0n);
     expect(takeAll(tracker, 0, 5)).toEqual([0, 1, 2, 3, 4]);
   });
 
   test('metadata says how far messages had been handed out, and the next owner knows it offset by offset', () => {
-    const first = new OffsetTracker<string>(100n, '');
+    const first = new OffsetTracker<string>(100n, '', 0n);
     takeAll(first, 100, 104);
     first.settle(101n);
     const metadata = first.metadata(manyBytes, { end: 106n, cause: 'crash' });
     expect(metadata).toBe('2:c6:1.1');
-    const second = new OffsetTracker<string>(100n, metadata);
+    const second = new OffsetTracker<string>(100n, metadata, 0n);
     expect([100n, 105n, 106n].map((offset) => second.handedOutBefore(offset))).toEqual(['crash', 'crash', null]);
     // Before all of it is read again, an end by itself says no less.
     takeAll(second, 100, 101);
@@ -96,13 +96,13 @@ describe('OffsetTracker', () => {
     fc.assert(
       fc.property(steps, ({ count, settled, secondRead, secondSettled }) => {
         const done = new Set<number>();
-        const first = new OffsetTracker<string>(0n, '');
+        const first = new OffsetTracker<string>(0n, '', 0n);
         takeAll(first, 0, count);
         for (const offset of settled.filter((o) => o < count)) {
           first.settle(BigInt(offset));
           done.add(offset);
         }
-        const second = new OffsetTracker<string>(first.mark, first.metadata(manyBytes, null));
+        const second = new OffsetTracker<string>(first.mark, first.metadata(manyBytes, null), 0n);
         const upTo = Math.min(count, Number(first.mark) + secondRead);
         const again = takeAll(second, Number(first.mark), upTo);
         expect(again).toEqual(range(Number(first.mark), upTo).filter((o) => !done.has(o)));
@@ -110,7 +110,7 @@ describe('OffsetTracker', () => {
           second.settle(BigInt(offset));
           done.add(offset);
         }
-        const third = new OffsetTracker<string>(second.mark, second.metadata(manyBytes, null));
+        const third = new OffsetTracker<string>(second.mark, second.metadata(manyBytes, null), 0n);
         const open = takeAll(third, Number(second.mark), count);
         expect(open).toEqual(range(Number(second.mark), count).filter((o) => !done.has(o)));
         for (let offset = 0; offset < Number(second.mark); offset += 1) expect(done.has(offset)).toBe(true);
@@ -122,7 +122,7 @@ describe('OffsetTracker', () => {
   test('metadata never outgrows its bound and never claims what is not settled', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat({ max: 300 })), fc.integer({ min: 0, max: 80 }), (settled, bound) => {
-        const tracker = new OffsetTracker<string>(0n, '');
+        const tracker = new OffsetTracker<string>(0n, '', 0n);
         takeAll(tracker, 0, 301);
         for (const offset of settled) tracker.settle(BigInt(offset));
         const metadata = tracker.metadata(bound, null);
