@@ -36,6 +36,8 @@ export const goals = {
   },
   /** Healthy destinations beside a dead one with nine tenths of the backlog, against the same without it; memory of its start. */
   overflow: { beside: atLeast(0.95, 0.98), flat: atMost(1.1, 1.05) },
+  /** Milliseconds without a delivery, beyond what there is without reloads. */
+  pause: atMost(50, 20),
   park: {
     /** Other keys beside a poisoned one, against the same without poison. */
     beside: atLeast(0.95, 0.98),

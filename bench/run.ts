@@ -15,6 +15,7 @@ import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
+import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
@@ -58,6 +59,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
+  reloads: (lab) => reloads(lab, goals.pause),
 };
 
 interface Options {

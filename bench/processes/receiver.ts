@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { readDigits, sequenceAt, sequenceDigits, timeDigits } from '../support/call-body.ts';
 import { Latencies, nowMs, nowUs } from '../support/latency.ts';
-import type { Arrivals, ReceiverCommands } from '../support/protocol.ts';
+import type { Arrivals, Gaps, ReceiverCommands } from '../support/protocol.ts';
 import { readRequests } from '../support/read-requests.ts';
 import { serveCommands } from '../support/serve-commands.ts';
 
@@ -17,6 +17,10 @@ let distinct = 0;
 let repeated = 0;
 let lastMs = 0;
 const latencies = new Latencies();
+const gapsUs = new Latencies();
+const pauseUs = 50_000;
+let pauses = 0;
+let lastUs = 0;
 
 function reset(): null {
   seen = new Uint8Array(65_536);
@@ -29,6 +33,11 @@ function reset(): null {
 
 function note(bytes: Buffer, bodyAt: number): void {
   const us = nowUs();
+  if (lastUs > 0) {
+    gapsUs.record(us - lastUs);
+    if (us - lastUs > pauseUs) pauses += 1;
+  }
+  lastUs = us;
   arrived += 1;
   lastMs = us / 1000;
   const sentUs = readDigits(bytes, bodyAt, timeDigits);
@@ -56,6 +65,14 @@ function serve(socket: Socket): void {
   });
 }
 
+function takeGaps(): Gaps {
+  const taken = { ...gapsUs.summary(), pauses };
+  gapsUs.reset();
+  pauses = 0;
+  lastUs = 0;
+  return taken;
+}
+
 const count = (): Arrivals => ({ arrived, distinct, repeated, lastMs, latency: latencies.summary() });
 
 async function awaitDistinct({ distinct: wanted, timeoutMs }: { distinct: number; timeoutMs: number }) {
@@ -73,4 +90,4 @@ function open(request: { delayMs: number; host: string }): Promise<{ port: numbe
   });
 }
 
-serveCommands<ReceiverCommands>({ open, reset, count, await: awaitDistinct });
+serveCommands<ReceiverCommands>({ open, reset, count, await: awaitDistinct, gaps: takeGaps });

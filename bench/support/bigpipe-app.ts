@@ -10,6 +10,7 @@ import { callAcl, sampleData } from './call-body.ts';
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const startWithinMs = 30_000;
 const stopWithinMs = 90_000;
+const reloadWithinMs = 30_000;
 const topic = 'bench';
 /** pino's level. */
 const warning = 40;
@@ -25,6 +26,14 @@ export interface AppOptions {
   readonly partitions?: number;
   /** What the subscription says besides: keys of a kafka.consumer.list entry. */
   readonly consumer?: Readonly<Record<string, unknown>>;
+  /** Of its configuration besides. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** Of /stats. */
+export interface AppStats {
+  readonly configStats: { readonly reloads: number; readonly changed: number; readonly refused: number };
+  readonly consumerStats: readonly { readonly handleMessage: number }[];
 }
 
 interface Ports {
@@ -37,10 +46,21 @@ export class BigpipeApp {
   readonly managementPort: number;
   /** Its warnings, and what it wrote to stderr: a good run has none. */
   readonly complaints: readonly string[];
+  /** The text of its configuration as it was at the start. */
+  readonly config: string;
+  private readonly file: string;
   private readonly child: ChildProcess;
 
-  private constructor(child: ChildProcess, { port, managementPort }: Ports, complaints: readonly string[]) {
+  private constructor(
+    child: ChildProcess,
+    { port, managementPort }: Ports,
+    complaints: readonly string[],
+    file: string,
+    config: string,
+  ) {
     this.child = child;
+    this.file = file;
+    this.config = config;
     this.port = port;
     this.managementPort = managementPort;
     this.complaints = complaints;
@@ -49,7 +69,8 @@ export class BigpipeApp {
   static async start(options: AppOptions): Promise<BigpipeApp> {
     const { directory, nodeArgs } = options;
     const file = join(directory, 'bigpipe.json');
-    await writeFile(file, JSON.stringify(configOf(options)));
+    const config = JSON.stringify(configOf(options));
+    await writeFile(file, config);
     const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
       cwd: directory,
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BIGPIPE_'))),
@@ -58,7 +79,7 @@ export class BigpipeApp {
     const complaints: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
     try {
-      return new BigpipeApp(child, await portsOf(child, complaints), complaints);
+      return new BigpipeApp(child, await portsOf(child, complaints), complaints, file, config);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -76,6 +97,22 @@ export class BigpipeApp {
     const answer = await fetch(`http://127.0.0.1:${this.port}/rpc/call`, init);
     await answer.text();
     assert.equal(answer.headers.get('bigpipe-durability'), 'disk');
+  }
+
+  async stats(): Promise<AppStats> {
+    const answer = await fetch(`http://127.0.0.1:${this.port}/stats`);
+    return ((await answer.json()) as { data: AppStats }).data;
+  }
+
+  /** Writes the configuration's file over and resolves once the program has read it again. */
+  async reload(text: string): Promise<void> {
+    const before = (await this.stats()).configStats.reloads;
+    await writeFile(this.file, text);
+    const end = performance.now() + reloadWithinMs;
+    while ((await this.stats()).configStats.reloads === before) {
+      if (performance.now() > end) throw new Error('the configuration was not read again');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Freezes the process, so that a reference has the machine to itself. */
@@ -118,7 +155,7 @@ function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
   });
 }
 
-function configOf({ directory, concurrency, partitions = 8, consumer: changes = {} }: AppOptions): object {
+function configOf({ directory, concurrency, partitions = 8, consumer: changes = {}, settings }: AppOptions): object {
   const limits = { rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
   const consumer = { topic, groupId: 'bench', ...limits, ...changes };
   return {
@@ -129,5 +166,6 @@ function configOf({ directory, concurrency, partitions = 8, consumer: changes = 
     'http.server.port': 0,
     'management.port': 0,
     'broker.embedded.directory': join(directory, 'data'),
+    ...settings,
   };
 }

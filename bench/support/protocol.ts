@@ -9,6 +9,7 @@ export interface LatencySummary {
   readonly count: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
   readonly maxMs: number;
 }
 
@@ -59,6 +60,11 @@ export interface Arrivals {
   readonly latency: LatencySummary;
 }
 
+export interface Gaps extends LatencySummary {
+  /** Longer than 50 ms. */
+  readonly pauses: number;
+}
+
 export interface ReceiverCommands {
   open: { request: { delayMs: number; host: string }; answer: { port: number } };
   /** Forgets what has arrived so far. */
@@ -66,6 +72,8 @@ export interface ReceiverCommands {
   count: { request: null; answer: Arrivals };
   /** Answers once that many different calls have arrived, or after the time. */
   await: { request: { distinct: number; timeoutMs: number }; answer: Arrivals };
+  /** From one arrival to the next, since the last time it was asked; forgets them. */
+  gaps: { request: null; answer: Gaps };
 }
 
 /** What a scripted receiver does with a request. */

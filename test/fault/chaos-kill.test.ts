@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { brokenPromises } from '../support/chaos/report.ts';
 import { shortRun } from '../support/chaos/short-run.ts';
-import { patientTopics, undelayedTopics } from '../support/chaos/topics.ts';
+import { patientTopics } from '../support/chaos/topics.ts';
 
 test('kills under load: nothing lost, no key out of order, every repeat says crash', async () => {
   const report = await shortRun({ only: ['kill', 'torn'], acts: 10, topics: patientTopics });
@@ -11,12 +11,10 @@ test('kills under load: nothing lost, no key out of order, every repeat says cra
   expect(report.accepted).toBeGreaterThan(500);
 }, 300_000);
 
-// The usual topics take their place once delay-copies holds: copies in delay topics come twice.
 test('kills, stops and sick receivers: nothing lost, no key out of order, every repeat says why', async () => {
   const report = await shortRun({
     only: ['kill', 'term', 'stop', 'receivers', 'rejects', 'redrive'],
     acts: 24,
-    topics: undelayedTopics,
   });
   expect(brokenPromises(report)).toEqual([]);
   expect(report.dead).toBe(0);

@@ -16,8 +16,9 @@ export interface EmbeddedHome {
   remove(): Promise<void>;
 }
 
-export async function embeddedHome(): Promise<EmbeddedHome> {
-  const directory = await mkdtemp(join(tmpdir(), 'bigpipe-log-'));
+/** `base`: where its directory is made. */
+export async function embeddedHome(base = tmpdir()): Promise<EmbeddedHome> {
+  const directory = await mkdtemp(join(base, 'bigpipe-log-'));
   const reports: string[] = [];
   return {
     directory,

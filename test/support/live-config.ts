@@ -1,8 +1,8 @@
 // A bigpipe whose configuration the test changes: writing it, and what it says of it.
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BigpipeProcess, Config } from './bigpipe-process.js';
-import { until } from './until.js';
+import type { BigpipeProcess, Config } from './bigpipe-process.ts';
+import { until } from './until.ts';
 
 /** GET /config. */
 export interface ConfigPage {

@@ -1,24 +1,39 @@
 // What an operator does: writes the configuration anew, well or badly, sends dead letters again, pauses and resumes.
 import { rename, writeFile } from 'node:fs/promises';
+import type { Config } from '../bigpipe-process.ts';
+import { configCounters } from '../live-config.ts';
 import type { Seeded } from '../seeded.ts';
+import { until } from '../until.ts';
 import type { Nemesis } from './nemesis.ts';
 import { groupId, type World } from './world.ts';
 
-const betweenWritesMs = 100;
+/** Shorter and longer than the files must stand still to be read. */
+const betweenWritesMs = { least: 20, most: 500 };
+const reloadWithinMs = 10_000;
+
+/** Of the same subscriptions: what changes in place, and what has each of them drained and opened anew. */
+function goodChange(random: Seeded): Config {
+  const inPlace = {
+    rateLimit: random.pick([50_000, 80_000, 100_000]),
+    concurrency: random.pick([20, 50, 80]),
+  };
+  return random.below(4) === 0 ? { ...inPlace, ordering: random.pick(['key', 'partition']) } : inPlace;
+}
 
 /** One way to write the file: whole and good at once, in two halves, with a fault, or as no JSON at all. */
 async function writeOnce(world: World, random: Seeded): Promise<string> {
-  const good = JSON.stringify(world.config(random.pick([50_000, 80_000, 100_000])));
+  const good = JSON.stringify(world.config(goodChange(random)));
   const file = world.configFile;
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0:
+    case 1:
       await writeFile(`${file}.new`, good);
       await rename(`${file}.new`, file);
       return 'good';
-    case 1:
+    case 2:
       await writeFile(file, good.slice(0, 1 + random.below(good.length - 1)));
       return 'half';
-    case 2:
+    case 3:
       await writeFile(file, good.replace('"rateLimit":', '"rateLimit":-'));
       return 'bad';
     default:
@@ -31,14 +46,31 @@ async function writeOnce(world: World, random: Seeded): Promise<string> {
 export const config: Nemesis = {
   weight: 2,
   act: async (world, _load, random) => {
-    const writes = 5 + random.below(20);
+    const { bigpipe } = world;
+    if (bigpipe === null) return 'nobody runs';
+    const before = await configCounters(bigpipe);
+    const writes = 5 + random.below(15);
     const done: string[] = [];
-    for (let i = 0; i < writes && world.bigpipe !== null; i += 1) {
+    const { least, most } = betweenWritesMs;
+    for (let i = 0; i < writes; i += 1) {
       done.push(await writeOnce(world, random));
-      await new Promise((resolve) => setTimeout(resolve, betweenWritesMs));
+      await new Promise((resolve) => setTimeout(resolve, least + random.below(most - least)));
     }
     await world.writeConfig(world.config());
-    return `the file was written ${done.length} times: ${done.join(' ')}, good`;
+    const after = await until(
+      'the last file is in force',
+      async () => {
+        const now = await configCounters(bigpipe);
+        return now.reloads > before.reloads && now.inError === 0 ? now : null;
+      },
+      reloadWithinMs,
+    ).catch(() => configCounters(bigpipe));
+    const { reloads } = world;
+    for (const what of ['reloads', 'changed', 'refused', 'adjustFailed'] as const) {
+      reloads[what] += after[what] - before[what];
+    }
+    const seen = `${after.reloads - before.reloads} reloads, ${after.refused - before.refused} refused`;
+    return `the file was written ${done.length} times: ${done.join(' ')}, good: ${seen}`;
   },
 };
 

@@ -38,6 +38,8 @@ export interface ChaosReport {
   readonly oldestCrashRepeatMs: number;
   readonly longestStallMs: number;
   readonly exitCodes: Readonly<Record<string, number>>;
+  /** Of the configuration, by what was done with them. */
+  readonly reloads: Readonly<Record<string, number>>;
   readonly log: readonly string[];
 }
 
@@ -65,6 +67,7 @@ export function reportOf({ world, acts, skipped, lost, dead, left, seconds }: Re
     oldestCrashRepeatMs: Math.round(tally.oldestCrashRepeatMs),
     longestStallMs: Math.round(tally.longestStallMs),
     exitCodes: codes,
+    reloads: world.reloads,
     log: lines,
   };
 }
@@ -77,6 +80,9 @@ export function brokenPromises(report: ChaosReport): string[] {
   for (const code of Object.keys(report.exitCodes)) {
     if (code !== '0') broken.push(`${report.exitCodes[code]} times SIGTERM ended with ${code}`);
   }
+  const { reloads = 0, adjustFailed = 0 } = report.reloads;
+  if ((report.acts['config'] ?? 0) > 0 && reloads === 0) broken.push('the files changed and were not read again');
+  if (adjustFailed > 0) broken.push(`${adjustFailed} times a module could not adjust`);
   const { unnamed = 0 } = report.duplicates;
   if (unnamed > 0) broken.push(`${unnamed} delivered twice without a word`);
   return broken.length === 0 ? [] : [...broken, ...report.examples];

@@ -84,13 +84,10 @@ export const clock: Nemesis = {
   act: async (world, _load, random) => {
     const seconds = random.pick(jumps);
     shims.get(world)?.setOffset(seconds);
-    // Later than any jump, so that nothing has to wait for the time it was put off to.
-    if (world.undo.every((undo) => undo.name !== 'endOfTime')) {
-      const endOfTime = async () => {
-        shims.get(world)?.setOffset(10 * day);
-        if (world.bigpipe !== null) await world.terminate();
-      };
-      world.undo.push(endOfTime);
+    if (world.undo.every((undo) => undo.name !== 'setRight')) {
+      world.undo.push(async function setRight() {
+        shims.get(world)?.setOffset(0);
+      });
     }
     return `the clock is ${seconds} s from the true time`;
   },

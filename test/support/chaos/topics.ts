@@ -27,8 +27,3 @@ export const patientTopics: readonly ChaosTopic[] = usualTopics.map((topic) => (
   ...topic,
   consumer: { ...topic.consumer, timeout: 20_000 },
 }));
-
-/** The same without waits that are long enough for a delay topic. */
-export const undelayedTopics: readonly ChaosTopic[] = usualTopics.map((topic) =>
-  topic.name === 'notes' ? { ...topic, consumer: { ...topic.consumer, retryBackoff: [50, 2000] } } : topic,
-);

@@ -54,6 +54,8 @@ export class World {
   readonly lines: string[] = [];
   /** Exit codes after SIGTERM. */
   readonly exitCodes: (number | NodeJS.Signals)[] = [];
+  /** What the program says that it did with the files that a nemesis wrote while it ran. */
+  readonly reloads = { reloads: 0, changed: 0, refused: 0, adjustFailed: 0 };
   /** What restores the world at the end of the run, newest last. */
   readonly undo: (() => Promise<void>)[] = [];
   /** What is done once the program has ended for good, newest last. */
@@ -115,8 +117,8 @@ export class World {
     this.settings.say?.(line);
   }
 
-  /** What the settings say, the rate of every subscription changed when one is given. */
-  config(rateLimit?: number): Config {
+  /** What the settings say, with these changes of every subscription. */
+  config(changes: Config = {}): Config {
     const { topics, config } = this.settings;
     return {
       'kafka.topics': topics.map(({ name, partitions }) => ({ name, partitions })),
@@ -127,7 +129,7 @@ export class World {
         rateLimit: 100_000,
         concurrency: 50,
         ...consumer,
-        ...(rateLimit === undefined ? {} : { rateLimit }),
+        ...changes,
       })),
       'http.server.host': '127.0.0.1',
       'http.server.port': 0,
