@@ -306,7 +306,7 @@ export class GroupRunner {
     if (window.isFull) {
       window.isPaused = true;
       membership.pause(window.partition);
-      this.intake.relieve(inlet, this.endOf(window.partition), nowMs);
+      this.relieve(inlet);
       this.relieveLater();
     }
     this.committer.soon();
@@ -398,6 +398,12 @@ export class GroupRunner {
     this.windows.get(windowName(window.partition))?.membership.resume(window.partition);
   }
 
+  private relieve(inlet: Inlet): void {
+    const { partition } = inlet.window.partition;
+    const overflowEnd = this.endOf({ topic: this.mover.overflowTopic, partition });
+    this.intake.relieve(inlet, this.endOf(inlet.window.partition), overflowEnd, this.parts.clock.elapsedMs());
+  }
+
   private relieveLater(): void {
     if (this.relieveTimer !== null || this.draining) return;
     const { clock } = this.parts;
@@ -405,7 +411,7 @@ export class GroupRunner {
       this.relieveTimer = null;
       for (const { inlet, window } of this.windows.values()) {
         if (!window.isPaused) continue;
-        this.intake.relieve(inlet, this.endOf(window.partition), clock.elapsedMs());
+        this.relieve(inlet);
         this.relieveLater();
       }
     });

@@ -77,6 +77,7 @@ export class DeadLettersController {
   @RouteConstraints(managementListener)
   async purge(@Param() place: Fields, @Query() query: Fields): Promise<{ purged: number }> {
     const { runner } = this.keeperOf(place);
+    refuseUnknown(query, rangeFields);
     const purged = await runner.purge(rangeOf(query));
     if (purged === null) throw new ConflictException(underWay);
     return { purged: Number(purged) };
@@ -88,8 +89,12 @@ export class DeadLettersController {
   async redrive(@Param() place: Fields, @Body() body: unknown): Promise<RedriveReport | object> {
     const { runner, box } = this.keeperOf(place);
     const fields = fieldsOf(body);
+    refuseUnknown(fields, redriveFields);
+    const { dryRun: isDry = false } = fields;
+    if (typeof isDry !== 'boolean')
+      throw new BadRequestException(`dryRun: found ${JSON.stringify(isDry)}, allowed: true or false`);
     const order = orderOf(fields);
-    if (fields['dryRun'] === true) return dryRun(box, order.range);
+    if (isDry) return dryRun(box, order.range);
     const redrive = runner.startRedrive(order);
     if (redrive === null) throw new ConflictException(underWay);
     return redrive.report;
@@ -138,6 +143,15 @@ function fieldsOf(body: unknown): Fields {
   return body as Fields;
 }
 
+const rangeFields = ['partition', 'from', 'to'];
+const redriveFields = [...rangeFields, 'rate', 'canary', 'abortIfFailRate', 'dryRun'];
+
+/** A misspelled bound would mean all of them. */
+function refuseUnknown(fields: Fields, known: readonly string[]): void {
+  const unknown = Object.keys(fields).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new BadRequestException(`${unknown}: is not known, allowed: ${known.join(', ')}`);
+}
+
 function rangeOf(fields: Fields): LetterRange {
   const partition = optionalWhole(fields, 'partition', 0, 1023) ?? null;
   const from = optionalWhole(fields, 'from', 0, Number.MAX_SAFE_INTEGER) ?? 0;
@@ -152,9 +166,13 @@ function orderOf(fields: Fields): RedriveOrder {
     range: rangeOf(fields),
     perSecond: optionalNumber(fields, 'rate', 0, 1_000_000) ?? 10,
     canary: optionalNumber(fields, 'canary', 0, 1) ?? 0.01,
-    abortIfFailRate: optionalNumber(fields, 'abortIfFailRate', -1, 1) ?? 0.2,
+    abortIfFailRate: failRateOf(fields),
   };
 }
+
+/** 0 is allowed here: stop at the first failure. */
+const failRateOf = (fields: Fields) =>
+  fields['abortIfFailRate'] === 0 ? 0 : (optionalNumber(fields, 'abortIfFailRate', 0, 1) ?? 0.2);
 
 async function dryRun(box: DeadLetterBox, range: LetterRange): Promise<object> {
   const letters = await box.read(range, dryRunLimit);

@@ -216,6 +216,7 @@ describe("the receiver's answer", () => {
         'bigpipe-dlq-topic': 'test',
         'bigpipe-dlq-partition': String(origin?.partition),
         'bigpipe-dlq-offset': String(origin?.offset),
+        'bigpipe-dlq-from': `test/${origin?.partition}/${origin?.offset}`,
       });
     }
   });

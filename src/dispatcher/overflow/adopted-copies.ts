@@ -8,8 +8,8 @@ export class AdoptedCopies {
   private readonly firsts = new Map<string, bigint>();
 
   /** `lane`: its copy stands in the overflow; null for one that nothing waits for. */
-  add(offset: bigint, lane: string | null): void {
-    this.places.add(offset);
+  add(offset: bigint, lane: string | null, isDone: boolean): void {
+    if (!isDone) this.places.add(offset);
     if (lane === null) return;
     const first = this.firsts.get(lane);
     if (first === undefined || offset < first) this.firsts.set(lane, offset);

@@ -65,11 +65,14 @@ export class Adoption {
     const side = sideNoteOf(copy.headers);
     const from: Position | null = side?.from ?? copiedFrom(copy.headers);
     if (from === null || from.topic !== window.partition.topic || from.partition !== window.partition.partition) return;
-    if (from.offset < window.nextOffset || window.wasSettledBefore(from.offset)) return;
+    const isDone = from.offset < window.nextOffset || window.wasSettledBefore(from.offset);
+    // The copy has been delivered, or moved on: nothing is behind it.
+    if (isDone && owned.windowOf(copy.topic)?.wasSettledBefore(copy.offset) === true) return;
     const isSpilled = copy.topic === this.parts.copyTopics[0];
     const lane = isSpilled ? laneOfMessage(copy, this.parts.windowSettings) : null;
     const group = isSpilled ? spillGroupOf(copy, this.parts.windowSettings) : null;
-    inlet.adopted.add(from.offset, lane);
+    // Of a lane whose first ones are done with, the others come behind these all the same.
+    inlet.adopted.add(from.offset, lane, isDone);
     if (group !== null) owned.spills.addLeftGroup(group, side?.hop ?? 1);
   }
 }

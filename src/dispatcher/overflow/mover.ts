@@ -36,6 +36,35 @@ export interface Move {
   /** How often it has been moved within the overflow, with this time; null for one that goes elsewhere. */
   readonly hop: number | null;
   readonly message: Message;
+  /** Those that were moved together; null for one alone. */
+  readonly wave: Wave | null;
+}
+
+interface Wave {
+  pending: number;
+  /** All of them stand where they were moved to, or are back. */
+  readonly release: () => void;
+}
+
+/** It stands there now, or is not moved after all. */
+export function endOf({ wave }: Move): void {
+  if (wave === null) return;
+  wave.pending -= 1;
+  if (wave.pending === 0) wave.release();
+}
+
+const nextHop = ({ delivery: { side } }: Work) => (side?.hop ?? 0) + 1;
+
+/** Along a lane the older has a hop at least as high as the newer: what has a lower one than another goes behind it. */
+function hopsOf(works: readonly Work[]): ReadonlyMap<Work, number> {
+  const hops = new Map<Work, number>();
+  const ofLane = new Map<string, number>();
+  for (const work of works.toReversed()) {
+    const hop = Math.max(nextHop(work), work.lane === null ? 0 : (ofLane.get(work.lane) ?? 0));
+    hops.set(work, hop);
+    if (work.lane !== null) ofLane.set(work.lane, hop);
+  }
+  return hops;
 }
 
 export class Mover {
@@ -68,9 +97,22 @@ export class Mover {
 
   /** The work is in no lane and no queue. Those of one lane are moved in the order of the calls. */
   move(work: Work, owned: OwnedPartition): void {
-    const hop = (work.delivery.side?.hop ?? 0) + 1;
+    this.toOverflow(work, owned, nextHop(work), null);
+  }
+
+  /**
+   * Several at once, in order. Until the last of them stands there, the next owner looks for the copies of the first:
+   * along a lane what was not copied yet comes behind what was.
+   */
+  moveAll(works: readonly Work[], owned: OwnedPartition, end: bigint): void {
+    const wave = { pending: works.length, release: owned.copies.begin(this.overflowTopic, end) };
+    const hops = hopsOf(works);
+    for (const work of works) this.toOverflow(work, owned, hops.get(work) as number, wave);
+  }
+
+  private toOverflow(work: Work, owned: OwnedPartition, hop: number, wave: Wave | null): void {
     owned.spills.appending(work, hop);
-    this.copy(work, owned, 'overflow', hop, this.overflowTopic);
+    this.copy(work, owned, 'overflow', hop, this.overflowTopic, wave);
   }
 
   /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
@@ -85,10 +127,17 @@ export class Mover {
     const { delivery, lane } = work;
     const { parkedLetterOf } = this.parts;
     owned.parked.moving(lane as string, delivery.side !== null);
-    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery) });
+    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery), wave: null });
   }
 
-  private copy(work: Work, owned: OwnedPartition, to: Move['to'], hop: number | null, name: string): void {
+  private copy(
+    work: Work,
+    owned: OwnedPartition,
+    to: Move['to'],
+    hop: number | null,
+    name: string,
+    wave: Wave | null = null,
+  ): void {
     const { delivery } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
     const { topic, partition, offset } = source;
@@ -108,7 +157,7 @@ export class Mover {
       id,
     );
     const message = { topic: name, partition, key: source.key, body: source.body, headers };
-    this.enqueue({ work, owned, to, hop, message });
+    this.enqueue({ work, owned, to, hop, message, wave });
   }
 
   private enqueue(move: Move): void {
@@ -164,7 +213,10 @@ export class Mover {
       report('a message could not be moved, will try again', { topic: open[0]?.message.topic, error: textOf(error) });
       return false;
     }
-    for (const [i, move] of open.entries()) moved(move, positions[i]?.offset ?? 0n);
+    for (const [i, move] of open.entries()) {
+      moved(move, positions[i]?.offset ?? 0n);
+      endOf(move);
+    }
     for (const { work } of batch) work.window.end();
     return true;
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
-import type { Move, Mover } from '../overflow/mover.js';
+import { endOf, type Move, type Mover } from '../overflow/mover.js';
 import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
@@ -118,8 +118,10 @@ export class Intake {
         stay.push(move);
         continue;
       }
-      window.unfollow(work);
+      endOf(move);
       work.stage = 'order';
+      // Who comes after us must still find it behind those before it, unless nothing of its lane is here.
+      if (!window.closed && owned.lanes.itemsOf(work.lane).length === 0) window.unfollow(work);
       if (!window.closed) this.enter(work, owned);
       window.end();
     }
@@ -127,8 +129,8 @@ export class Intake {
     return stay;
   }
 
-  /** Moves what stands still out of a full window. `endOffset` is the end of what can be read of its partition. */
-  relieve(inlet: Inlet, endOffset: bigint, nowMs: number): void {
+  /** Moves what stands still out of a full window. `endOffset`, `overflowEnd`: the ends of its partition, and of the overflow's. */
+  relieve(inlet: Inlet, endOffset: bigint, overflowEnd: bigint, nowMs: number): void {
     const { window, owned, rotation } = inlet;
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
     const { deliverer, mover } = this.parts;
@@ -139,7 +141,7 @@ export class Intake {
     if (leaving.size === 0) return;
     deliverer.withdraw(leaving);
     owned.lanes.withdraw(leaving);
-    for (const work of leaving) mover.move(work, owned);
+    mover.moveAll([...leaving], owned, overflowEnd);
   }
 
   /** With one destination in the overflow nobody stands behind it. */
