@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
 import { HeldTarget } from '../support/held-target.js';
-import { configCounters, replaceConfig, untilCounted } from '../support/live-config.js';
+import { configCounters, configPage, replaceConfig, untilCounted } from '../support/live-config.js';
 import { untilStats } from '../support/stats-page.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
@@ -51,7 +51,8 @@ const idsOf = ({ arrivals }: { readonly arrivals: TargetServer['arrivals'] }) =>
 async function untilWaiting(reason: string, count: number): Promise<void> {
   let last: object = {};
   await until(`${count} wait for ${reason}`, async () => {
-    last = waitingCounts(await subscriptionStats(bigpipe));
+    // While it begins anew it is not there.
+    last = waitingCounts((await subscriptionStats(bigpipe)) ?? { backlog: {} });
     return (last as Record<string, number>)[reason] === count;
   }).catch((error: unknown) => {
     throw new Error(`${String(error)}; found ${JSON.stringify(last)}`);
@@ -175,7 +176,7 @@ describe('limits', () => {
     expect(await readSoFar()).toBe(20);
   });
 
-  test.fails('of a circuit hold also for one that is open: a shorter breakPeriod brings the probe', async () => {
+  test('of a circuit hold also for one that is open: a shorter breakPeriod brings the probe', async () => {
     target.script = (_arrival, response) => void response.writeHead(500).end();
     const circuit = { breakPeriod: 3600, recoverPeriod: 1, winSize: 5, minStats: 5, healthRate: 0.5 };
     const base = { retries: 1000, retryBackoff: [1] };
@@ -187,7 +188,7 @@ describe('limits', () => {
     await until('a probe is sent', () => target.arrivals.length > before, 5000);
   });
 
-  test.fails('of a destination that had none count what is in flight already', async () => {
+  test('of a destination that had none count what is in flight already', async () => {
     await start(configOf({ timeout: never }));
     await call('a', held.url());
     await held.untilWaiting('a');
@@ -402,24 +403,50 @@ describe('what a subscription cannot live through is a drain and a new start', (
       for (const numbers of delivered.values()) expect(numbers).toEqual(numbersUpTo(each + late));
     }, 120_000);
 
-    test.fails(`ordering from ${from} to ${to} while a key is parked: its later calls stay behind the earlier ones`, async () => {
+    test(`ordering from ${from} to ${to} while a key is parked waits for a redrive`, async () => {
       target.script = ({ headers }, response) => {
         response.writeHead(headers['bigpipe-message-id'] === 'k-0' ? 400 : 200).end();
       };
       const base = { retries: 0, poison: 'park' };
+      const next = configOf({ ...base, ordering: to });
       await start(configOf({ ...base, ordering: from }));
       for (const id of ['k-0', 'k-1', 'k-2']) await call(id, target.url(), { partition_key: 'k' });
       const letters = async () => ((await ask('GET', '/dlq')).answer as { open: number }[])[0]?.open;
       await until('the key is parked', async () => (await letters()) === 3);
-      await change(configOf({ ...base, ordering: to }));
+      await replaceConfig(bigpipe, next);
+      await untilCounted(bigpipe, 'refused', 1);
+      expect((await configPage(bigpipe)).lastError?.faults).toEqual([expect.stringContaining('parked')]);
       const delivered = noteDelivered();
       for (const id of ['k-3', 'k-4']) await call(id, target.url(), { partition_key: 'k' });
-      await until('they are somewhere', async () => (delivered.get('k')?.length ?? 0) + ((await letters()) ?? 0) === 5);
+      await until('they follow', async () => (await letters()) === 5);
       await ask('POST', '/dlq/test/G1/redrive', { canary: 1, abortIfFailRate: 1 });
       await until('all are delivered', () => delivered.get('k')?.length === 5);
-      expect(delivered.get('k')).toEqual([0, 1, 2, 3, 4]);
+      await until('the key is free', async () => (await letters()) === 0);
+      await change(next);
+      await call('k-5', target.url(), { partition_key: 'k' });
+      await until('it goes on', () => delivered.get('k')?.length === 6);
+      expect(delivered.get('k')).toEqual(numbersUpTo(6));
     });
   }
+
+  // Nobody refuses a file at the start, and nothing says that what is parked hangs on the ordering before.
+  test.fails('a start with another ordering while a key is parked holds its later calls, too', async () => {
+    target.script = ({ headers }, response) => {
+      response.writeHead(headers['bigpipe-message-id'] === 'k-0' ? 400 : 200).end();
+    };
+    const base = { retries: 0, poison: 'park' };
+    await start(configOf(base));
+    for (const id of ['k-0', 'k-1']) await call(id, target.url(), { partition_key: 'k' });
+    const letters = async () => ((await ask('GET', '/dlq')).answer as { open: number }[])[0]?.open;
+    await until('the key is parked', async () => (await letters()) === 2);
+    await bigpipe.end('SIGTERM');
+    await replaceConfig(bigpipe, configOf({ ...base, ordering: 'partition' }));
+    bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory });
+    target.arrivals.length = 0;
+    await call('k-2', target.url(), { partition_key: 'k' });
+    await until('it is somewhere', async () => target.arrivals.length > 0 || (await letters()) === 3);
+    expect(target.arrivals).toEqual([]);
+  });
 
   test('what fails in between stays where it was: retries, letters and their numbers', async () => {
     target.script = (_arrival, response) => void response.writeHead(500).end();
@@ -443,7 +470,7 @@ describe('a change that comes while a new start is still being drained for', () 
     expect(page.settings['kafka.consumer.list'][0]?.['rateLimit']).toBe(rateLimit);
   };
 
-  test.fails('of limits is in force after it, too', async () => {
+  test('of limits is in force after it, too', async () => {
     await start(configOf(slow));
     await call('in-flight', held.url());
     await held.untilWaiting('in-flight');
@@ -456,7 +483,7 @@ describe('a change that comes while a new start is still being drained for', () 
     await untilWaiting('rate', 4);
   }, 30_000);
 
-  test.fails('back to what it was is in force after it, too', async () => {
+  test('back to what it was is in force after it, too', async () => {
     await start(configOf(slow));
     await call('in-flight', held.url());
     await held.untilWaiting('in-flight');
@@ -471,7 +498,7 @@ describe('a change that comes while a new start is still being drained for', () 
     await well.untilWaiting('k', 'l').finally(() => well.close());
   }, 40_000);
 
-  test.fails('of another subscription waits for no receiver of this one', async () => {
+  test('of another subscription waits for no receiver of this one', async () => {
     const other = baseConsumer({ groupId: 'G2' });
     await start(configOf(slow));
     await call('in-flight', held.url());
