@@ -83,9 +83,9 @@ export class Dispatcher implements Adjustable {
    * memory would not survive, is drained and opened in the background: a drain lasts as long as the receivers' timeout.
    */
   async adjust(next: Settings, current: Settings): Promise<void> {
-    const resized = new Set(topicChange(current, next).changed.map((topic) => topic.next.name));
-    await this.topics.ensure(next.topics.filter(({ name }) => !resized.has(name)));
-    await this.served.reconcile(resized);
+    const { added, changed } = topicChange(current, next);
+    if (added.length > 0) await this.topics.ensure(added);
+    await this.served.reconcile(new Set(changed.map((topic) => topic.next.name)));
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
