@@ -496,7 +496,8 @@ describe('a change that comes while a new start is still being drained for', () 
     await call('k', well.url(), { partition_key: 'k' });
     await well.untilWaiting('k');
     await call('l', well.url(), { partition_key: 'l' });
-    await well.untilWaiting('k', 'l').finally(() => well.close());
+    await well.untilWaiting('k', 'l');
+    await well.close();
   }, 40_000);
 
   test('of another subscription waits for no receiver of this one', async () => {
