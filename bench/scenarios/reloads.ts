@@ -37,7 +37,7 @@ function fileOf(config: string, turn: number): { text: string; isBad: boolean } 
     case 0:
       return { text: whole({ 'kafka.consumer.list': consumers({ rateLimit: 0, retries: -1 }) }), isBad: true };
     case 1:
-      return { text: config.slice(0, config.length / 2 + turn), isBad: true };
+      return { text: config.slice(0, 1 + ((turn * 7) % (config.length - 2))), isBad: true };
     case 2: {
       const circuitBreaker = { breakPeriod: 5, recoverPeriod: 5, winSize: 10, minStats: 100, healthRate: 0.5 };
       const mixed = { 'log.level': 3 + (turn % 2), 'http.server.max.body.size': 1_000_000 + turn };

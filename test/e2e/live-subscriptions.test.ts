@@ -51,7 +51,8 @@ const idsOf = ({ arrivals }: { readonly arrivals: TargetServer['arrivals'] }) =>
 async function untilWaiting(reason: string, count: number): Promise<void> {
   let last: object = {};
   await until(`${count} wait for ${reason}`, async () => {
-    last = waitingCounts(await subscriptionStats(bigpipe));
+    // While it begins anew it is not there.
+    last = waitingCounts((await subscriptionStats(bigpipe)) ?? { backlog: {} });
     return (last as Record<string, number>)[reason] === count;
   }).catch((error: unknown) => {
     throw new Error(`${String(error)}; found ${JSON.stringify(last)}`);
@@ -402,30 +403,51 @@ describe('what a subscription cannot live through is a drain and a new start', (
       for (const numbers of delivered.values()) expect(numbers).toEqual(numbersUpTo(each + late));
     }, 120_000);
 
-    test(`ordering from ${from} to ${to} is refused while a key is parked, and taken once it has come back`, async () => {
+    test(`ordering from ${from} to ${to} while a key is parked waits for a redrive`, async () => {
       target.script = ({ headers }, response) => {
         response.writeHead(headers['bigpipe-message-id'] === 'k-0' ? 400 : 200).end();
       };
       const base = { retries: 0, poison: 'park' };
+      const next = configOf({ ...base, ordering: to });
       await start(configOf({ ...base, ordering: from }));
       for (const id of ['k-0', 'k-1', 'k-2']) await call(id, target.url(), { partition_key: 'k' });
       const letters = async () => ((await ask('GET', '/dlq')).answer as { open: number }[])[0]?.open;
       await until('the key is parked', async () => (await letters()) === 3);
-      await replaceConfig(bigpipe, configOf({ ...base, ordering: to }));
+      await replaceConfig(bigpipe, next);
       await untilCounted(bigpipe, 'refused', 1);
-      expect((await configPage(bigpipe)).lastError?.faults[0]).toContain('cannot change while keys are parked');
+      expect((await configPage(bigpipe)).lastError?.faults).toEqual([expect.stringContaining('parked')]);
       const delivered = noteDelivered();
-      await ask('POST', '/dlq/test/G1/redrive', { canary: 1, abortIfFailRate: 1, rate: 1000 });
-      await until('all are delivered', () => delivered.get('k')?.length === 3);
-      await until('the key has come back', async () =>
-        JSON.stringify((await ask('GET', '/dlq')).answer).includes('"parkedKeys":[]'),
-      );
-      await change(configOf({ ...base, ordering: to }));
       for (const id of ['k-3', 'k-4']) await call(id, target.url(), { partition_key: 'k' });
-      await until('these too', () => delivered.get('k')?.length === 5);
-      expect(delivered.get('k')).toEqual([0, 1, 2, 3, 4]);
+      await until('they follow', async () => (await letters()) === 5);
+      await ask('POST', '/dlq/test/G1/redrive', { canary: 1, abortIfFailRate: 1 });
+      await until('all are delivered', () => delivered.get('k')?.length === 5);
+      const page = async () => JSON.stringify((await ask('GET', '/dlq')).answer);
+      await until('the key is free', async () => (await page()).includes('"parkedKeys":[]'));
+      await change(next);
+      await call('k-5', target.url(), { partition_key: 'k' });
+      await until('it goes on', () => delivered.get('k')?.length === 6);
+      expect(delivered.get('k')).toEqual(numbersUpTo(6));
     });
   }
+
+  // Nobody refuses a file at the start, and nothing says that what is parked hangs on the ordering before.
+  test.fails('a start with another ordering while a key is parked holds its later calls, too', async () => {
+    target.script = ({ headers }, response) => {
+      response.writeHead(headers['bigpipe-message-id'] === 'k-0' ? 400 : 200).end();
+    };
+    const base = { retries: 0, poison: 'park' };
+    await start(configOf(base));
+    for (const id of ['k-0', 'k-1']) await call(id, target.url(), { partition_key: 'k' });
+    const letters = async () => ((await ask('GET', '/dlq')).answer as { open: number }[])[0]?.open;
+    await until('the key is parked', async () => (await letters()) === 2);
+    await bigpipe.end('SIGTERM');
+    await replaceConfig(bigpipe, configOf({ ...base, ordering: 'partition' }));
+    bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory });
+    target.arrivals.length = 0;
+    await call('k-2', target.url(), { partition_key: 'k' });
+    await until('it is somewhere', async () => target.arrivals.length > 0 || (await letters()) === 3);
+    expect(target.arrivals).toEqual([]);
+  });
 
   test('what fails in between stays where it was: retries, letters and their numbers', async () => {
     target.script = (_arrival, response) => void response.writeHead(500).end();
@@ -474,7 +496,8 @@ describe('a change that comes while a new start is still being drained for', () 
     await call('k', well.url(), { partition_key: 'k' });
     await well.untilWaiting('k');
     await call('l', well.url(), { partition_key: 'l' });
-    await well.untilWaiting('k', 'l').finally(() => well.close());
+    await well.untilWaiting('k', 'l');
+    await well.close();
   }, 40_000);
 
   test('of another subscription waits for no receiver of this one', async () => {
