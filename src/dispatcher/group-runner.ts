@@ -16,7 +16,7 @@ import type { Gates } from './gates.js';
 import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
 import { type Move, Mover } from './overflow/mover.js';
-import { hashOf } from './overflow/spill-table.js';
+import { spillIdentityOf } from './overflow/spill-table.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { type Explanation, explainLetter } from './view/explain.js';
@@ -460,12 +460,6 @@ export class GroupRunner {
 export function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
   return { topic, groupId, ordering, names, deadLetterTopic };
-}
-
-/** Short: it stands in commits. */
-function spillIdentityOf({ ordering, destinations }: SubscriptionSettings): string {
-  const names = destinations.map(({ name, origins }) => [name, origins]);
-  return hashOf(JSON.stringify([ordering, names])).toString(36);
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {

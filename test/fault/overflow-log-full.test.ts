@@ -104,7 +104,9 @@ test('a log that is full before the first message leaves its window goes on when
   const data = { 'broker.embedded.directory': `${directory}/data` };
   bigpipe = await BigpipeProcess.start({ config: { ...configOf([consumer]), ...data }, directory });
   const { log } = bigpipe;
-  await until('the overflow is refused', () => log.some(({ msg }) => String(msg).startsWith('a message could not be moved')));
+  await until('the overflow is refused', () =>
+    log.some(({ msg }) => String(msg).startsWith('a message could not be moved')),
+  );
   await tellBacklog(bigpipe);
   await expectAll(bigpipe);
 });

@@ -7,6 +7,7 @@ import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
 import { appendPersistently } from '../append-persistently.js';
 import type { CopyEnds } from '../overflow/copy-ends.js';
+import { spillIdentityOf } from '../overflow/spill-table.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
@@ -40,12 +41,14 @@ export class Letters {
   /** Null when the subscription keeps none. */
   readonly box: DeadLetterBox | null;
   readonly parkedLog: ParkedLog;
+  private readonly identity: string;
   private lastRedrive: Redrive | null = null;
 
   constructor(private readonly parts: LettersParts) {
     const { broker, clock, subscription } = parts;
     const { topic, groupId, deadLetterTopic } = subscription;
     this.box = deadLetterTopic === null ? null : new DeadLetterBox(broker, deadLetterTopic, groupId);
+    this.identity = spillIdentityOf(subscription);
     this.parkedLog = new ParkedLog({ broker, clock }, topic, groupId);
   }
 
@@ -177,10 +180,15 @@ export class Letters {
 
   private restore(
     owned: OwnedPartition,
-    { lane, sinceMs, letters }: ParkedRecord,
+    { lane, sinceMs, letters, identity }: ParkedRecord,
     { partition, offset }: Position,
   ): void {
     const isElsewhere = letters !== this.box?.topic;
+    if (identity !== this.identity) {
+      const text =
+        'a key was parked under another ordering, or other destinations: what comes for it is not held back; redrive its dead letters';
+      this.parts.report(text, { lane, partition });
+    }
     owned.parked.restore(lane, offset, this.endOf(partition), sinceMs, isElsewhere);
     if (!isElsewhere) return;
     const text =
@@ -229,7 +237,7 @@ export class Letters {
     const { clock, report } = this.parts;
     const { partition } = delivery.source;
     const letters = this.box?.topic ?? '';
-    const record = { lane: lane as string, owner, letters, sinceMs: clock.now() };
+    const record = { lane: lane as string, owner, identity: this.identity, letters, sinceMs: clock.now() };
     return this.parkedLog.write(partition, record, window.abort.signal, (error) =>
       report('a key could not be parked, will try again', { partition, error: textOf(error) }),
     );

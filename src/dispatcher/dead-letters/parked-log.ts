@@ -10,6 +10,8 @@ export interface ParkedRecord {
   /** The ownership under which it was parked. */
   readonly owner: string;
   readonly sinceMs: number;
+  /** Under which its lane has that name (spillIdentityOf). */
+  readonly identity: string;
   /** The topic in which its letters stand. */
   readonly letters: string;
 }
@@ -46,9 +48,9 @@ export class ParkedLog {
 /** Null for a record that cannot be read. */
 export function parkedRecordOf({ body }: StoredMessage): ParkedRecord | null {
   try {
-    const { lane, owner, sinceMs, letters } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+    const { lane, owner, identity, sinceMs, letters } = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
     if (typeof lane !== 'string' || typeof owner !== 'string' || typeof letters !== 'string') return null;
-    return { lane, owner, letters, sinceMs: Number(sinceMs) };
+    return { lane, owner, identity: String(identity), letters, sinceMs: Number(sinceMs) };
   } catch {
     return null;
   }

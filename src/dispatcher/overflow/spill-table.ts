@@ -1,4 +1,5 @@
 // Whose messages stand in a partition's overflow, so that later ones of the same lane follow them and none overtakes.
+import type { SubscriptionSettings } from '../../config-watch/settings.js';
 
 /** What the table needs to know of a delivery. */
 export interface Spillable {
@@ -198,8 +199,14 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
   return hops;
 }
 
+/** What the names of groups and lanes hang on, short: it stands in commits. */
+export function spillIdentityOf({ ordering, destinations }: SubscriptionSettings): string {
+  const names = destinations.map(({ name, origins }) => [name, origins]);
+  return hashOf(JSON.stringify([ordering, names])).toString(36);
+}
+
 /** FNV-1a over the text's code units, 32 bits. */
-export function hashOf(text: string): number {
+function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
