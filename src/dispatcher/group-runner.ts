@@ -211,10 +211,10 @@ export class GroupRunner {
     owned.spills.addLeft(note.spilled);
     const end = this.endOf(assignment);
     const window = new PartitionWindow(assignment, this.windowSettings, end);
-    owned.add(window);
     const copyNote = note.copies === '' ? null : note.copies;
     const followFrom = followFromOf(note, start.offset, end);
     const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
+    owned.add(inlet);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
@@ -232,13 +232,18 @@ export class GroupRunner {
       return;
     }
     await this.parkedAreKnown(inlet.owned);
-    await this.adoption.complete(inlet);
+    // A copy is judged by what was found of its original's topic.
+    for (const { inlet: other } of this.windowsOf(batch.partition)) await this.adoption.complete(other);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+  }
+
+  private windowsOf(number: number): OwnedWindow[] {
+    return this.topics.flatMap((topic) => this.windows.get(windowName({ topic, partition: number })) ?? []);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -276,11 +281,13 @@ export class GroupRunner {
     { topic, partition, messages, nextOffset }: MessageBatch,
   ): Promise<void> {
     const { clock } = this.parts;
-    const { window } = owned;
+    const { window, inlet } = owned;
     const tierMs = delayTiers[this.mover.delayTopics.indexOf(topic)]?.ms ?? 0;
     for (const stored of messages) {
-      // Not longer than it was meant to, whatever was done to the machine's clock.
-      const waitMs = Math.min(tierMs, stored.timestampMs + tierMs - clock.now());
+      // Not longer than it was meant to, and not longer behind the one before, whatever was done to the machine's clock.
+      const leftMs = Math.min(tierMs, stored.timestampMs + tierMs - clock.now());
+      const waitMs = Math.min(leftMs, inlet.dueAfterLast(stored.timestampMs) - clock.elapsedMs());
+      inlet.lastDue = { timestampMs: stored.timestampMs, dueMs: clock.elapsedMs() + Math.max(0, waitMs) };
       if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
       if (this.draining || window.closed) return;
       const origin = sideNoteOf(stored.headers)?.origin;

@@ -7,6 +7,9 @@ export class AdoptedCopies {
   /** By lane, the first original of which a copy stands in the overflow. */
   private readonly firsts = new Map<string, bigint>();
 
+  /** Up to where each topic was looked through for copies; what stands behind was copied after the partition had gone. */
+  readonly lookedThrough = new Map<string, bigint>();
+
   /** `lane`: its copy stands in the overflow; null for one that nothing waits for. */
   add(offset: bigint, lane: string | null, isDone: boolean): void {
     if (!isDone) this.places.add(offset);

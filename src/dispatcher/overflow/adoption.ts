@@ -43,6 +43,7 @@ export class Adoption {
       for (let at = from; !inlet.window.closed; ) {
         try {
           const next = await this.read(inlet, topic, at);
+          inlet.adopted.lookedThrough.set(topic, next);
           if (next === at) break;
           at = next;
         } catch (error) {

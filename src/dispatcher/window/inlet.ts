@@ -15,6 +15,9 @@ export class Inlet {
   /** Originals that an earlier owner had copied elsewhere and did not come to settle. */
   readonly adopted = new AdoptedCopies();
 
+  /** Of a delay topic: when the last message was due (Clock.elapsedMs), and when it had been stored. */
+  lastDue: { readonly timestampMs: number; readonly dueMs: number } | null = null;
+
   constructor(
     readonly window: PartitionWindow,
     readonly owned: OwnedPartition,
@@ -27,5 +30,11 @@ export class Inlet {
     readonly copyNote: string | null,
   ) {
     this.rotation = kind === 'overflow' ? new Rotation() : null;
+  }
+
+  /** The latest moment at which a message of a delay topic is due that was stored at that time. */
+  dueAfterLast(timestampMs: number): number {
+    const { lastDue } = this;
+    return lastDue === null ? Number.POSITIVE_INFINITY : lastDue.dueMs + Math.max(0, timestampMs - lastDue.timestampMs);
   }
 }

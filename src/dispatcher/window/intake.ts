@@ -204,9 +204,13 @@ export class Intake {
   }
 }
 
-/** A copy that an earlier owner made after the partition had gone from it: the original is ours, and is not done with. */
+/**
+ * A copy that an earlier owner made after the partition had gone from it: behind what was looked through for copies, its
+ * original is ours, and is not done with.
+ */
 function isLate({ owned, leftEnd }: Inlet, reading: Reading): boolean {
   if (reading.kind !== 'work') return false;
   const { side, source } = reading.work.delivery;
-  return side !== null && side.owner !== owned.owner && source.offset >= leftEnd;
+  if (side === null || side.owner === owned.owner) return false;
+  return source.offset >= (owned.adoptedOf(side.from.topic)?.lookedThrough.get(source.topic) ?? leftEnd);
 }

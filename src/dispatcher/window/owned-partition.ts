@@ -1,6 +1,7 @@
 // One partition number that this process owns for a subscription: what its topic's window and those of its side topics share.
 import { randomUUID } from 'node:crypto';
 import { ParkedLanes } from '../dead-letters/parked-lanes.js';
+import type { AdoptedCopies } from '../overflow/adopted-copies.js';
 import { CopyEnds } from '../overflow/copy-ends.js';
 import { SpillTable } from '../overflow/spill-table.js';
 import { Lanes } from './lanes.js';
@@ -14,14 +15,21 @@ export class OwnedPartition {
   readonly parked = new ParkedLanes();
   readonly copies = new CopyEnds();
   private readonly windows = new Map<string, PartitionWindow>();
+  private readonly adopted = new Map<string, AdoptedCopies>();
 
   /** SpillTable's. */
   constructor(identity: string) {
     this.spills = new SpillTable(identity);
   }
 
-  add(window: PartitionWindow): void {
+  add({ window, adopted }: { readonly window: PartitionWindow; readonly adopted: AdoptedCopies }): void {
     this.windows.set(window.partition.topic, window);
+    this.adopted.set(window.partition.topic, adopted);
+  }
+
+  /** What was found at the takeover of copies of a topic's messages. */
+  adoptedOf(topic: string): AdoptedCopies | undefined {
+    return this.adopted.get(topic);
   }
 
   windowOf(topic: string): PartitionWindow | undefined {
