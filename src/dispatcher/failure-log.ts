@@ -9,24 +9,25 @@ const burst = 20;
 
 export class FailureLog {
   private readonly log = new Logger('Delivery');
-  private readonly bucket: TokenBucket;
-  private suppressed = 0;
+  /** By text: what is rare is not drowned by what is frequent. There are some twenty texts. */
+  private readonly kinds = new Map<string, { readonly bucket: TokenBucket; suppressed: number }>();
 
   constructor(
     private readonly group: string,
     private readonly clock: Clock,
-  ) {
-    this.bucket = new TokenBucket(linesPerSecond, burst, clock.elapsedMs());
-  }
+  ) {}
 
-  /** `suppressed` in a line says how many were left out since the one before. */
+  /** `suppressed` in a line says how many of its text were left out since the one before. */
   readonly warn = (msg: string, details: object): void => {
-    if (this.bucket.take(this.clock.elapsedMs()) > 0) {
-      this.suppressed += 1;
+    const nowMs = this.clock.elapsedMs();
+    const kind = this.kinds.get(msg) ?? { bucket: new TokenBucket(linesPerSecond, burst, nowMs), suppressed: 0 };
+    this.kinds.set(msg, kind);
+    if (kind.bucket.take(nowMs) > 0) {
+      kind.suppressed += 1;
       return;
     }
-    const { group, suppressed } = this;
-    this.suppressed = 0;
-    this.log.warn({ msg, group, ...details, ...(suppressed > 0 ? { suppressed } : {}) });
+    const { suppressed } = kind;
+    kind.suppressed = 0;
+    this.log.warn({ msg, group: this.group, ...details, ...(suppressed > 0 ? { suppressed } : {}) });
   };
 }

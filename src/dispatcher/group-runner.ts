@@ -430,11 +430,8 @@ export class GroupRunner {
       clock,
       topic,
       windowSettings: this.windowSettings,
-      // Parked keys are told to whoever has all of a partition.
-      ownedOf: (partition) => {
-        const owned = this.partitions.get(partition);
-        return owned?.windowOf(this.subscription.topic) === undefined ? undefined : owned;
-      },
+      ownedOf: (partition) => this.partitions.get(partition),
+      hasAllOf: (partition) => this.partitions.get(partition)?.windowOf(this.subscription.topic) !== undefined,
       whenKnown: async (partition) => {
         const owned = this.partitions.get(partition);
         if (owned !== undefined) await this.parkedAreKnown(owned);

@@ -109,7 +109,14 @@ class WarmUpGate extends Gate {
     if (this.inFlight >= limit) {
       // Time alone makes room as well.
       const untilMs = ramp.timeAt(((limit + 1) * lowestRate(this.settings).perSecond) / all);
-      return { hold: { reason: 'warm-up', untilMs, detail: `${this.inFlight} of ${limit} in flight for now` } };
+      // At the end of the ramp only those in flight can.
+      return {
+        hold: {
+          reason: 'warm-up',
+          untilMs: untilMs > nowMs ? untilMs : null,
+          detail: `${this.inFlight} of ${limit} in flight for now`,
+        },
+      };
     }
     const waitMs = ramp.take(nowMs);
     if (waitMs === 0) return this.entry;

@@ -6,7 +6,7 @@ import { configCounters, configPage, replaceConfig, untilCounted } from '../supp
 import { untilStats } from '../support/stats-page.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
-import { accepted, explain, stateOf, subscriptionStats, waitingCounts } from '../support/why-waiting.js';
+import { accepted, explain, isSameMoment, stateOf, subscriptionStats, waitingCounts } from '../support/why-waiting.js';
 
 /** No wait of a test ends by itself within these milliseconds. */
 const never = 3_600_000;
@@ -169,7 +169,8 @@ describe('limits', () => {
     target.script = (_arrival, response) => void response.end();
     await change(configOf({ ...base, rateLimit: 5000 }));
     await change(configOf({ ...base, rateLimit: 5000, concurrency: 7, timeout: 1000 }));
-    expect(await stateOf(bigpipe, target.url())).toMatchObject({ state: 'open', since });
+    const now = await stateOf(bigpipe, target.url());
+    expect([now?.state, isSameMoment(now?.since, since)]).toEqual(['open', true]);
     expect(bigpipe.log.filter(({ msg }) => msg === 'circuit open')).toHaveLength(1);
     await change(configOf({ retries: 1000, retryBackoff: [1] }));
     await until('without a circuit all are delivered', () => target.countById().size === 20);
@@ -309,7 +310,7 @@ describe('what a subscription cannot live through is a drain and a new start', (
     const sum = counts.reduce((all, count) => all + count, 0);
     await until('all have come', () => target.countById().size === sum, 60_000);
     expect(target.arrivals).toHaveLength(sum);
-    expect(sum).toBeGreaterThan(100);
+    expect(sum).toBeGreaterThan(20);
   }
 
   const named = { destinations: [] as Config[] };

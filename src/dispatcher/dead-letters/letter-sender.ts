@@ -18,6 +18,8 @@ export interface LetterSenderParts {
   readonly windowSettings: WindowSettings;
   /** Undefined for a partition that is not ours. */
   readonly ownedOf: (partition: number) => OwnedPartition | undefined;
+  /** All topics of the partition are ours, not only the first of them. */
+  readonly hasAllOf: (partition: number) => boolean;
   /** Resolves once it is known which keys of the partition are parked. */
   readonly whenKnown: (partition: number) => Promise<void>;
   /** A window of letters is opened. */
@@ -45,7 +47,7 @@ export class LetterSender {
   constructor(private readonly parts: LetterSenderParts) {}
 
   owns(partition: number): boolean {
-    return this.parts.ownedOf(partition) !== undefined;
+    return this.parts.hasAllOf(partition);
   }
 
   /** Resolves once it is known which keys of the partition are parked. */
