@@ -52,6 +52,18 @@ test('set back by an hour between the storing and a kill: the repeat says crash'
   expect(redeliveries()).toEqual([undefined, 'crash']);
 });
 
+// Each waits for its whole time once more, after the one before it.
+test('set back by an hour while many retries wait on disk: all of them come after their backoff', async () => {
+  shim?.setOffset(hour);
+  const first = await start({ retries: 5, retryBackoff: [11_000] });
+  for (let i = 0; i < 30; i += 1) await first.call({ url: target.url(), data: 'x' });
+  await until('they have arrived', () => target.arrivals.length === 30);
+  const page = async () => JSON.stringify(await (await fetch(`${first.management}/subscriptions`)).json());
+  await until('they wait on disk', async () => (await page()).includes('"delayed":30'));
+  shim?.setOffset(0);
+  await until('they come again', () => target.arrivals.length >= 60, 40_000);
+}, 60_000);
+
 test('set back by an hour while a retry waits on disk: it comes after its backoff all the same', async () => {
   shim?.setOffset(hour);
   const first = await start({ retries: 5, retryBackoff: [11_000] });
