@@ -39,8 +39,8 @@ test('a retry that was moved to a delay topic twice comes back once', async () =
   const { directory } = killed;
   const second = await BigpipeProcess.start({ directory });
   bigpipe = second;
-  await untilBacklog(second, { delayed: (await untilDelayed(second)) as number });
   ledger.hangUp();
+  await untilAllDelayed(second);
   expect(await second.end('SIGTERM')).toBe(0);
   target.script = (_arrival, response) => void response.end();
   target.arrivals.length = 0;
@@ -50,13 +50,13 @@ test('a retry that was moved to a delay topic twice comes back once', async () =
   expect([...target.countById()].filter(([, count]) => count > 1)).toEqual([]);
 }, 150_000);
 
-/** How many wait on disk, once nothing else is under way. */
-function untilDelayed(process: BigpipeProcess): Promise<number> {
-  return until('all wait on disk', async () => {
+/** All that was accepted, and what may have been, waits on disk, and nothing else is under way. */
+async function untilAllDelayed(process: BigpipeProcess): Promise<void> {
+  await until('all wait on disk', async () => {
     const response = await fetch(`${process.management}/subscriptions`);
-    if (response.status !== 200) return null;
+    if (response.status !== 200) return false;
     const [row] = (await response.json()) as { backlog: Record<string, number> }[];
     const { delayed = 0, ...others } = row?.backlog ?? {};
-    return delayed > 0 && Object.values(others).every((count) => count === 0) ? delayed : null;
+    return delayed >= ledger.accepted.size && Object.values(others).every((count) => count === 0);
   });
 }

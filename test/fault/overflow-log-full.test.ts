@@ -12,18 +12,23 @@ const bodyBytes = 300;
 
 let sick: MortalTarget;
 let well: MortalTarget;
+let held: MortalTarget;
 let ledger: Ledger;
 let bigpipe: BigpipeProcess | undefined;
 
 afterEach(async () => {
   ledger.hangUp();
   await bigpipe?.dispose();
-  await Promise.all([sick.close(), well.close()]);
+  await Promise.all([sick, well, held].map((target) => target.close()));
 });
 
 async function begin(): Promise<void> {
   ledger = new Ledger();
-  [sick, well] = await Promise.all([MortalTarget.start('fails'), MortalTarget.start()]);
+  [sick, well, held] = await Promise.all([
+    MortalTarget.start('fails'),
+    MortalTarget.start(),
+    MortalTarget.start('silent'),
+  ]);
 }
 
 const configOf = (consumers: readonly Config[]): Config =>
@@ -34,7 +39,7 @@ const configOf = (consumers: readonly Config[]): Config =>
     'kafka.consumer.list': consumers,
   });
 
-const consumer = baseConsumer({ retries: 1000, retryBackoff: [100] });
+const consumer = baseConsumer({ retries: 1000, retryBackoff: [100], timeout: 60_000 });
 
 /** Nine of ten calls to the sick one, each key's one after another. */
 async function callUntilFull(process: BigpipeProcess): Promise<void> {
@@ -96,8 +101,10 @@ test('a log that becomes full in the middle of it loses nothing, and goes on whe
 test('a log that is full before the first message leaves its window goes on when the receiver is back', async () => {
   await begin();
   // Who waits for the subscription's own limit does not leave the window.
-  const storing = await BigpipeProcess.start({ config: configOf([{ ...consumer, rateLimit: 0.01 }]) });
+  const storing = await BigpipeProcess.start({ config: configOf([{ ...consumer, rateLimit: 0.01, timeout: 1 }]) });
   bigpipe = storing;
+  // While the first of all has no answer, nothing behind it is settled, and retention makes no room.
+  await ledger.call(storing, 'held-0', { url: held.url });
   await callUntilFull(storing);
   expect(await storing.end('SIGTERM')).toBe(0);
   const { directory } = storing;
@@ -107,6 +114,8 @@ test('a log that is full before the first message leaves its window goes on when
   await until('the overflow is refused', () =>
     log.some(({ msg }) => String(msg).startsWith('a message could not be moved')),
   );
+  await held.become('gone');
+  await held.become('well');
   await tellBacklog(bigpipe);
   await expectAll(bigpipe);
 });
