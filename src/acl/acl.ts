@@ -1,12 +1,12 @@
 // May this name, with this secret, send; to which topics, and to which URLs.
 import { hash, randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { AclSettings, Settings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
+import { networkOf } from '../message/ip-address.js';
 import { type AclEntry, Rights } from './acl-entry.js';
 import { AttemptLimit } from './attempt-limit.js';
 import { SecretCheck } from './secret-check.js';
@@ -157,14 +157,4 @@ export class Acl implements Adjustable {
     this.verified = new Map();
     this.verifiedBefore = new Map();
   }
-}
-
-/** One caller has as many IPv6 addresses of its network as it likes. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
-  const [head, tail] = address.split('::') as [string, string?];
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  while (tail !== undefined && groups.length + after.length < 8) groups.push('0');
-  return [...groups, ...after].slice(0, 4).join(':');
 }

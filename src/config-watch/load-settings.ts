@@ -5,6 +5,7 @@ import { aclOf } from './acl-settings.js';
 import { describeChange } from './change.js';
 import { oneText, readConfig } from './config-files.js';
 import { collectContradictions } from './contradictions.js';
+import { egressOf } from './egress-settings.js';
 import type { Environment } from './env.js';
 import { Faults } from './faults.js';
 import { entriesOf, type Json, parseJson } from './json.js';
@@ -15,6 +16,7 @@ import type { MergedFiles } from './merged-files.js';
 import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
+import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
@@ -82,6 +84,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     kafka: read(KafkaSection),
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
+    egress: read(EgressSection),
     broker: read(BrokerSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -130,6 +133,7 @@ interface Sections {
   readonly kafka: KafkaSection;
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
+  readonly egress: EgressSection;
   readonly broker: BrokerSection;
 }
 
@@ -155,7 +159,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, broker } = sections;
+  const { log, kafka, subscription, server, egress, broker } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -182,6 +186,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
     },
+    egress: egressOf(egress),
     broker: {
       driver: broker['broker.driver'],
       embedded: {
@@ -207,9 +212,6 @@ function withoutEffect({ server }: Sections): string[] {
     warnings.push(
       'management.host is not loopback: that listener has no password yet, so whoever reaches it may use it',
     );
-  }
-  if (server['egress.allow'] !== undefined) {
-    warnings.push('egress.allow is read, but this version does not enforce it yet');
   }
   return warnings;
 }

@@ -17,6 +17,9 @@ const live: ReadonlySet<string> = new Set([
   'http.server.max.connections',
   'http.server.stop.delay',
   'egress.allow',
+  'egress.ports',
+  'egress.schemes',
+  'egress.dns.servers',
 ]);
 
 /** A new key needs a restart until somebody has made it live and says so here. */

@@ -1,4 +1,6 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
+
+import type { EgressAllowance } from '../message/egress-rules.js';
 import type { Acks } from '../message/message.js';
 import type { Verdicts } from '../message/verdict.js';
 import type { OriginPattern } from './origin-pattern.js';
@@ -123,6 +125,11 @@ export interface ServerSettings {
   readonly stopDelayMs: number;
 }
 
+export interface EgressSettings extends EgressAllowance {
+  /** address:port; null: names are looked up as the system does. */
+  readonly dnsServers: readonly string[] | null;
+}
+
 export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
@@ -211,6 +218,7 @@ export interface Settings {
   readonly producer: ProducerSettings;
   readonly server: ServerSettings;
   readonly management: ListenerSettings;
+  readonly egress: EgressSettings;
   readonly broker: BrokerSettings;
 }
 

@@ -1,5 +1,5 @@
 // The user's keys about the two listeners and what may come in.
-import { AnyText, dayMs, Optional, TextList, Whole } from './rules.js';
+import { AnyText, dayMs, Optional, Whole } from './rules.js';
 
 export class ServerSection {
   /** The address that calls come in at. */
@@ -51,9 +51,4 @@ export class ServerSection {
   /** 0 takes a free port. */
   @Whole(0, 65_535)
   'management.port': number = 10_087;
-
-  /** CIDRs and host patterns that calls may go to. Read and kept; enforced by a later version. */
-  @Optional()
-  @TextList()
-  'egress.allow'?: string[];
 }

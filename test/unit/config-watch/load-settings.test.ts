@@ -592,8 +592,8 @@ describe('a key that is not known', () => {
     expect(warnings).toContain(`${key} is not a known key and is ignored; did you mean ${nearest}?`);
   });
 
-  test('$schema is for editors', () => {
-    expect(load(whole({ $schema: './schema.json' })).warnings).toEqual([]);
+  test('$schema is for editors, $comment for readers', () => {
+    expect(load(whole({ $schema: './schema.json', $comment: 'words' })).warnings).toEqual([]);
   });
 
   test('a file without such keys has no warnings', () => {
