@@ -1,5 +1,6 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
 
+import type { SigningSettings } from '../message/delivery.js';
 import type { EgressAllowance } from '../message/egress-rules.js';
 import type { Acks } from '../message/message.js';
 import type { Verdicts } from '../message/verdict.js';
@@ -99,6 +100,8 @@ export interface SubscriptionSettings {
   readonly retryAfterMaxMs: number;
   readonly verdicts: Verdicts;
   readonly maxAnswerBytes: number;
+  /** null: requests are not signed. */
+  readonly signing: SigningSettings | null;
   /** null: no circuit breaker. */
   readonly circuit: CircuitSettings | null;
   /** 0: no warm-up. */

@@ -13,6 +13,7 @@ import {
   NamedDestinationEntry,
   RetryBackoffEntry,
   RetryBudgetEntry,
+  SigningEntry,
   SubscriptionEntry,
   SubscriptionSection,
 } from './schema/subscription.js';
@@ -28,6 +29,7 @@ const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
   ['retryBudget', RetryBudgetEntry],
   ['circuitBreaker', CircuitBreakerEntry],
   ['destination', DestinationEntry],
+  ['signing', SigningEntry],
 ];
 
 export function unknownKeys(raw: Json): string[] {

@@ -7,6 +7,7 @@ import { originOf } from '../origin.js';
 import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
 import { portRangeOf } from '../port-range.js';
 import { secretAllowed, secretFormOf } from '../secret-form.js';
+import { signingSecretAllowed, signingSecretOf } from '../signing-secret.js';
 import { statusesOf } from '../status-list.js';
 
 /** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
@@ -162,6 +163,18 @@ export function SecretList(): PropertyDecorator {
       value.length >= 1 &&
       value.length <= maxSecrets &&
       value.every((item) => secretFormOf(item)),
+  );
+}
+
+export function SigningSecrets(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxSecrets}, each ${signingSecretAllowed}`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxSecrets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxSecrets &&
+      value.every((item) => signingSecretOf(item) !== null),
   );
 }
 

@@ -138,7 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       origin: url.origin,
       path: url.path,
       method: 'POST',
-      headers: headersOf(delivery),
+      headers: headersOf(delivery, this.clock.now()),
       body: source.body,
     };
     try {

@@ -679,6 +679,7 @@ describe('settings', () => {
       retryBudget: { share: 0.2, floorPerSecond: 1 },
       retryAfterMaxMs: 3_600_000,
       maxAnswerBytes: 65_536,
+      signing: null,
       circuit: null,
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
