@@ -1,4 +1,5 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
+import { isIPv4 } from 'node:net';
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 import { aclOf } from './acl-settings.js';
@@ -61,6 +62,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
+  collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
     // A misspelled key is the likely reason for a missing one.
@@ -68,7 +70,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   }
   const { keys, pendingRestart } = pinned(sections, environment, mask, parts.started);
   const settings = freeze(snapshotOf(sections, environment));
-  return { settings, keys, warnings: [...unknown, ...withoutEffect(sections)], pendingRestart };
+  return { settings, keys, warnings: unknown, pendingRestart };
 }
 
 function readSections(raw: Json, faults: Faults): Sections {
@@ -120,6 +122,7 @@ function environmentKeys(environment: Environment): Json {
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
+    'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
     'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
     'kafka.bootstrap.servers': environment.KAFKA_BROKERS,
@@ -185,6 +188,8 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
+      token: environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'] ?? null,
+      open: server['management.open'],
     },
     egress: egressOf(egress),
     broker: {
@@ -205,16 +210,23 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
   };
 }
 
-/** What was set and does nothing in this version. */
-function withoutEffect({ server }: Sections): string[] {
-  const warnings: string[] = [];
-  if (!['127.0.0.1', '::1', 'localhost'].includes(server['management.host'])) {
-    warnings.push(
-      'management.host is not loopback: that listener has no password yet, so whoever reaches it may use it',
-    );
-  }
-  return warnings;
+/** Without a token nothing but the place protects that listener. */
+function collectManagementFaults(
+  server: ServerSection,
+  environment: Environment,
+  started: KeyValues | null,
+  faults: Faults,
+): void {
+  // It stays where it was opened until a restart.
+  const open = started?.values['management.host'];
+  const host = typeof open === 'string' ? open : (environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host']);
+  const token = environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'];
+  if (token !== undefined || isLoopback(host)) return;
+  faults.push(`management.token: found nothing, allowed: a token, since management.host is ${faults.shown(host)}`);
 }
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

@@ -16,6 +16,8 @@ const live: ReadonlySet<string> = new Set([
   'http.server.max.body.size',
   'http.server.max.connections',
   'http.server.stop.delay',
+  'management.token',
+  'management.open',
   'egress.allow',
   'egress.ports',
   'egress.schemes',

@@ -133,9 +133,13 @@ export interface EgressSettings extends EgressAllowance {
   readonly dnsServers: readonly string[] | null;
 }
 
-export interface ListenerSettings {
+export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: on loopback only. */
+  readonly token: string | null;
+  /** Paths that may be read without it. */
+  readonly open: readonly string[];
 }
 
 export interface ProducerSettings {
@@ -220,7 +224,7 @@ export interface Settings {
   readonly subscriptions: readonly SubscriptionSettings[];
   readonly producer: ProducerSettings;
   readonly server: ServerSettings;
-  readonly management: ListenerSettings;
+  readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly broker: BrokerSettings;
 }

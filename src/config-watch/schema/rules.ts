@@ -204,6 +204,14 @@ export function Ports(): PropertyDecorator {
   );
 }
 
+export function SomeOrNone(values: readonly string[]): PropertyDecorator {
+  return rule(
+    `a list of ${values.map((v) => JSON.stringify(v)).join(', ')}, or of some of them`,
+    { type: 'array', items: { enum: values } },
+    (value) => Array.isArray(value) && value.every((item) => values.includes(item as string)),
+  );
+}
+
 export function SomeOf(values: readonly string[]): PropertyDecorator {
   return rule(
     `a list of at least one of ${values.map((v) => JSON.stringify(v)).join(', ')}`,
