@@ -13,7 +13,6 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import type { ServerSettings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
@@ -43,7 +42,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(settings.server);
+  const adapter = newAdapter(configWatch);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
@@ -120,7 +119,8 @@ const listenerConstraint = {
   validate: () => true,
 };
 
-function newAdapter(server: ServerSettings): FastifyAdapter {
+function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
+  const { server } = configWatch.settings;
   const adapter = new FastifyAdapter({
     // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
@@ -133,11 +133,24 @@ function newAdapter(server: ServerSettings): FastifyAdapter {
       // Node refuses one that is longer than the other, whose default is 300 s.
       requestTimeout: server.readTimeoutMs,
       headersTimeout: server.readTimeoutMs,
+      maxHeaderSize: server.maxHeaderBytes,
       connectionsCheckingInterval: lateRequestsCheckMs,
     },
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
-  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
+  const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.server.maxConnections = server.maxConnections;
+  // Node would leave out the ones past its own bound, whatever they say.
+  fastify.server.maxHeadersCount = 0;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const { maxHeaders } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
+    else
+      reply
+        .status(431)
+        .header('connection', 'close')
+        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+  });
   return adapter;
 }
 

@@ -23,6 +23,7 @@ export async function openManagement(fastify: FastifyInstance, configWatch: Conf
   const options = {
     requestTimeout: limits.readTimeoutMs,
     headersTimeout: limits.readTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes,
     connectionsCheckingInterval: lateRequestsCheckMs,
   };
   const server = createServer(options, (request, response) => {

@@ -182,6 +182,8 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       readTimeoutMs: server['http.server.read.timeout'],
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
+      maxHeaderBytes: server['http.server.max.header.size'],
+      maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
     },

@@ -22,6 +22,8 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** How many calls it may make; null: any number. */
+  readonly rate: RateSettings | null;
 }
 
 export interface BackoffCurve {
@@ -123,6 +125,8 @@ export interface ServerSettings {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly maxConnections: number;
   /** Not ready, and still serving, before the doors close. */
   readonly stopDelayMs: number;
