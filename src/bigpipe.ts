@@ -14,6 +14,7 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
@@ -21,6 +22,11 @@ import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
+
+interface Tls {
+  readonly main: ListenerTls;
+  readonly management: ListenerTls;
+}
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -41,8 +47,12 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const source = new ConfigSource(file ?? environment.BIGPIPE_CONFIG ?? defaultFile, environment, variables);
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
+  const tls = {
+    main: new ListenerTls(settings.server.tls, 'http.server.tls', clock),
+    management: new ListenerTls(settings.management.tls, 'management.tls', clock),
+  };
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(configWatch);
+  const adapter = newAdapter(configWatch, tls.main);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
@@ -52,13 +62,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, configWatch);
+    const running = await open(app, configWatch, tls);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
     let closing: Promise<void> | undefined;
     const close = () => {
       configWatch.close();
+      tls.main.close();
+      tls.management.close();
       closing ??= drain(running.close, log);
       return closing;
     };
@@ -72,14 +84,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   const { server } = configWatch.settings;
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const managementServer = await openManagement(fastify, configWatch);
+  const managementServer = await openManagement(fastify, configWatch, tls.management);
+  tls.main.follow(app.getHttpServer());
   const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
@@ -119,8 +132,16 @@ const listenerConstraint = {
   validate: () => true,
 };
 
-function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
+function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter {
   const { server } = configWatch.settings;
+  const limits = {
+    // Node refuses one that is longer than the other, whose default is 300 s.
+    requestTimeout: server.readTimeoutMs,
+    headersTimeout: server.readTimeoutMs,
+    maxHeaderSize: server.maxHeaderBytes,
+    connectionsCheckingInterval: lateRequestsCheckMs,
+  };
+  const tlsOptions = tls.optionsWithin(server.readTimeoutMs);
   const adapter = new FastifyAdapter({
     // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
@@ -129,13 +150,7 @@ function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
     forceCloseConnections: 'idle',
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
-    http: {
-      // Node refuses one that is longer than the other, whose default is 300 s.
-      requestTimeout: server.readTimeoutMs,
-      headersTimeout: server.readTimeoutMs,
-      maxHeaderSize: server.maxHeaderBytes,
-      connectionsCheckingInterval: lateRequestsCheckMs,
-    },
+    ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
   const fastify = adapter.getInstance<FastifyInstance>();

@@ -122,6 +122,8 @@ export interface LogSettings {
 export interface ServerSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
@@ -132,14 +134,30 @@ export interface ServerSettings {
   readonly stopDelayMs: number;
 }
 
+/** PEM files; null: none. */
+export interface TlsFileNames {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** Of a listener: who signs its callers' certificates. Of receivers: whom to trust beside the system's own. */
+  readonly caFile: string | null;
+}
+
+export interface EgressTlsSettings extends TlsFileNames {
+  /** Which receivers are shown the certificate; null: all that ask. */
+  readonly origins: readonly OriginPattern[] | null;
+}
+
 export interface EgressSettings extends EgressAllowance {
   /** address:port; null: names are looked up as the system does. */
   readonly dnsServers: readonly string[] | null;
+  readonly tls: EgressTlsSettings;
 }
 
 export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   /** null: on loopback only. */
   readonly token: string | null;
   /** Paths that may be read without it. */
