@@ -157,7 +157,7 @@ export class GroupRunner {
    */
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
-    if (!isDeepStrictEqual(identityOf(subscription), identityOf(next))) return false;
+    if (!keepsIdentity(subscription, next)) return false;
     Object.assign(subscription, next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
@@ -215,6 +215,7 @@ export class GroupRunner {
     const followFrom = followFromOf(note, start.offset, end);
     const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
     owned.add(inlet);
+    this.adoption.opened(inlet);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
@@ -233,17 +234,13 @@ export class GroupRunner {
     }
     await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    for (const { inlet: other } of this.windowsOf(batch.partition)) await this.adoption.complete(other);
+    await this.adoption.complete(inlet.owned);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
-  }
-
-  private windowsOf(number: number): OwnedWindow[] {
-    return this.topics.flatMap((topic) => this.windows.get(windowName({ topic, partition: number })) ?? []);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -255,7 +252,8 @@ export class GroupRunner {
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
     const wasLeft = window.nextOffset < inlet.leftEnd;
-    for (const stored of messages) this.letters.takeParked(inlet, stored);
+    const lettersEnd = this.letters.endOf(partition);
+    for (const stored of messages) this.letters.takeParked(inlet, stored, lettersEnd);
     window.readUpTo(nextOffset);
     this.committer.soon();
     if (wasLeft && nextOffset >= inlet.leftEnd) void this.freeEmptyLanes(partition);
@@ -460,8 +458,12 @@ export class GroupRunner {
   }
 }
 
-/** What lanes and dead letters hang on. */
-export function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+/** True when what lanes and dead letters hang on stays the same. */
+export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
+  return isDeepStrictEqual(identityOf(before), identityOf(after));
+}
+
+function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
   return { topic, groupId, ordering, names, deadLetterTopic };
 }

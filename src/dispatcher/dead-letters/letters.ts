@@ -164,8 +164,8 @@ export class Letters {
     });
   }
 
-  /** A record of a key that is parked, by an earlier owner or by us. */
-  takeParked(inlet: Inlet, stored: StoredMessage): void {
+  /** A record of a key that is parked, by an earlier owner or by us. All letters of the partition stand below `lettersEnd`. */
+  takeParked(inlet: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
     const { window, owned, leftEnd } = inlet;
     if (!window.readRecord(stored)) return;
     const record = parkedRecordOf(stored);
@@ -173,7 +173,7 @@ export class Letters {
     if (record === null) this.parts.report('a record of a parked key cannot be read', place);
     else if (this.box === null) {
       this.parts.report('a key is no longer parked: dead letters are switched off', { ...place, lane: record.lane });
-    } else if (stored.offset < leftEnd) this.restore(owned, record, stored);
+    } else if (stored.offset < leftEnd) this.restore(owned, record, stored, lettersEnd);
     const isNeeded = record !== null && this.box !== null && owned.parked.needs(record.lane, stored.offset);
     if (!isNeeded) window.settleOffset(stored.offset);
   }
@@ -182,6 +182,7 @@ export class Letters {
     owned: OwnedPartition,
     { lane, sinceMs, letters, identity }: ParkedRecord,
     { partition, offset }: Position,
+    lettersEnd: bigint,
   ): void {
     const isElsewhere = letters !== this.box?.topic;
     if (identity !== this.identity) {
@@ -189,7 +190,7 @@ export class Letters {
         'a key was parked under another ordering, or other destinations: what comes for it is not held back; redrive its dead letters';
       this.parts.report(text, { lane, partition });
     }
-    owned.parked.restore(lane, offset, this.endOf(partition), sinceMs, isElsewhere);
+    owned.parked.restore(lane, offset, lettersEnd, sinceMs, isElsewhere);
     if (!isElsewhere) return;
     const text =
       'a key stays parked: its letters stand in another topic; name that one as deadLetterTopic to redrive them';

@@ -47,7 +47,7 @@ interface Wave {
 }
 
 /** It stands there now, or is not moved after all. */
-export function endOf({ wave }: Move): void {
+export function leaveWave({ wave }: Move): void {
   if (wave === null) return;
   wave.pending -= 1;
   if (wave.pending === 0) wave.release();
@@ -215,7 +215,7 @@ export class Mover {
     }
     for (const [i, move] of open.entries()) {
       moved(move, positions[i]?.offset ?? 0n);
-      endOf(move);
+      leaveWave(move);
     }
     for (const { work } of batch) work.window.end();
     return true;
