@@ -194,9 +194,9 @@ export class GroupRunner {
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const { topic, partition } = assignment;
+      const { topic, partition, isOurs } = assignment;
       if (topic === this.topics[0])
-        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription)));
+        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription), isOurs));
       this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
@@ -348,7 +348,11 @@ export class GroupRunner {
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
     const windows = [...leaving.map(({ window }) => window), ...(this.sender?.openWindows ?? [])];
-    for (const window of windows) window.close();
+    for (const window of windows) {
+      window.close();
+      // Lost, not given back: whoever has it now does the same.
+      if (!window.isOurs) window.abort.abort();
+    }
     for (const window of windows) this.deliverer.withdraw(window.waiting());
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);

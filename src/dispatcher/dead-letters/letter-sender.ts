@@ -168,7 +168,8 @@ export class LetterSender {
     if (window === undefined) {
       const { topic, windowSettings, opened } = this.parts;
       const start = { offset, metadata: '' };
-      window = new PartitionWindow({ topic, partition, start }, windowSettings, offset);
+      const { isOurs } = owned;
+      window = new PartitionWindow({ topic, partition, start, isOurs }, windowSettings, offset);
       this.windows.set(partition, window);
       opened(window, owned);
     }

@@ -208,7 +208,8 @@ export class Mover {
     const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
     try {
       const messages = open.map(({ message }) => message);
-      if (open.length > 0) positions = await broker.append(messages, -1);
+      const isWanted = () => open.every(({ work: { window } }) => window.isOurs);
+      if (open.length > 0) positions = await broker.append(messages, -1, isWanted);
     } catch (error) {
       report('a message could not be moved, will try again', { topic: open[0]?.message.topic, error: textOf(error) });
       return false;

@@ -194,7 +194,7 @@ export class Intake {
       firstAttemptMs: 0,
     } as const;
     window.begin();
-    void letters.keep(stored, note, window.abort.signal, owned.copies, (letter) => {
+    void letters.keep(stored, note, window, owned.copies, (letter) => {
       if (letter !== null) {
         window.settleOffset(offset);
         settled(window);

@@ -97,13 +97,19 @@ export class PartitionWindow {
   private readonly tracker: OffsetTracker<Work>;
 
   constructor(
-    { topic, partition, start }: Assignment,
+    private readonly assignment: Assignment,
     private readonly settings: WindowSettings,
     /** The partition's end when it was taken over: what stands behind it nobody before us can have sent. */
     private readonly endAtStart: bigint,
   ) {
+    const { topic, partition, start } = assignment;
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata, endAtStart);
+  }
+
+  /** False while somebody else may own the partition: nothing is sent or stored for it. */
+  get isOurs(): boolean {
+    return !this.abort.signal.aborted && this.assignment.isOurs();
   }
 
   get closed(): boolean {

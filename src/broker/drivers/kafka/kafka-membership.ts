@@ -23,7 +23,7 @@ const revokeBoundMs = 30_000;
 const joinBoundMs = 45_000;
 const placesRetryMs = 200;
 
-/** gaining: ours, not handed over yet. releasing: on its way to somebody else. fenced: somebody else may have it already. */
+/** gaining: ours, not handed over yet. releasing: on its way to somebody else. fenced: given back, or somebody else may have it already. */
 interface Owned {
   readonly partition: TopicPartition;
   state: 'gaining' | 'active' | 'releasing' | 'fenced';
@@ -148,11 +148,18 @@ export class KafkaMembership extends Membership {
     await within(clock, revokeBoundMs, this.changing);
     await within(clock, revokeBoundMs, Promise.all(readers.map((reader) => reader.stop())));
     await this.commits.drained();
-    this.owned.clear();
+    this.forget([...this.owned.values()]);
     await this.session.stop();
     await link.close();
     this.settle();
     left(this);
+  }
+
+  private forget(given: readonly Owned[]): void {
+    for (const owned of given) {
+      owned.state = 'fenced';
+      this.owned.delete(nameOf(owned.partition));
+    }
   }
 
   private owns(partition: TopicPartition): boolean {
@@ -216,10 +223,10 @@ export class KafkaMembership extends Membership {
     if (!(await within(this.parts.clock, revokeBoundMs, told))) {
       this.parts.report(`${this.group} did not give its partitions back within ${revokeBoundMs} ms`, undefined);
     }
-    for (const { partition } of given) this.owned.delete(nameOf(partition));
-    if (this.leaving !== null) return;
     // What was lost while it was being given back, and is ours again.
     const again = given.filter(({ partition, state }) => state === 'fenced' && this.target.has(nameOf(partition)));
+    this.forget(given);
+    if (this.leaving !== null) return;
     this.gain(again.map(({ partition }) => partition));
     this.session.rejoin();
   }
@@ -248,7 +255,8 @@ export class KafkaMembership extends Membership {
         if (start === undefined) continue;
         owned.reader = this.readerOf(owned.partition, start.offset);
         owned.state = 'active';
-        assignments.push({ ...owned.partition, start });
+        const isOurs = () => owned.state !== 'fenced' && this.session.isCertain;
+        assignments.push({ ...owned.partition, start, isOurs });
       }
       if (assignments.length > 0) await this.tell('assigned', () => this.handlers.assigned(this, assignments));
     }

@@ -113,12 +113,16 @@ export class KafkaBroker extends Broker {
     for (const member of this.members) if (member.topics.includes(spec.name)) member.grown();
   }
 
-  override async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override async append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted: () => boolean = () => true,
+  ): Promise<readonly (Position | null)[]> {
     if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
     const targets = messages.map((message) => this.targetOf(message));
     if (targets.length === 0) return [];
     const isPatient = messages.every(({ topic }) => this.topics.get(topic).spec.retention !== 'standard');
-    const written = this.producerFor(acks).append(targets, isPatient);
+    const written = this.producerFor(acks).append(targets, isPatient, isWanted);
     if (acks === 0) {
       written.catch((error: unknown) => this.failed(error));
       return targets.map(() => null);
