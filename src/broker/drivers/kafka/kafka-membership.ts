@@ -8,6 +8,7 @@ import {
   Membership,
   type TopicPartition,
 } from '../../broker.js';
+import type { OffsetStore } from '../../offset-store.js';
 import { CommitQueue } from './commit-queue.js';
 import { Fetcher, type FetchSettings } from './fetcher.js';
 import { GroupSession, type SessionSettings } from './group-session.js';
@@ -37,6 +38,7 @@ export interface MembershipParts {
   readonly offsets: OffsetCache;
   readonly clock: Clock;
   readonly session: SessionSettings;
+  readonly offsetStore: OffsetStore | null;
   readonly fetch: FetchSettings;
   readonly report: (text: string, error: unknown) => void;
   /** Retention took so many before the group had settled them. */
@@ -94,7 +96,7 @@ export class KafkaMembership extends Membership {
       group: session.group,
       identity: () => this.session.identity,
       owns: (partition) => this.owns(partition),
-      committed: (partition, { offset }) => offsets.setMark(session.group, partition, offset),
+      committed: (partition, committed) => this.committed(partition, committed),
       doubted: () => this.session.hurry(),
     });
   }
@@ -138,6 +140,14 @@ export class KafkaMembership extends Membership {
   override leave(): Promise<void> {
     this.leaving ??= this.giveAllBack();
     return this.leaving;
+  }
+
+  private committed(partition: TopicPartition, committed: CommittedOffset): void {
+    const { offsets, offsetStore, report } = this.parts;
+    offsets.setMark(this.group, partition, committed.offset);
+    offsetStore?.save(this.group, partition, committed).catch((error: unknown) => {
+      report(`${this.group}: the offset store has not taken a mark of ${nameOf(partition)}`, error);
+    });
   }
 
   private async giveAllBack(): Promise<void> {
