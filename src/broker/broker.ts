@@ -108,7 +108,7 @@ export abstract class Broker {
   abstract ensureTopic(spec: TopicSpec): Promise<void>;
 
   /**
-   * Stores all the messages or none, in their order, and resolves to their positions once they are as
+   * Stores all the messages or none (on several machines: all of a partition or none), in their order, and resolves to their positions once they are as
    * durable as `acks` asks. At acks 0 the promise is already resolved and holds null for each: no position
    * is known. Order holds among appends of one level. `isWanted` is asked once more right before they leave this process:
    * where it says false nothing is stored. Rejects with a BigpipeError: overloaded, storage-full, storage-failed,
