@@ -479,8 +479,8 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, destinationOf };
+  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf };
 }
