@@ -38,21 +38,25 @@ describe.skipIf(!canStartKafka)('SIGTERM while Kafka is gone', () => {
     return bigpipe;
   };
 
-  test.each(['killed', 'frozen'])('one that was %s', async (how) => {
-    const [node] = kafka.nodes;
-    const bigpipe = await start();
-    const call = (i: number) => ledger.call(bigpipe, `${how}-${i}`, { url: target.url(), partition_key: 'k' });
-    for (let i = 0; i < calls; i += 1) await call(i);
-    await until('some have arrived', () => target.arrivals.length > 0);
-    await (how === 'killed' ? node?.kill() : node?.freeze());
-    const beforeMs = performance.now();
-    expect(await bigpipe.end('SIGTERM')).toBe(0);
-    console.log(`${how}: ended after ${Math.round(performance.now() - beforeMs)} ms`);
-    if (how === 'killed') await node?.start();
-    else await node?.thaw();
-    await node?.answering();
-    const next = await start();
-    await until('all have arrived', () => ledger.allArrived(target), 60_000);
-    expect(await next.end('SIGTERM')).toBe(0);
-  }, 240_000);
+  test.each(['killed', 'frozen'])(
+    'one that was %s',
+    async (how) => {
+      const [node] = kafka.nodes;
+      const bigpipe = await start();
+      const call = (i: number) => ledger.call(bigpipe, `${how}-${i}`, { url: target.url(), partition_key: 'k' });
+      for (let i = 0; i < calls; i += 1) await call(i);
+      await until('some have arrived', () => target.arrivals.length > 0);
+      await (how === 'killed' ? node?.kill() : node?.freeze());
+      const beforeMs = performance.now();
+      expect(await bigpipe.end('SIGTERM')).toBe(0);
+      console.log(`${how}: ended after ${Math.round(performance.now() - beforeMs)} ms`);
+      if (how === 'killed') await node?.start();
+      else await node?.thaw();
+      await node?.answering();
+      const next = await start();
+      await until('all have arrived', () => ledger.allArrived(target), 60_000);
+      expect(await next.end('SIGTERM')).toBe(0);
+    },
+    240_000,
+  );
 });
