@@ -28,7 +28,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/embedded',
   kafkajs: 'src/broker/drivers/kafka',
   undici: 'src/target/http',
-  fastify: 'src/(ingress|bigpipe)',
+  fastify: 'src/(ingress|bigpipe|management-listener|pages)',
   '@nestjs/terminus': 'src/health',
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',

@@ -22,8 +22,10 @@ import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
+import { TlsSection } from './schema/tls.js';
 import { type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
+import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -62,6 +64,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
+  collectTlsFaults(sections.tls, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
@@ -87,6 +90,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
     egress: read(EgressSection),
+    tls: read(TlsSection),
     broker: read(BrokerSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -137,6 +141,7 @@ interface Sections {
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
   readonly egress: EgressSection;
+  readonly tls: TlsSection;
   readonly broker: BrokerSection;
 }
 
@@ -162,7 +167,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, broker } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -179,19 +184,23 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),
+      tls: listenerTlsOf(tls, 'http.server.tls'),
       readTimeoutMs: server['http.server.read.timeout'],
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
+      maxHeaderBytes: server['http.server.max.header.size'],
+      maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
+      tls: listenerTlsOf(tls, 'management.tls'),
       token: environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'] ?? null,
       open: server['management.open'],
     },
-    egress: egressOf(egress),
+    egress: egressOf(egress, tls),
     broker: {
       driver: broker['broker.driver'],
       embedded: {

@@ -40,6 +40,14 @@ export class ServerSection {
   @Whole(1024, 1_073_741_824, 'bytes')
   'http.server.max.body.size': number = 1_048_576;
 
+  /** Of a request's line and headers together; past it 431. */
+  @Whole(1024, 1_048_576, 'bytes')
+  'http.server.max.header.size': number = 16_384;
+
+  /** Headers of a request; more are answered with 431. */
+  @Whole(10, 10_000)
+  'http.server.max.headers': number = 100;
+
   /** Connections beyond it are closed at once. */
   @Whole(1, 1_000_000)
   'http.server.max.connections': number = 16_384;

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
+import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 
 /** A call as it came in; nothing in it is trusted beyond its shape. */
 export interface RpcCall {
@@ -54,6 +55,7 @@ const heldBack: ReadonlySet<string> = new Set([
 type Json = Record<string, unknown>;
 
 export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
+  if (body !== undefined && isTooDeep(body)) return { refused: `JSON无效: nested deeper than ${maxJsonDepth} levels` };
   const call = parseObject(body);
   if (call === undefined) return { refused: 'JSON无效' };
   const url = call?.['url'];

@@ -3,6 +3,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
+import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { egressRulesOf } from '../../message/egress-rules.js';
@@ -69,6 +70,8 @@ export class RpcDoor implements OnModuleInit {
     const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
     const caller = found instanceof Promise ? await found : found;
     if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
+    const throttle = caller.admit();
+    if (throttle !== null) return this.throttled(reply, throttle);
     // What only the look-up of a name can tell is told by a dead letter.
     const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
     if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
@@ -82,6 +85,13 @@ export class RpcDoor implements OnModuleInit {
     reply.header(messageHeader.id, id);
     reply.header('bigpipe-durability', this.producer.durability(call.acks));
     return reply.send(stored);
+  }
+
+  /** In the original's words; what only its headers say is the same on every door. */
+  private throttled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+    this.counters.overloadCall += 1;
+    reply.header('bigpipe-error', 'throttled').headers(headers);
+    return reply.send(overloaded);
   }
 
   private notStored(error: unknown, reply: FastifyReply): FastifyReply {
