@@ -1,5 +1,5 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, delayTiers, delayTopic, overflowTopic, parkedTopic } from '../message/side-topic.js';
+import { delayTiers, delayTopic, overflowTopic, ownTopics, parkedTopic } from '../message/side-topic.js';
 import type { Faults } from './faults.js';
 import { entriesOf } from './json.js';
 import { originOf } from './origin.js';
@@ -21,7 +21,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   const names = topics.map(({ name }) => name);
   repeated(names, (i) => faults.push(`kafka.topics[${i}].name: found ${faults.shown(names[i])} a second time`));
   names.forEach((name, i) => {
-    if (name === controlTopic)
+    if (ownTopics.includes(name))
       faults.push(`kafka.topics[${i}].name: found ${faults.shown(name)}, which is bigpipe's own`);
   });
   const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
@@ -52,7 +52,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
 function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: Faults): void {
   const again = repeatedClaims(consumers);
   const taken = new Map(names.map((name) => [name, { by: -1, text: 'in kafka.topics' }]));
-  taken.set(controlTopic, { by: -1, text: "bigpipe's own" });
+  for (const name of ownTopics) taken.set(name, { by: -1, text: "bigpipe's own" });
   consumers.forEach((entry, i) => {
     if (again.has(i)) return;
     for (const [what, name] of sideTopicsOf(entry)) {

@@ -75,6 +75,8 @@ export type Poison = (typeof poisons)[number];
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
+  /** Where a message goes that names no URL; null: to the dead letters. */
+  readonly url: string | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly concurrency: ConcurrencySettings;

@@ -54,6 +54,8 @@ export interface Running {
 export class RunnerLab {
   readonly clock = new FakeClock(1_000_000);
   readonly target = new SeenTarget(this.clock);
+  /** Ids of messages that nobody wants any more. */
+  readonly cancelled = new Set<string>();
   readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
 
   async open(): Promise<void> {
@@ -74,6 +76,7 @@ export class RunnerLab {
       target,
       client: newClientCounters(),
       consumer: newConsumerCounters(),
+      isCancelled: (id) => this.cancelled.has(id),
       report: () => undefined,
     });
     const handlers: GroupHandlers = {

@@ -119,6 +119,16 @@ export class Scheduler {
     this.busy = wasBusy;
   }
 
+  /** The attempt does not take place: the gates get back what they gave. Pump afterwards. */
+  cancelled({ destination, passes }: Attempt): void {
+    destination.inFlight -= 1;
+    if (this.runnable.has(destination)) this.enqueue(destination);
+    const wasBusy = this.busy;
+    this.busy = true;
+    for (const row of passes) for (const pass of row) pass.cancel();
+    this.busy = wasBusy;
+  }
+
   /** The subscription's settings have changed: the gates go by the new ones, and keep what they remember. */
   adjust(): void {
     const { subscription } = this.parts;

@@ -8,10 +8,10 @@ import { Clock } from '../../message/clock.js';
 import { BigpipeError } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Message, messageHeader } from '../../message/message.js';
+import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
-import { newMessageId } from '../message-id.js';
 import { openRawScope } from '../raw-scope.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
