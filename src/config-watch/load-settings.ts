@@ -1,6 +1,7 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
+import { aclOf } from './acl-settings.js';
 import { describeChange } from './change.js';
 import { oneText, readConfig } from './config-files.js';
 import { collectContradictions } from './contradictions.js';
@@ -161,7 +162,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       directory: log['log.directory'] ?? null,
     },
     topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
-    acl: kafka['kafka.producer.acl'].map(({ name, secret, topic }) => ({ name, secret, topic })),
+    acl: kafka['kafka.producer.acl'].map(aclOf),
     subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
     producer: {
       acks: kafka['kafka.producer.acks'],

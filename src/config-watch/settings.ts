@@ -1,6 +1,8 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
 import type { Acks } from '../message/message.js';
 import type { Verdicts } from '../message/verdict.js';
+import type { OriginPattern } from './origin-pattern.js';
+import type { SecretForm } from './secret-form.js';
 
 export interface TopicSettings {
   readonly name: string;
@@ -9,8 +11,14 @@ export interface TopicSettings {
 
 export interface AclSettings {
   readonly name: string;
-  readonly secret: string;
+  /** Any of them is right. */
+  readonly secrets: readonly SecretForm[];
+  /** Where calls go that name no topic. */
   readonly topic: string;
+  /** Others that it may write. */
+  readonly topics: readonly string[];
+  /** Where its calls may go; null: anywhere. */
+  readonly allow: readonly OriginPattern[] | null;
 }
 
 export interface BackoffCurve {

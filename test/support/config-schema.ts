@@ -18,7 +18,6 @@ const folder = new URL('../../src/config-watch/schema/', import.meta.url);
 const plainWords: Readonly<Record<string, string>> = {
   'TopicEntry.name': 'The name that calls and consumers know the topic by.',
   'AclEntry.name': 'Who calls.',
-  'AclEntry.secret': 'What proves it; better a reference to the environment or a file than the secret itself.',
   'KafkaSection.kafka.topics': 'The topics that may be written and read.',
   'KafkaSection.kafka.producer.acl': 'Who may call, and which topic the calls go to.',
   'KafkaSection.kafka.client.id': 'What Kafka calls this program in its logs and quotas.',

@@ -3,6 +3,8 @@ import { ValidateBy, ValidateIf } from 'class-validator';
 import { parseCallUrl } from '../../message/call-url.js';
 import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
+import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
+import { secretAllowed, secretFormOf } from '../secret-form.js';
 import { statusesOf } from '../status-list.js';
 
 /** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
@@ -21,6 +23,11 @@ const reference: Schema = { type: 'string', pattern: '\\$\\{(env|file):' };
 /** The key may be absent; null is not absent. */
 export function Optional(): PropertyDecorator {
   return ValidateIf((_section, value) => value !== undefined);
+}
+
+/** The key must be there unless the other one is. */
+export function UnlessThereIs(other: string): PropertyDecorator {
+  return ValidateIf((section: Schema, value) => value !== undefined || section[other] === undefined);
 }
 
 /** A whole number within the bounds, both included. */
@@ -143,6 +150,34 @@ export function Origins(): PropertyDecorator {
     'a list of at least one origin like "http://host:8080"',
     { type: 'array', items: text, minItems: 1 },
     (value) => Array.isArray(value) && value.length > 0 && value.every((item) => originOf(item) !== null),
+  );
+}
+
+/** A caller's secret, as it is or hashed. */
+export function Secret(): PropertyDecorator {
+  return rule(secretAllowed, text, (value) => secretFormOf(value) !== null);
+}
+
+const maxSecrets = 10;
+
+export function SecretList(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxSecrets}, each ${secretAllowed}`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxSecrets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxSecrets &&
+      value.every((item) => secretFormOf(item)),
+  );
+}
+
+/** Where a caller's calls may go. */
+export function OriginPatterns(): PropertyDecorator {
+  return rule(
+    `a list of origins ${originPatternAllowed}`,
+    { type: 'array', items: text },
+    (value) => Array.isArray(value) && value.every((item) => originPatternOf(item) !== null),
   );
 }
 

@@ -65,11 +65,12 @@ export class RpcDoor implements OnModuleInit {
     reply.header('content-type', 'application/json; charset=utf-8');
     const call = readRpcCall(request.body as Buffer | undefined);
     if ('refused' in call) return reply.send(answerOf(-1, (call as Refusal).refused));
-    const topic = this.acl.topicFor(call.aclName, call.aclSecret);
-    if (topic === null) return reply.send(forbidden);
+    const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
+    const caller = found instanceof Promise ? await found : found;
+    if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
     const id = call.id ?? newMessageId(this.clock.now());
     try {
-      await this.producer.accept(messageOf(call, topic, id), call.acks);
+      await this.producer.accept(messageOf(call, caller.topic, id), call.acks);
     } catch (error) {
       return this.notStored(error, reply);
     }
