@@ -4,6 +4,7 @@ import type { Faults } from './faults.js';
 import { entriesOf } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
+import type { ServerSection } from './schema/server.js';
 import type {
   NamedDestinationEntry,
   RetryBackoffEntry,
@@ -51,6 +52,17 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     collectEntry(path, entry, faults);
   });
   collectSideTopics(consumers, names, faults);
+}
+
+/** Topics that are open to everybody must be there. */
+export function collectOpenTopics(kafka: KafkaSection, server: ServerSection, faults: Faults): void {
+  const names = entriesOf<TopicEntry>(kafka['kafka.topics']).map(({ name }) => name);
+  const open: unknown = server['commit.open.topics'];
+  for (const [i, name] of (Array.isArray(open) ? open : []).entries()) {
+    if (typeof name !== 'string' || name === '' || names.length === 0 || names.includes(name)) continue;
+    const known = names.map((one) => faults.shown(one)).join(', ');
+    faults.push(`commit.open.topics[${i}]: found ${faults.shown(name)}, allowed: a topic of kafka.topics (${known})`);
+  }
 }
 
 /** They share the names' space: a.b of group c and a of group b.c would be one. */

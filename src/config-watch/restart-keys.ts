@@ -16,6 +16,10 @@ const live: ReadonlySet<string> = new Set([
   'http.server.max.body.size',
   'http.server.max.connections',
   'http.server.stop.delay',
+  'commit.default.acks',
+  'commit.open.topics',
+  'idempotency.ttl',
+  'idempotency.max.keys',
   'egress.allow',
 ]);
 

@@ -136,6 +136,17 @@ export interface ProducerSettings {
   readonly maxWaitingBytes: number;
 }
 
+export interface CommitSettings {
+  readonly acks: Acks;
+  /** May be written to without a name. */
+  readonly openTopics: readonly string[];
+}
+
+export interface IdempotencySettings {
+  readonly ttlMs: number;
+  readonly maxKeys: number;
+}
+
 export interface EmbeddedBrokerSettings {
   readonly directory: string;
   readonly fsync: boolean;
@@ -211,6 +222,8 @@ export interface Settings {
   readonly acl: readonly AclSettings[];
   readonly subscriptions: readonly SubscriptionSettings[];
   readonly producer: ProducerSettings;
+  readonly commit: CommitSettings;
+  readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
   readonly management: ListenerSettings;
   readonly broker: BrokerSettings;

@@ -29,6 +29,14 @@ export function newMessageId(nowMs: number): string {
   return encodedTime + fiveBytes(from) + fiveBytes(from + 5);
 }
 
+/** An id travels in headers, log lines and signatures; a dot is the signature's separator. */
+const pattern = /^[A-Za-z0-9_:-]{1,128}$/;
+
+/** True for what a caller may choose as an id. */
+export function isMessageId(value: unknown): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
 /** Unix milliseconds at which bigpipe made the id (a ULID, or UUID version 7 as until 0.1); null for any other. */
 export function timeOfMessageId(id: string): number | null {
   const ulid = /^msg_([0-7][0-9A-HJKMNP-TV-Z]{9})[0-9A-HJKMNP-TV-Z]{16}$/.exec(id)?.[1];

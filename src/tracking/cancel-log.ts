@@ -32,7 +32,8 @@ export class CancelLog {
   ) {
     this.records = new SharedLog(broker, cancelTopic, ({ body, offset }) => {
       const record = recordOf(body);
-      if (record === null) this.log.error({ msg: 'a record of a cancelled message cannot be read', offset: `${offset}` });
+      if (record === null)
+        this.log.error({ msg: 'a record of a cancelled message cannot be read', offset: `${offset}` });
       else this.cancelled.set(record.id, { untilMs: record.untilMs, offset });
     });
   }

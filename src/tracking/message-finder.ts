@@ -47,7 +47,11 @@ export class MessageFinder {
    * One message with this id of which `isIt` says so; null for none. Looks first where nearly all of them stand: a fraction
    * of what `find` reads.
    */
-  async findOne(id: string, topics: readonly string[], isIt: (found: StoredMessage) => boolean): Promise<StoredMessage | null> {
+  async findOne(
+    id: string,
+    topics: readonly string[],
+    isIt: (found: StoredMessage) => boolean,
+  ): Promise<StoredMessage | null> {
     const madeAtMs = timeOfMessageId(id);
     for (const topic of madeAtMs === null ? [] : topics) {
       for (const { partition, highWatermark } of this.broker.lag('bigpipe.tracking', topic)) {

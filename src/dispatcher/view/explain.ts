@@ -124,7 +124,9 @@ export function explainDelayed(note: DelayedNote, { topic, groupId }: Subscripti
   const { id, aclName, partition, offset, destination, attempt, maxAttempts, redelivery, dueMs } = note;
   const due = new Date(dueMs).toISOString();
   const isFirst = attempt === 1;
-  const what = isFirst ? 'its caller asked for a later moment' : `attempt ${attempt} of ${maxAttempts} after a ${redelivery}`;
+  const what = isFirst
+    ? 'its caller asked for a later moment'
+    : `attempt ${attempt} of ${maxAttempts} after a ${redelivery}`;
   const detail = `${what}, due ${due}, waiting on disk`;
   return {
     groupId,
