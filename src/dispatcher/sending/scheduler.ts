@@ -127,6 +127,10 @@ export class Scheduler {
     this.busy = true;
     for (const row of passes) for (const pass of row) pass.cancel();
     this.busy = wasBusy;
+    // Who was told to wait for what is given back may ask at once.
+    this.unhold(destination);
+    this.timer?.cancel();
+    this.timer = null;
   }
 
   /** The subscription's settings have changed: the gates go by the new ones, and keep what they remember. */
