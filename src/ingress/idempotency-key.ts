@@ -9,9 +9,9 @@ export const replayedHeader = 'idempotency-replayed';
 const hashBytes = 16;
 /** A structured field's string (RFC 8941), or the same without its quotes. */
 const quoted = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
-const bare = /^[\x21\x23-\x7e]+$/;
+const bare = /^[\x21\x23-\x7e]([\x20-\x21\x23-\x7e]*[\x21\x23-\x7e])?$/;
 
-export const idempotencyKeyForms = 'a text of 1 to 255 visible ASCII characters, with or without quotes';
+export const idempotencyKeyForms = '1 to 255 visible ASCII characters and spaces inside, with or without quotes around';
 
 /** Null for what is no key. */
 export function idempotencyKeyOf(text: string): string | null {

@@ -1,9 +1,13 @@
 // What a caller may know of a message it sent, and the way to stop it: between the doors and the dispatcher.
 import { Injectable } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
+import { BigpipeError } from '../message/errors.js';
 import { messageHeader, type Position, type StoredMessage } from '../message/message.js';
 import { CancelLog } from './cancel-log.js';
 import { MessageFinder } from './message-finder.js';
+
+/** Searches of the log at the same moment. */
+const maxLooking = 8;
 
 /** One message in one subscription, in the words of whoever delivers it. */
 export interface FollowedDelivery {
@@ -39,6 +43,7 @@ export interface TrackedMessage {
 @Injectable()
 export class MessageTracker {
   private follower: Follower | null = null;
+  private looking = 0;
 
   constructor(
     private readonly finder: MessageFinder,
@@ -53,7 +58,7 @@ export class MessageTracker {
 
   /** Null when nothing is known of such a message that was sent under this name to one of these topics. */
   async find(id: string, aclName: string, topics: readonly string[]): Promise<TrackedMessage | null> {
-    const stored = await this.stored(id, aclName, topics);
+    const stored = await this.inTurn(() => this.stored(id, aclName, topics));
     const deliveries =
       stored === null
         ? (this.follower?.byId(id) ?? []).filter((delivery) => delivery.aclName === aclName)
@@ -65,6 +70,17 @@ export class MessageTracker {
   /** As CancelLog's. */
   cancel(id: string, stored: StoredMessage | null): Promise<void> {
     return this.cancelLog.cancel(id, Number(stored?.headers[messageHeader.notBefore] ?? 0));
+  }
+
+  /** Looking for a message reads the log: who looks must not take the time of those who deliver. */
+  private async inTurn<T>(look: () => Promise<T>): Promise<T> {
+    if (this.looking >= maxLooking) throw new BigpipeError('overloaded', 'too many messages are looked for');
+    this.looking += 1;
+    try {
+      return await look();
+    } finally {
+      this.looking -= 1;
+    }
   }
 
   private async stored(id: string, aclName: string, topics: readonly string[]): Promise<StoredMessage | null> {

@@ -22,6 +22,9 @@ export function headersOf(delivery: Delivery): string[] {
     String(delivery.settings.maxAttempts),
   ];
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
+  const type = delivery.source.headers[messageHeader.type];
+  if (type !== undefined) headers.push(messageHeader.type, type);
+  if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   for (const part of delivery.forwarded) headers.push(part);
   return headers;
 }
