@@ -28,7 +28,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/embedded',
   kafkajs: 'src/broker/drivers/kafka',
   undici: 'src/target/http',
-  fastify: 'src/(ingress|bigpipe)',
+  fastify: 'src/(ingress|bigpipe|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
   '@nestjs/terminus': 'src/health',
   'class-validator': 'src/config-watch',

@@ -1,5 +1,5 @@
 // Builds the program from its settings and opens its listeners; used by main.ts and by the end-to-end tests.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -13,17 +13,14 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import type { ServerSettings, Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
+import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
-import { mainListener, managementListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
-/** How often Node looks for requests that are late; the read timeout is kept to within it. */
-const lateRequestsCheckMs = 1000;
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -45,7 +42,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(settings.server);
+  const adapter = newAdapter(configWatch);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
@@ -55,7 +52,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, settings);
+    const running = await open(app, configWatch);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
@@ -75,12 +72,14 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, { server, management }: Settings) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
+  const { server } = configWatch.settings;
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   await app.listen(server.port, server.host);
-  const managementServer = await openManagement(app, management);
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const managementServer = await openManagement(fastify, configWatch);
   const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
@@ -104,9 +103,6 @@ async function drain(close: () => Promise<void>, log: Logger): Promise<void> {
   log.log({ msg: 'bigpipe has drained' });
 }
 
-/** Requests that came in through the management listener. */
-const throughManagement = new WeakSet<IncomingMessage>();
-
 /** Lets a route say which listener serves it. */
 const listenerConstraint = {
   name: 'listener',
@@ -119,12 +115,12 @@ const listenerConstraint = {
       },
     };
   },
-  deriveConstraint: (request: IncomingMessage) =>
-    throughManagement.has(request) ? managementListener.listener : mainListener.listener,
+  deriveConstraint: listenerOf,
   validate: () => true,
 };
 
-function newAdapter(server: ServerSettings): FastifyAdapter {
+function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
+  const { server } = configWatch.settings;
   const adapter = new FastifyAdapter({
     // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
@@ -137,33 +133,25 @@ function newAdapter(server: ServerSettings): FastifyAdapter {
       // Node refuses one that is longer than the other, whose default is 300 s.
       requestTimeout: server.readTimeoutMs,
       headersTimeout: server.readTimeoutMs,
+      maxHeaderSize: server.maxHeaderBytes,
       connectionsCheckingInterval: lateRequestsCheckMs,
     },
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
-  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
+  const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.server.maxConnections = server.maxConnections;
+  // Node would leave out the ones past its own bound, whatever they say.
+  fastify.server.maxHeadersCount = 0;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const { maxHeaders } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
+    else
+      reply
+        .status(431)
+        .header('connection', 'close')
+        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+  });
   return adapter;
 }
 
-/** A second listener over the same routes; their marks decide which of the two serves them. */
-async function openManagement(app: NestFastifyApplication, at: { host: string; port: number }): Promise<Server> {
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const server = createServer((request, response) => {
-    throughManagement.add(request);
-    fastify.routing(request, response);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at.port, at.host, resolve);
-  });
-  return server;
-}
-
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
-
-async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-}

@@ -30,10 +30,13 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
     faults.push(`${path}: found ${faults.shown(topic)}, allowed: a topic of kafka.topics (${known})`);
   };
-  acl.forEach(({ topic, topics: others, secret, secrets }, i) => {
+  acl.forEach(({ topic, topics: others, secret, secrets, rateLimit, burst }, i) => {
     const path = `kafka.producer.acl[${i}]`;
     mustBeKnown(`${path}.topic`, topic);
     for (const other of Array.isArray(others) ? others : []) mustBeKnown(`${path}.topics`, other);
+    if (burst !== undefined && rateLimit === undefined) {
+      faults.push(`${path}.burst: found ${faults.shown(burst)}, allowed: beside a rateLimit only`);
+    }
     if (secret !== undefined && secrets !== undefined) {
       faults.push(`${path}.secrets: found beside secret, allowed: one of the two`);
     }

@@ -14,13 +14,19 @@ const live: ReadonlySet<string> = new Set([
   'http.server.read.timeout',
   'http.server.write.timeout',
   'http.server.max.body.size',
+  'http.server.max.headers',
   'http.server.max.connections',
   'http.server.stop.delay',
   'commit.default.acks',
   'commit.open.topics',
   'idempotency.ttl',
   'idempotency.max.keys',
+  'management.token',
+  'management.open',
   'egress.allow',
+  'egress.ports',
+  'egress.schemes',
+  'egress.dns.servers',
 ]);
 
 /** A new key needs a restart until somebody has made it live and says so here. */

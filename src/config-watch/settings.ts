@@ -1,4 +1,7 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
+
+import type { SigningSettings } from '../message/delivery.js';
+import type { EgressAllowance } from '../message/egress-rules.js';
 import type { Acks } from '../message/message.js';
 import type { Verdicts } from '../message/verdict.js';
 import type { OriginPattern } from './origin-pattern.js';
@@ -19,6 +22,8 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** How many calls it may make; null: any number. */
+  readonly rate: RateSettings | null;
 }
 
 export interface BackoffCurve {
@@ -99,6 +104,8 @@ export interface SubscriptionSettings {
   readonly retryAfterMaxMs: number;
   readonly verdicts: Verdicts;
   readonly maxAnswerBytes: number;
+  /** null: requests are not signed. */
+  readonly signing: SigningSettings | null;
   /** null: no circuit breaker. */
   readonly circuit: CircuitSettings | null;
   /** 0: no warm-up. */
@@ -120,14 +127,25 @@ export interface ServerSettings {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly maxConnections: number;
   /** Not ready, and still serving, before the doors close. */
   readonly stopDelayMs: number;
 }
 
-export interface ListenerSettings {
+export interface EgressSettings extends EgressAllowance {
+  /** address:port; null: names are looked up as the system does. */
+  readonly dnsServers: readonly string[] | null;
+}
+
+export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: on loopback only. */
+  readonly token: string | null;
+  /** Paths that may be read without it. */
+  readonly open: readonly string[];
 }
 
 export interface ProducerSettings {
@@ -225,7 +243,8 @@ export interface Settings {
   readonly commit: CommitSettings;
   readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
-  readonly management: ListenerSettings;
+  readonly management: ManagementSettings;
+  readonly egress: EgressSettings;
   readonly broker: BrokerSettings;
 }
 

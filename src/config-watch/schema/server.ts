@@ -1,6 +1,10 @@
 // The user's keys about the two listeners and what may come in.
 import { type Acks, ackLevels } from '../../message/message.js';
-import { AnyText, dayMs, OneOf, Optional, TextList, Whole } from './rules.js';
+import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
+
+/** Visible ASCII: it travels in a header. */
+export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
+export const tokenAllowed = '16 to 512 visible ASCII characters without a space';
 
 export class ServerSection {
   /** The address that calls come in at. */
@@ -37,6 +41,14 @@ export class ServerSection {
   @Whole(1024, 1_073_741_824, 'bytes')
   'http.server.max.body.size': number = 1_048_576;
 
+  /** Of a request's line and headers together; past it 431. */
+  @Whole(1024, 1_048_576, 'bytes')
+  'http.server.max.header.size': number = 16_384;
+
+  /** Headers of a request; more are answered with 431. */
+  @Whole(10, 10_000)
+  'http.server.max.headers': number = 100;
+
   /** Connections beyond it are closed at once. */
   @Whole(1, 1_000_000)
   'http.server.max.connections': number = 16_384;
@@ -61,7 +73,7 @@ export class ServerSection {
   @Whole(1000, 20_000_000)
   'idempotency.max.keys': number = 1_000_000;
 
-  /** The operator's address. It has no password: keep it on loopback. */
+  /** The operator's address. Elsewhere than on loopback it must have a token. */
   @AnyText()
   'management.host': string = '127.0.0.1';
 
@@ -69,8 +81,12 @@ export class ServerSection {
   @Whole(0, 65_535)
   'management.port': number = 10_087;
 
-  /** CIDRs and host patterns that calls may go to. Read and kept; enforced by a later version. */
+  /** What the operator shows as Authorization: Bearer; better a reference than the token itself. */
   @Optional()
-  @TextList()
-  'egress.allow'?: string[];
+  @Text(tokenPattern, tokenAllowed)
+  'management.token'?: string;
+
+  /** Paths of the management listener that may be read without the token. */
+  @SomeOrNone(['/livez', '/readyz', '/stats'])
+  'management.open': string[] = ['/livez', '/readyz'];
 }

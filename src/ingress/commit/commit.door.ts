@@ -88,6 +88,11 @@ export class CommitDoor implements OnModuleInit {
     const denied = this.deniedTo(caller, call.topic, headers.authorization !== undefined);
     if (denied === 401) return this.refuse(reply.header('www-authenticate', challenge), 401, 'who calls is not known');
     if (denied === 403) return this.refuse(reply, 403, 'the topic is not allowed');
+    const throttle = caller?.admit() ?? null;
+    if (throttle !== null) {
+      for (const [name, value] of Object.entries(throttle.headers)) reply.header(name, value);
+      return this.refuse(reply, 429, 'throttled');
+    }
     const callerName = caller?.name ?? nobody;
     const message = messageOf(call, callerName, body, call.id ?? newMessageId(nowMs));
     const { commit } = this.configWatch.settings;

@@ -18,7 +18,7 @@ import { draftOf } from './draft.js';
 import { jsonObjectOf, readJsonForm } from './json-form.js';
 import { forbiddenOf, messageOf } from './message-maker.js';
 import { detailOf, messagesPath } from './messages.door.js';
-import { type Fault, type Problem, problemOf, sendProblem } from './problem.js';
+import { type Fault, type Problem, problemOf, sendProblem, sendThrottled } from './problem.js';
 import { openV1Scope, refuseMethod, toldProblem } from './v1-scope.js';
 
 export const batchPath = `${messagesPath}:batch`;
@@ -78,6 +78,8 @@ export class BatchDoor implements OnModuleInit {
     if (lines.length === 0) return sendProblem(reply, problemOf('invalid-request', 'there is no line'));
     if (lines.length > maxLines)
       return sendProblem(reply, problemOf('message-too-large', `at most ${maxLines} lines are taken`));
+    const throttle = caller.admit(lines.length);
+    if (throttle !== null) return sendThrottled(reply, throttle);
     this.counters.lines += lines.length;
     const answers = await this.answersTo(lines, caller);
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
@@ -118,7 +120,7 @@ export class BatchDoor implements OnModuleInit {
     const written = readJsonForm(json, faults);
     const draft = draftOf(written, nowMs, faults);
     if (faults.length > 0) return problemOf('invalid-request', detailOf(faults), faults);
-    const forbidden = forbiddenOf(draft, caller, this.configWatch.settings.topics, written.placeOf);
+    const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return forbidden;
     const { idempotencyKey, acks } = draft;
     // The same as for the line sent by itself.

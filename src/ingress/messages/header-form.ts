@@ -41,7 +41,7 @@ export function readHeaderForm(
     const field = fieldOf[name];
     if (name.startsWith(messageHeader.forward)) forwarded[name.slice(messageHeader.forward.length)] = value;
     else if (field === undefined) faults.push({ detail: 'there is no such header', header: name });
-    else fields[field] = valueOf(field, value);
+    else fields[field] = fieldValue(field, value);
   }
   if (contentType !== undefined && contentType !== '') fields.content_type = contentType;
   if (Object.keys(forwarded).length > 0) fields.headers = forwarded;
@@ -62,7 +62,7 @@ function placeOf(field: FieldName, member?: string): { header: string } {
   return { header: field === 'content_type' ? 'content-type' : (headerOf[field] ?? field) };
 }
 
-function valueOf(field: FieldName, value: string): unknown {
+function fieldValue(field: FieldName, value: string): unknown {
   // Node reads headers as Latin-1: these are the bytes that came.
   if (field === 'key') return value === '' ? '' : Buffer.from(value, 'latin1');
   if (field === 'acks') return /^(0|1|-1)$/.test(value) ? Number(value) : value;

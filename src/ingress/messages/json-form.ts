@@ -1,5 +1,6 @@
 // A message as one JSON object: its fields, its data, its headers.
 import { isUtf8 } from 'node:buffer';
+import { isTooDeep } from '../json-depth.js';
 import { type FieldName, fieldNames, type Written } from './draft.js';
 import type { Fault } from './problem.js';
 
@@ -10,9 +11,9 @@ type Json = Record<string, unknown>;
 const known: ReadonlySet<string> = new Set([...fieldNames, 'data', 'data_base64']);
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
-/** Null for what is no JSON object in UTF-8. */
+/** Null for what is no JSON object in UTF-8, or nested too deep. */
 export function jsonObjectOf(bytes: Buffer): Json | null {
-  if (!isUtf8(bytes)) return null;
+  if (!isUtf8(bytes) || isTooDeep(bytes)) return null;
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;

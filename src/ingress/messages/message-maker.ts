@@ -1,6 +1,7 @@
 // From a caller's draft to the message that is stored, if the caller may send it.
 import type { AclEntry } from '../../acl/acl-entry.js';
-import type { TopicSettings } from '../../config-watch/settings.js';
+import type { Settings } from '../../config-watch/settings.js';
+import { egressRulesOf } from '../../message/egress-rules.js';
 import { type Message, messageHeader } from '../../message/message.js';
 import { newMessageId } from '../../message/message-id.js';
 import type { Draft, Written } from './draft.js';
@@ -10,7 +11,7 @@ import { type Fault, type Problem, problemOf } from './problem.js';
 export function forbiddenOf(
   { topic, url }: Draft,
   caller: AclEntry,
-  topics: readonly TopicSettings[],
+  { topics, egress }: Settings,
   placeOf: Written['placeOf'],
 ): Problem | null {
   const faults: Fault[] = [];
@@ -20,6 +21,10 @@ export function forbiddenOf(
   }
   if (url !== null && !caller.mayCall(url)) {
     faults.push({ detail: 'this caller may not call that URL', ...placeOf('url') });
+  } else if (url !== null) {
+    // What only the look-up of a name can tell is told by a dead letter.
+    const against = egressRulesOf(egress).againstUrl(url);
+    if (against !== null) faults.push({ detail: against, ...placeOf('url') });
   }
   return faults.length === 0 ? null : problemOf('forbidden', 'the caller may not send this', faults);
 }

@@ -4,6 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
+import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
@@ -19,7 +20,7 @@ import { draftOf, type Written } from './draft.js';
 import { askedInHeaders, readHeaderForm } from './header-form.js';
 import { jsonObjectOf, jsonType, readJsonForm } from './json-form.js';
 import { forbiddenOf, messageOf } from './message-maker.js';
-import { type Fault, type Problem, problemOf, sendProblem } from './problem.js';
+import { type Fault, type Problem, problemOf, sendProblem, sendThrottled } from './problem.js';
 import { openV1Scope, refuseMethod, sendError } from './v1-scope.js';
 
 export const messagesPath = '/v1/messages';
@@ -58,13 +59,15 @@ export class MessagesDoor implements OnModuleInit {
     const found = callerOf(this.acl, request);
     const caller = found instanceof Promise ? await found : found;
     if (caller === null) return this.refuse(reply, problemOf('unauthorized', 'a name and its secret are needed'));
+    const throttle = caller.admit();
+    if (throttle !== null) return this.throttled(reply, throttle);
     const faults: Fault[] = [];
     const written = readWritten(request, faults);
     if ('code' in written) return this.refuse(reply, written);
     const nowMs = this.clock.now();
     const draft = draftOf(written, nowMs, faults);
     if (faults.length > 0) return this.refuse(reply, problemOf('invalid-request', detailOf(faults), faults));
-    const forbidden = forbiddenOf(draft, caller, this.configWatch.settings.topics, written.placeOf);
+    const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return this.refuse(reply, forbidden);
     const message = messageOf(draft, caller, nowMs);
     try {
@@ -81,6 +84,11 @@ export class MessagesDoor implements OnModuleInit {
       return sendError(reply, error);
     }
     return this.accepted(request, reply, message.headers[messageHeader.id] as string, this.durability(draft.acks));
+  }
+
+  private throttled(reply: FastifyReply, throttle: Throttle): FastifyReply {
+    this.counters.refused += 1;
+    return sendThrottled(reply, throttle);
   }
 
   private durability(acks: Acks | undefined): string {

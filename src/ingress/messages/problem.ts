@@ -1,5 +1,6 @@
 // What goes wrong on /v1, as RFC 9457 tells it: application/problem+json, with every fault and where it stands.
 import type { FastifyReply } from 'fastify';
+import type { Throttle } from '../../acl/quota.js';
 import { BigpipeError } from '../../message/errors.js';
 import { challenge } from '../caller.js';
 
@@ -21,6 +22,7 @@ interface Kind {
 }
 
 const overloadedType = 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity';
+const quotaType = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 const full: Kind = { status: 503, title: 'Come back later', type: overloadedType, isRetriable: true };
 const broken: Kind = { status: 500, title: 'bigpipe could not do it' };
 
@@ -35,6 +37,7 @@ const kinds = {
   'idempotency-in-progress': { status: 409, title: 'The same call is being stored', isRetriable: true },
   'message-too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'This content type is not taken' },
+  throttled: { status: 429, title: 'Too many calls', type: quotaType },
   'idempotency-mismatch': { status: 422, title: 'The idempotency key belongs to another call' },
   overloaded: full,
   'storage-full': full,
@@ -81,4 +84,10 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .status(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify(problem));
+}
+
+/** 429, with what it says of when to come back. */
+export function sendThrottled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+  return sendProblem(reply, problemOf('throttled', 'this caller has used up its rate'));
 }

@@ -12,7 +12,7 @@ import { callerOf } from '../caller.js';
 import { refuseOtherMethods } from '../raw-scope.js';
 import { isOver, stateOf } from './message-state.js';
 import { messagesPath } from './messages.door.js';
-import { problemOf, sendProblem } from './problem.js';
+import { problemOf, sendProblem, sendThrottled } from './problem.js';
 import { openV1Scope, refuseMethod, sendError } from './v1-scope.js';
 
 const path = `${messagesPath}/:id`;
@@ -53,6 +53,8 @@ export class StateDoor implements OnModuleInit {
     const checked = callerOf(this.acl, request);
     const caller = checked instanceof Promise ? await checked : checked;
     if (caller === null) return sendProblem(reply, problemOf('unauthorized', 'a name and its secret are needed'));
+    const throttle = caller.admit();
+    if (throttle !== null) return sendThrottled(reply, throttle);
     const { id } = request.params as { id: string };
     try {
       const found = isMessageId(id) ? await this.find(id, caller) : null;

@@ -4,6 +4,7 @@ import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
+import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 import { type Times, timesOf } from '../moments.js';
 
 /** A call as it came in; nothing in it is trusted beyond its shape. */
@@ -29,6 +30,7 @@ export interface Refusal {
 type Json = Record<string, unknown>;
 
 export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
+  if (body !== undefined && isTooDeep(body)) return { refused: `JSON无效: nested deeper than ${maxJsonDepth} levels` };
   const call = parseObject(body);
   if (call === undefined) return { refused: 'JSON无效' };
   const url = call?.['url'];

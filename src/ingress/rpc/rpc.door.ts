@@ -4,8 +4,10 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
+import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
+import { egressRulesOf } from '../../message/egress-rules.js';
 import { BigpipeError, type ErrorCode } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Acks, type Message, messageHeader } from '../../message/message.js';
@@ -89,6 +91,11 @@ export class RpcDoor implements OnModuleInit {
     const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
     const caller = found instanceof Promise ? await found : found;
     if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
+    const throttle = caller.admit();
+    if (throttle !== null) return this.throttled(reply, throttle);
+    // What only the look-up of a name can tell is told by a dead letter.
+    const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
+    if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
     const nowMs = this.clock.now();
     const times = call.timesAt?.(nowMs) ?? null;
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
@@ -127,6 +134,13 @@ export class RpcDoor implements OnModuleInit {
     reply.header(messageHeader.id, id);
     reply.header('bigpipe-durability', durability);
     return reply.send(stored);
+  }
+
+  /** In the original's words; what only its headers say is the same on every door. */
+  private throttled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+    this.counters.overloadCall += 1;
+    reply.header('bigpipe-error', 'throttled').headers(headers);
+    return reply.send(overloaded);
   }
 
   private notStored(error: unknown, reply: FastifyReply): FastifyReply {

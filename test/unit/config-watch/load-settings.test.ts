@@ -592,8 +592,8 @@ describe('a key that is not known', () => {
     expect(warnings).toContain(`${key} is not a known key and is ignored; did you mean ${nearest}?`);
   });
 
-  test('$schema is for editors', () => {
-    expect(load(whole({ $schema: './schema.json' })).warnings).toEqual([]);
+  test('$schema is for editors, $comment for readers', () => {
+    expect(load(whole({ $schema: './schema.json', $comment: 'words' })).warnings).toEqual([]);
   });
 
   test('a file without such keys has no warnings', () => {
@@ -679,6 +679,7 @@ describe('settings', () => {
       retryBudget: { share: 0.2, floorPerSecond: 1 },
       retryAfterMaxMs: 3_600_000,
       maxAnswerBytes: 65_536,
+      signing: null,
       circuit: null,
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
