@@ -6,6 +6,7 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { egress } from './scenarios/egress.ts';
 import { embeddedAppend } from './scenarios/embedded-append.ts';
 import { endToEnd } from './scenarios/end-to-end.ts';
 import { isolation } from './scenarios/isolation.ts';
@@ -17,6 +18,7 @@ import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
+import { throttling } from './scenarios/throttling.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
 import { machineSeconds, ownCpuSeconds } from './support/proc.ts';
@@ -59,6 +61,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
+  egress: (lab) => egress(lab, goals.egress),
+  throttling: (lab) => throttling(lab, goals.throttling),
   reloads: (lab) => reloads(lab, goals.pause),
 };
 

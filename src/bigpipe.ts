@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
@@ -19,6 +19,7 @@ import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { mainListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
@@ -158,15 +159,21 @@ function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter 
   // Node would leave out the ones past its own bound, whatever they say.
   fastify.server.maxHeadersCount = 0;
   fastify.addHook('onRequest', (request, reply, done) => {
-    const { maxHeaders } = configWatch.settings.server;
-    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
-    else
-      reply
-        .status(431)
-        .header('connection', 'close')
-        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+    const { maxHeaders, closedPages } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length > 2 * maxHeaders) tooManyHeaders(reply, maxHeaders);
+    else if (closedPages.length > 0 && isClosed(request, closedPages)) reply.callNotFound();
+    else done();
   });
   return adapter;
+}
+
+/** By its route: a path can be written in many ways. */
+const isClosed = ({ raw, routeOptions }: FastifyRequest, closedPages: readonly string[]): boolean =>
+  closedPages.includes(routeOptions.url ?? '') && listenerOf(raw) === mainListener.listener;
+
+function tooManyHeaders(reply: FastifyReply, maxHeaders: number): void {
+  const message = `more than ${maxHeaders} headers`;
+  reply.status(431).header('connection', 'close').send({ statusCode: 431, message });
 }
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
