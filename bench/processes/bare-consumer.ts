@@ -30,7 +30,7 @@ async function join({ servers, topic, origin }: ConsumerCommands['join']['reques
     partitions = 0;
   });
   await consumer.connect();
-  await consumer.subscribe({ topics: [topic] });
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     partitionsConsumedConcurrently: partitionsAtOnce,
     eachBatch: (batch) => eachBatch(origin, batch),

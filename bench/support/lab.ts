@@ -76,9 +76,7 @@ export class Lab {
   }
 
   async app(options: Omit<AppOptions, 'nodeArgs'>): Promise<BigpipeApp> {
-    const { profiles } = this.options;
-    const nodeArgs = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
-    const app = await BigpipeApp.start({ ...options, nodeArgs });
+    const app = await BigpipeApp.start({ ...options, nodeArgs: this.profiling });
     this.apps.push(app);
     return app;
   }
@@ -186,8 +184,13 @@ export class Lab {
     for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
+  private get profiling(): readonly string[] {
+    const { profiles } = this.options;
+    return profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
+  }
+
   private helper<C extends Commands<C>>(name: keyof typeof processFiles): HelperProcess<C> {
-    const helper = new HelperProcess<C>(processFiles[name]);
+    const helper = new HelperProcess<C>(processFiles[name], name.endsWith('-append') ? this.profiling : []);
     this.helpers.push(helper);
     return helper;
   }
