@@ -25,8 +25,6 @@ export const goals = {
     accepted: atLeast(0.6, 0.6),
     /** Against bare undici. */
     backlog: atLeast(0.5, 0.5),
-    /** Milliseconds without any delivery, against stock kafkajs consumers. */
-    pause: atMost(1, 0.5),
   },
   /** MB. */
   resident: atMost(300, 200),

@@ -78,7 +78,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
       toTheEnd: true,
       goal: goals.kafka.backlog,
     }),
-  'kafka-growth': (lab) => kafkaGrowth(lab, goals.kafka.pause),
+  'kafka-growth': (lab) => kafkaGrowth(lab),
 };
 
 const onKafka = (name: string) => name.startsWith('kafka-');
