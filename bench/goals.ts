@@ -18,6 +18,14 @@ export const goals = {
   endToEnd: atMost(15, 5),
   /** Against raw writes. */
   append: atLeast(0.35, 0.5),
+  kafka: {
+    /** Against bare kafkajs in its safe mode. */
+    append: atLeast(0.5, 0.6),
+    /** Over HTTP, against the same without HTTP. */
+    accepted: atLeast(0.6, 0.6),
+    /** Against bare undici. */
+    backlog: atLeast(0.5, 0.5),
+  },
   /** MB. */
   resident: atMost(300, 200),
   /** Healthy destinations beside silent ones, against the same alone. */

@@ -48,6 +48,8 @@ export interface LoadResult {
 export interface LoadCommands {
   closed: { request: ClosedLoad; answer: LoadResult };
   steady: { request: SteadyLoad; answer: LoadResult };
+  /** A steady load makes no further call, and answers. */
+  end: { request: null; answer: null };
 }
 
 export interface Arrivals {
@@ -63,6 +65,8 @@ export interface Arrivals {
 export interface Gaps extends LatencySummary {
   /** Longer than 50 ms. */
   readonly pauses: number;
+  /** From a call's own timestamp to its arrival: the longest. */
+  readonly longestWaitMs: number;
 }
 
 export interface ReceiverCommands {
@@ -135,11 +139,29 @@ export interface TargetCommands {
 export interface Appended {
   readonly appended: number;
   readonly elapsedMs: number;
+  /** Of the process, all threads. */
+  readonly cpuSeconds: number;
   readonly latency: LatencySummary;
 }
+
+export const appendedPerSecond = ({ appended, elapsedMs }: Appended) => (appended * 1000) / elapsedMs;
 
 export interface AppendCommands {
   open: { request: { directory: string; callers: number }; answer: null };
   run: { request: { durationMs: number }; answer: Appended };
   close: { request: null; answer: null };
+}
+
+export interface KafkaAppendCommands extends Pick<AppendCommands, 'run' | 'close'> {
+  open: {
+    request: { servers: string; topic: string; partitions: number; lingerMs: number; callers: number };
+    answer: null;
+  };
+}
+
+/** A member of a consumer group that posts what it reads; 0 partitions while it is none. */
+export interface ConsumerCommands {
+  join: { request: { servers: string; topic: string; origin: string }; answer: null };
+  assigned: { request: null; answer: { partitions: number } };
+  leave: { request: null; answer: null };
 }
