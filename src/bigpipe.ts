@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
@@ -14,6 +14,8 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { refuseUrl } from './ingress/messages/v1-scope.js';
+import { serveDocument } from './ingress/openapi/openapi.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
@@ -77,6 +79,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
+  serveDocument(app);
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch);
@@ -136,7 +139,9 @@ function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
       maxHeaderSize: server.maxHeaderBytes,
       connectionsCheckingInterval: lateRequestsCheckMs,
     },
-    routerOptions: { constraints: { listener: listenerConstraint } },
+    // A URL is bounded with the headers; what stands in it the doors look at.
+    routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = server.maxConnections;
