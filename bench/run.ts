@@ -6,6 +6,8 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { delayed } from './scenarios/delayed.ts';
+import { doors } from './scenarios/doors.ts';
 import { egress } from './scenarios/egress.ts';
 import { embeddedAppend } from './scenarios/embedded-append.ts';
 import { endToEnd } from './scenarios/end-to-end.ts';
@@ -33,6 +35,8 @@ const wholeRunMs = 1_800_000;
 const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
+  doors: (lab) => doors(lab, goals.doors),
+  delayed: (lab) => delayed(lab, goals.delayed),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
   'backlog-0ms': (lab) =>
     backlog(lab, {

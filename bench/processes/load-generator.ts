@@ -57,8 +57,9 @@ class Run {
   }
 }
 
-function connect({ port, connections, callUrl, users, destinations }: LoadTarget): Promise<LoadConnection[]> {
-  const open = () => LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }));
+function connect({ port, connections, callUrl, users, destinations, door }: LoadTarget): Promise<LoadConnection[]> {
+  const open = () =>
+    LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }, door));
   return Promise.all(Array.from({ length: connections }, open));
 }
 

@@ -142,7 +142,7 @@ export class Lab {
   /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
   async makeCalls(
     generator: LoadGenerator,
-    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & {
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl' | 'door'> & {
       count?: number;
       durationMs?: number;
     } & Partial<Spread>,

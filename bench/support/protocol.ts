@@ -1,12 +1,13 @@
 // What the bench says to its helper processes, and what they answer.
 
-import type { Spread } from './call-body.ts';
+import type { Door, Spread } from './call-body.ts';
 
 /** A helper's commands: each with its request and its answer, both plain JSON. */
 export type Commands<C> = { readonly [K in keyof C]: { request: unknown; answer: unknown } };
 
 export interface LatencySummary {
   readonly count: number;
+  readonly minMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
@@ -18,6 +19,8 @@ export interface LoadTarget extends Spread {
   readonly connections: number;
   /** The URL inside the calls. */
   readonly callUrl: string;
+  /** The original's when absent. */
+  readonly door?: Door;
   /** Number of the first call; each further call has the next one. */
   readonly firstSequence: number;
 }
