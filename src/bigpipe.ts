@@ -14,6 +14,8 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { refuseUrl } from './ingress/messages/v1-scope.js';
+import { serveDocument } from './ingress/openapi/openapi.js';
 import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
@@ -90,6 +92,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: 
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
+  serveDocument(app);
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch, tls.management);
@@ -152,7 +155,9 @@ function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter 
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
     ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
-    routerOptions: { constraints: { listener: listenerConstraint } },
+    // A URL is bounded with the headers; what stands in it the doors look at.
+    routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = server.maxConnections;

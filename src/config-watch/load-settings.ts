@@ -5,7 +5,7 @@ import { type ValidationError, validateSync } from 'class-validator';
 import { aclOf } from './acl-settings.js';
 import { describeChange } from './change.js';
 import { oneText, readConfig } from './config-files.js';
-import { collectContradictions } from './contradictions.js';
+import { collectContradictions, collectOpenTopics } from './contradictions.js';
 import { egressOf } from './egress-settings.js';
 import type { Environment } from './env.js';
 import { Faults } from './faults.js';
@@ -63,6 +63,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const raw = resolveReferences(files.raw, parts, mask, faults);
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
+  collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   collectTlsFaults(sections.tls, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
@@ -181,6 +182,8 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
       maxWaitingBytes: server['http.server.handler.channel.bytes'],
     },
+    commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
+    idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),

@@ -88,6 +88,8 @@ export type Poison = (typeof poisons)[number];
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
+  /** Where a message goes that names no URL; null: to the dead letters. */
+  readonly url: string | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly concurrency: ConcurrencySettings;
@@ -172,6 +174,17 @@ export interface ProducerSettings {
   readonly maxWaitingBytes: number;
 }
 
+export interface CommitSettings {
+  readonly acks: Acks;
+  /** May be written to without a name. */
+  readonly openTopics: readonly string[];
+}
+
+export interface IdempotencySettings {
+  readonly ttlMs: number;
+  readonly maxKeys: number;
+}
+
 export interface EmbeddedBrokerSettings {
   readonly directory: string;
   readonly fsync: boolean;
@@ -247,6 +260,8 @@ export interface Settings {
   readonly acl: readonly AclSettings[];
   readonly subscriptions: readonly SubscriptionSettings[];
   readonly producer: ProducerSettings;
+  readonly commit: CommitSettings;
+  readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;

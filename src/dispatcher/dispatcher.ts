@@ -1,5 +1,4 @@
 // From the broker to the receivers: one runner for each subscription, fed by the transport's events.
-import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
 import { Broker, type TopicPartition } from '../broker/broker.js';
 import {
@@ -16,10 +15,12 @@ import { subscriptionChange, topicChange } from '../config-watch/settings-change
 import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
+import { CancelLog } from '../tracking/cancel-log.js';
+import { MessageTracker } from '../tracking/message-tracker.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
-import { GroupRunner, identityOf } from './group-runner.js';
+import { GroupRunner, keepsIdentity } from './group-runner.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,
@@ -47,6 +48,8 @@ export class Dispatcher implements Adjustable {
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
+    private readonly cancelLog: CancelLog,
+    tracker: MessageTracker,
     stats: Stats,
   ) {
     this.served = new ServedSubscriptions({
@@ -57,6 +60,10 @@ export class Dispatcher implements Adjustable {
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.consumers.delete(name),
     });
+    tracker.follow({
+      byId: (id) => this.explainId(id),
+      byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
+    });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -64,8 +71,8 @@ export class Dispatcher implements Adjustable {
 
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
-    // What is paused sends nothing, also in the first moment.
-    await this.controlLog.open();
+    // What is paused or cancelled is not sent, also in the first moment.
+    await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
     await this.served.openAll();
   }
 
@@ -73,7 +80,7 @@ export class Dispatcher implements Adjustable {
   veto(next: Settings, current: Settings): string[] {
     return subscriptionChange(current, next).changed.flatMap(({ current: before, next: after }) => {
       const parked = this.served.runner(before.topic, before.groupId)?.letters.parkedKeys(1).length ?? 0;
-      if (parked === 0 || keepsParked(before, after)) return [];
+      if (parked === 0 || keepsIdentity(before, after)) return [];
       return `consumer ${after.groupId} of ${after.topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
     });
   }
@@ -94,7 +101,7 @@ export class Dispatcher implements Adjustable {
     this.drained = true;
     await this.served.drain();
     await this.transport.close();
-    await this.controlLog.close();
+    await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
     await this.target.close();
   }
 
@@ -185,11 +192,8 @@ export class Dispatcher implements Adjustable {
     const consumer = { groupId, topic, ...newConsumerCounters() };
     this.consumers.set(nameOf(topic, groupId), consumer);
     const { broker, clock, gates, target } = this;
+    const isCancelled = (id: string) => this.cancelLog.has(id);
     const report = new FailureLog(groupId, clock).warn;
-    return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, report });
+    return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, isCancelled, report });
   }
-}
-
-function keepsParked(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
-  return isDeepStrictEqual(identityOf(before), identityOf(after));
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
+import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
@@ -24,6 +25,7 @@ import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
+import { NotYet } from './window/not-yet.js';
 import { followFromOf, readMetadata } from './window/offset-tracker.js';
 import { OwnedPartition } from './window/owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
@@ -42,6 +44,8 @@ export interface RunnerParts {
   readonly target: Target;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
+  /** By message id. */
+  readonly isCancelled: (id: string) => boolean;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -60,6 +64,7 @@ export class GroupRunner {
   private readonly deliverer: Deliverer;
   private readonly mover: Mover;
   private readonly delayed = new DelayedNotes();
+  private readonly notYet: NotYet;
   private readonly intake: Intake;
   private readonly committer: Committer;
   private readonly adoption: Adoption;
@@ -79,8 +84,8 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, report } = parts;
-    const { windows, partitions, delayed } = this;
+    const { broker, clock, gates, target, client, consumer, isCancelled, report } = parts;
+    const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
     this.deliverer = new Deliverer({
@@ -90,12 +95,10 @@ export class GroupRunner {
       target,
       counters: client,
       settled: (work) => this.settled(work),
-      delay: (work) => {
-        delayed.add(work);
-        this.mover.delay(work, this.inletOf(work).owned);
-      },
+      delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
       stays: (work) => this.sender?.stays(work),
+      isCancelled,
       report,
     });
     this.mover = new Mover({
@@ -108,12 +111,20 @@ export class GroupRunner {
       refused: (moves) => this.intake.takeBack(moves, (window) => this.inlets.get(window) as Inlet),
       report,
     });
-    const { deliverer, mover, letters } = this;
+    this.notYet = new NotYet({
+      clock,
+      due: (work) => this.intake.place(this.inletOf(work), work),
+      batchEnded: () => this.deliverer.pump(),
+      delay: (work) => this.delay(work),
+      isRefused: () => this.mover.isRefused,
+    });
+    const { deliverer, mover, letters, notYet } = this;
     this.intake = new Intake(
       {
         clock,
         deliverer,
         mover,
+        notYet,
         letters,
         client,
         consumer,
@@ -124,7 +135,9 @@ export class GroupRunner {
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
     const ofLetters = letters.box === null ? [] : [letters.box.topic];
-    const copyTopics = [mover.overflowTopic, ...mover.delayTopics, ...ofLetters];
+    const [shortest = '', ...longer] = mover.delayTopics;
+    // Their places in a commit's note are for ever: the shortest tier came last.
+    const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
     this.committer = new Committer({ broker, clock, windows, copyTopics, report });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
@@ -139,7 +152,8 @@ export class GroupRunner {
       windows,
       letterWindows,
       partitions,
-      delayed,
+      delayed: this.delayed,
+      notYet: () => notYet.size,
     });
   }
 
@@ -157,7 +171,7 @@ export class GroupRunner {
    */
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
-    if (!isDeepStrictEqual(identityOf(subscription), identityOf(next))) return false;
+    if (!keepsIdentity(subscription, next)) return false;
     Object.assign(subscription, next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
@@ -194,9 +208,9 @@ export class GroupRunner {
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const { topic, partition } = assignment;
+      const { topic, partition, isOurs } = assignment;
       if (topic === this.topics[0])
-        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription)));
+        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription), isOurs));
       this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
@@ -215,6 +229,7 @@ export class GroupRunner {
     const followFrom = followFromOf(note, start.offset, end);
     const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
     owned.add(inlet);
+    this.adoption.opened(inlet);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
@@ -233,17 +248,13 @@ export class GroupRunner {
     }
     await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    for (const { inlet: other } of this.windowsOf(batch.partition)) await this.adoption.complete(other);
+    await this.adoption.complete(inlet.owned);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
-  }
-
-  private windowsOf(number: number): OwnedWindow[] {
-    return this.topics.flatMap((topic) => this.windows.get(windowName({ topic, partition: number })) ?? []);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -255,7 +266,8 @@ export class GroupRunner {
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
     const wasLeft = window.nextOffset < inlet.leftEnd;
-    for (const stored of messages) this.letters.takeParked(inlet, stored);
+    const lettersEnd = this.letters.endOf(partition);
+    for (const stored of messages) this.letters.takeParked(inlet, stored, lettersEnd);
     window.readUpTo(nextOffset);
     this.committer.soon();
     if (wasLeft && nextOffset >= inlet.leftEnd) void this.freeEmptyLanes(partition);
@@ -341,6 +353,7 @@ export class GroupRunner {
     this.draining = true;
     this.letters.redrive?.stop('bigpipe is draining');
     this.deliverer.stop();
+    this.notYet.stop();
     this.committer.stop();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
@@ -350,14 +363,24 @@ export class GroupRunner {
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
     const windows = [...leaving.map(({ window }) => window), ...(this.sender?.openWindows ?? [])];
-    for (const window of windows) window.close();
+    for (const window of windows) {
+      window.close();
+      // Lost, not given back: whoever has it now does the same.
+      if (!window.isOurs) window.abort.abort();
+    }
     for (const window of windows) this.deliverer.withdraw(window.waiting());
+    this.notYet.withdraw(new Set(windows));
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const window of windows) window.abort.abort();
     const { redrive } = this.letters;
     if (redrive !== null && !(await within(clock, drainGraceMs, redrive.whenSettled()))) redrive.giveUpSettling();
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
+  }
+
+  private delay(work: Work): void {
+    this.delayed.add(work);
+    this.mover.delay(work, this.inletOf(work).owned);
   }
 
   private settled(work: Work): void {
@@ -460,10 +483,15 @@ export class GroupRunner {
   }
 }
 
-/** What lanes and dead letters hang on. */
-export function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+/** True when what lanes and dead letters hang on stays the same. */
+export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
+  return isDeepStrictEqual(identityOf(before), identityOf(after));
+}
+
+function identityOf(subscription: SubscriptionSettings): object {
+  const { topic, groupId, url, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -473,8 +501,9 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf };
+  const defaultUrl = url === null ? null : parseCallUrl(url);
+  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
 }

@@ -16,6 +16,7 @@ import type { Acks, Message, Position } from '#src/message/message.js';
 
 export class NamedApart extends Broker {
   readonly maxMetadataBytes: number;
+  readonly appendsTogether: boolean;
 
   constructor(
     private readonly inner: Broker,
@@ -23,6 +24,7 @@ export class NamedApart extends Broker {
   ) {
     super();
     this.maxMetadataBytes = inner.maxMetadataBytes;
+    this.appendsTogether = inner.appendsTogether;
   }
 
   open(): Promise<void> {
@@ -33,10 +35,15 @@ export class NamedApart extends Broker {
     return this.inner.ensureTopic({ ...spec, name: this.out(spec.name) });
   }
 
-  async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  async append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     const positions = await this.inner.append(
       messages.map((message) => ({ ...message, topic: this.out(message.topic) })),
       acks,
+      isWanted,
     );
     return positions.map((position) => position && this.back(position));
   }

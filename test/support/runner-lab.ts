@@ -54,7 +54,13 @@ export interface Running {
 export class RunnerLab {
   readonly clock = new FakeClock(1_000_000);
   readonly target = new SeenTarget(this.clock);
+  readonly client = newClientCounters();
+  /** Ids of messages that nobody wants any more. */
+  readonly cancelled = new Set<string>();
   readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
+
+  /** False: nobody has told the member for long that its partitions are its own. */
+  isCertain = true;
 
   async open(): Promise<void> {
     await this.broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
@@ -72,12 +78,17 @@ export class RunnerLab {
       clock,
       gates: newGates(clock),
       target,
-      client: newClientCounters(),
+      client: this.client,
       consumer: newConsumerCounters(),
+      isCancelled: (id) => this.cancelled.has(id),
       report: () => undefined,
     });
     const handlers: GroupHandlers = {
-      assigned: (membership, assignments) => runner.assigned(membership, assignments),
+      assigned: (membership, assignments) =>
+        runner.assigned(
+          membership,
+          assignments.map((one) => ({ ...one, isOurs: () => this.isCertain && one.isOurs() })),
+        ),
       messages: (_membership, batch) => runner.messages(batch),
       revoked: (_membership, partitions) => runner.revoked(partitions),
     };

@@ -1,5 +1,6 @@
 // The user's keys about the two listeners and what may come in.
-import { AnyText, dayMs, Optional, SomeOrNone, Text, Whole } from './rules.js';
+import { type Acks, ackLevels } from '../../message/message.js';
+import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
 
 /** The one tells counts and destinations, the other takes any call. */
 export const mainPages = ['/stats', '/rpc/server/mock'] as const;
@@ -62,6 +63,22 @@ export class ServerSection {
   /** Milliseconds between a signal to stop, from which on /readyz fails, and the closing of the doors. */
   @Whole(0, 300_000, 'milliseconds')
   'http.server.stop.delay': number = 0;
+
+  /** The strength of POST /commit when the call does not say; the original took 1. */
+  @OneOf(ackLevels)
+  'commit.default.acks': Acks = -1;
+
+  /** Topics that anybody may write to by POST /commit, without a name and a secret. */
+  @TextList()
+  'commit.open.topics': string[] = [];
+
+  /** How long an idempotency key is known. */
+  @Whole(1000, 2_592_000_000, 'milliseconds')
+  'idempotency.ttl': number = dayMs;
+
+  /** Keys known at the same moment, 44 to 88 bytes of memory each; beyond them the oldest are forgotten. */
+  @Whole(1000, 20_000_000)
+  'idempotency.max.keys': number = 1_000_000;
 
   /** The operator's address. Elsewhere than on loopback it must have a token. */
   @AnyText()

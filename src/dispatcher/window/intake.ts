@@ -3,12 +3,13 @@ import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
-import { endOf, type Move, type Mover } from '../overflow/mover.js';
+import { leaveWave, type Move, type Mover } from '../overflow/mover.js';
 import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
 import type { Inlet } from './inlet.js';
+import type { NotYet } from './not-yet.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, Reading, WindowSettings, Work } from './partition-window.js';
 
@@ -16,6 +17,7 @@ export interface IntakeParts {
   readonly clock: Clock;
   readonly deliverer: Deliverer;
   readonly mover: Mover;
+  readonly notYet: NotYet;
   readonly letters: Letters;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
@@ -50,6 +52,13 @@ export class Intake {
     const { work } = reading;
     if (kind === 'origin') client.rpcTotal += 1;
     if (kind === 'overflow') this.cameBack(work, owned);
+    else if (this.parts.notYet.take(work)) return;
+    this.place(inlet, work);
+  }
+
+  /** It may go as far as its time is concerned. */
+  place(inlet: Inlet, work: Work): void {
+    const { window, owned } = inlet;
     if (this.follows(inlet, work)) {
       window.follow(work);
       this.parts.mover.move(work, owned);
@@ -118,7 +127,7 @@ export class Intake {
         stay.push(move);
         continue;
       }
-      endOf(move);
+      leaveWave(move);
       work.stage = 'order';
       // Who comes after us must still find it behind those before it, unless nothing of its lane is here.
       if (!window.closed && owned.lanes.itemsOf(work.lane).length === 0) window.unfollow(work);
@@ -194,7 +203,7 @@ export class Intake {
       firstAttemptMs: 0,
     } as const;
     window.begin();
-    void letters.keep(stored, note, window.abort.signal, owned.copies, (letter) => {
+    void letters.keep(stored, note, window, owned.copies, (letter) => {
       if (letter !== null) {
         window.settleOffset(offset);
         settled(window);

@@ -1,10 +1,10 @@
 // What one subscription has read of one partition and not yet settled: bounded, with its commit point.
 import type { Assignment, CommittedOffset, TopicPartition } from '../../broker/broker.js';
+import { ReadWaiters } from '../../broker/read-waiters.js';
 import type { Ordering } from '../../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf, type InvalidMessage } from '../../message/delivery.js';
 import { type Position, type StoredMessage, weightOf } from '../../message/message.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
-import { ReadWaiters } from './read-waiters.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
@@ -21,10 +21,10 @@ export interface WindowSettings {
 }
 
 /**
- * Where a delivery is on its way: behind another of its lane, before the gates, sent, waiting for its time, being
- * buried, or being moved to the overflow.
+ * Where a delivery is on its way: not yet due, behind another of its lane, before the gates, sent, waiting for its next
+ * attempt, being buried, or being moved to the overflow.
  */
-export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
+export type Stage = 'not yet' | 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
 
 /** Who sent a dead letter again, and wants to know what became of it. */
 export interface Resent {
@@ -36,18 +36,21 @@ export interface Resent {
   over(work: Work, how: 'settled' | 'stays'): void;
 }
 
-/** A delivery in its window. */
-export interface Work {
-  readonly delivery: Delivery;
+export interface Routing {
   readonly lane: string | null;
   /** Lanes that spill together. */
   readonly spillGroup: string;
+}
+
+/** A delivery in its window. */
+export interface Work extends Routing {
+  readonly delivery: Delivery;
   readonly weight: number;
   readonly window: PartitionWindow;
   /** Set for a dead letter that is sent again from where it stands. */
   readonly resent: Resent | null;
   stage: Stage;
-  /** Clock.elapsedMs() at which it came into its stage; for a retry, at which it is due. */
+  /** Clock.elapsedMs() at which it came into its stage; for a retry and what is not yet due, at which it is due. */
   stageMs: number;
 }
 
@@ -94,13 +97,19 @@ export class PartitionWindow {
   private readonly tracker: OffsetTracker<Work>;
 
   constructor(
-    { topic, partition, start }: Assignment,
+    private readonly assignment: Assignment,
     private readonly settings: WindowSettings,
     /** The partition's end when it was taken over: what stands behind it nobody before us can have sent. */
     private readonly endAtStart: bigint,
   ) {
+    const { topic, partition, start } = assignment;
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata, endAtStart);
+  }
+
+  /** False while somebody else may own the partition: nothing is sent or stored for it. */
+  get isOurs(): boolean {
+    return !this.abort.signal.aborted && this.assignment.isOurs();
   }
 
   get closed(): boolean {
@@ -109,6 +118,11 @@ export class PartitionWindow {
 
   get isFull(): boolean {
     return this.tracker.open >= this.settings.maxOpen || this.weight >= maxWeight;
+  }
+
+  /** Half of what may be unsettled is. */
+  get isHalfFull(): boolean {
+    return this.tracker.open >= this.settings.maxOpen / 2 || this.weight >= maxWeight / 2;
   }
 
   /** Reading on is worth it. */
@@ -348,16 +362,11 @@ export function laneParts(lane: string): { destination: string | null; key: stri
   return { destination: lane.slice(0, at), key: Buffer.from(lane.slice(at + 1), 'latin1').toString('utf8') };
 }
 
-/** The lane of a message; null for none, also for one that is no valid call. */
-export function laneOfMessage(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
+/** The lane of a message, null for none, and its spill group; null for one that is no valid call. */
+export function routingOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): Routing | null {
   const delivery = deliveryOf(source, settings, null);
-  return 'invalid' in delivery ? null : laneOf(delivery, ordering);
-}
-
-/** The spill group of a message; null for one that is no valid call. */
-export function spillGroupOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
-  const delivery = deliveryOf(source, settings, null);
-  return 'invalid' in delivery ? null : groupOf(delivery, ordering);
+  if ('invalid' in delivery) return null;
+  return { lane: laneOf(delivery, ordering), spillGroup: groupOf(delivery, ordering) };
 }
 
 function groupOf({ destination }: Delivery, ordering: Ordering): string {

@@ -11,6 +11,7 @@ import {
   type GroupHandlers,
   type Membership,
   type MessageBatch,
+  notWanted,
   type PartitionLag,
   type Retention,
   type TopicPartition,
@@ -77,6 +78,7 @@ export interface EmbeddedCounters {
 
 export class EmbeddedBroker extends Broker implements PartitionLog {
   override readonly maxMetadataBytes = 16_384;
+  override readonly appendsTogether = true;
   readonly counters: EmbeddedCounters = {
     damagedRanges: 0,
     damagedMessages: 0,
@@ -165,11 +167,16 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     if (before < list.length) await this.coordinator.topicChanged(name);
   }
 
-  override append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     let targets: Partition[];
     let stored: Promise<readonly bigint[]>;
     try {
       this.mustBeOpen();
+      if (isWanted?.() === false) throw notWanted();
       targets = messages.map((message) => this.partitionFor(message));
       stored = this.writes.append(messages, targets);
     } catch (error) {

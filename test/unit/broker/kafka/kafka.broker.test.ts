@@ -97,6 +97,24 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     expect((await readTopic(broker, topic)).map(({ body }) => body.toString())).toEqual(bodies);
   });
 
+  test('partitions that are taken over together are read together: none waits for what may never come to another', async () => {
+    // So long a node holds an answer back while there is nothing in what it was asked for.
+    const maxWaitMs = 30_000;
+    const broker = await open({
+      consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 100, maxWaitMs, maxBufferBytes: 67_108_864 },
+    });
+    await broker.ensureTopic({ name: topic, partitions: 4, retention: 'standard' });
+    await broker.append([message('in the last one', 3)], -1);
+    const log = new GroupLog();
+    const member = await broker.join('G', [topic], log);
+    await until('the message of the last one is there', () => log.received.length === 1, maxWaitMs / 2);
+    expect(log.bodies(3)).toEqual(['in the last one']);
+    const left = member.leave();
+    // Ends the read that is under way.
+    await broker.append([message('more', 0)], -1);
+    await left;
+  });
+
   test("topics of bigpipe's own keep everything, all take a body of the largest size", async () => {
     const broker = await open();
     await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
@@ -124,13 +142,40 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     const told: string[] = [];
     const broker = await open({}, (text) => told.push(text));
     await broker.ensureTopic({ name: topic, partitions: 2, retention: 'standard' });
-    expect(told).toEqual([expect.stringContaining(`topic ${topic} has 5 partitions at Kafka, the settings say 2`)]);
+    const aboutPartitions = told.filter((text) => text.includes(' partitions '));
+    expect(aboutPartitions).toEqual([
+      expect.stringContaining(`topic ${topic} has 5 partitions at Kafka, the settings say 2`),
+    ]);
     const positions = await broker.append(
       Array.from({ length: 20 }, (_, i) => ({ topic, key: Buffer.from(`${i}`), body: Buffer.from(''), headers: {} })),
       -1,
     );
     expect(new Set(positions.map((position) => position?.partition))).toEqual(new Set([0, 1]));
     expect(broker.lag('G', topic)).toHaveLength(5);
+  });
+
+  test('a topic that takes less than a call may have is told', async () => {
+    const entries = [{ name: 'max.message.bytes', value: '100000' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: entries }] });
+    const told: string[] = [];
+    const broker = await open({}, (text) => told.push(text));
+    await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
+    expect(told).toEqual([expect.stringMatching(/^topic \S+ takes messages of 100000 bytes at most, .* 1114112/)]);
+  });
+
+  test('a group that has not settled what is older than half of the retention is named, once', async () => {
+    const entries = [{ name: 'retention.ms', value: '4000' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: entries }] });
+    const told: string[] = [];
+    const broker = await open({}, (text) => told.push(text));
+    await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
+    const named = (group: string) => told.filter((text) => text.startsWith(`${group} has not settled `));
+    await broker.append([{ topic, key: null, body: Buffer.from('x'), headers: {} }], -1);
+    for (const group of ['G', 'H']) {
+      await broker.join(group, [topic], new GroupLog());
+      await until('it is named', () => named(group).length > 0, 30_000);
+    }
+    expect(named('G')).toEqual([expect.stringContaining(`${topic}/0 that are older than half of what Kafka keeps`)]);
   });
 
   test('what transactions leave between messages is passed over; what they took back is not delivered', async () => {
