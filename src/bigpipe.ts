@@ -155,14 +155,6 @@ function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter 
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
     ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
-    routerOptions: { constraints: { listener: listenerConstraint } },
-    http: {
-      // Node refuses one that is longer than the other, whose default is 300 s.
-      requestTimeout: server.readTimeoutMs,
-      headersTimeout: server.readTimeoutMs,
-      maxHeaderSize: server.maxHeaderBytes,
-      connectionsCheckingInterval: lateRequestsCheckMs,
-    },
     // A URL is bounded with the headers; what stands in it the doors look at.
     routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
