@@ -38,13 +38,14 @@ async function join({ servers, topic, origin }: ConsumerCommands['join']['reques
   return null;
 }
 
-async function eachBatch(origin: string, { batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
-  for (let i = 0; i < batch.messages.length; i += inFlight) {
-    const part = batch.messages.slice(i, i + inFlight);
+async function eachBatch(origin: string, payload: EachBatchPayload): Promise<void> {
+  const { messages } = payload.batch;
+  for (let i = 0; i < messages.length; i += inFlight) {
+    const part = messages.slice(i, i + inFlight);
     await Promise.all(part.map(({ value }) => post(origin, value ?? Buffer.alloc(0))));
     const last = part.at(-1);
-    if (last !== undefined) resolveOffset(last.offset);
-    await heartbeat();
+    if (last !== undefined) payload.resolveOffset(last.offset);
+    await payload.heartbeat();
   }
 }
 

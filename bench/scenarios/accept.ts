@@ -2,7 +2,8 @@
 import type { BigpipeApp } from '../support/bigpipe-app.ts';
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
-import { type Appended, appendedPerSecond, type LatencySummary, type LoadResult } from '../support/protocol.ts';
+import { cpuSeconds } from '../support/proc.ts';
+import { type Appended, appendedPerSecond, type LatencySummary } from '../support/protocol.ts';
 import { inTurns } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
@@ -17,6 +18,8 @@ export interface AcceptSetting {
 
 interface Measured {
   readonly perSecond: number;
+  /** Seconds for 100,000, of the process that answers. */
+  readonly cpu: number;
   readonly latency: LatencySummary;
 }
 
@@ -47,6 +50,10 @@ export async function accept(lab: Lab, setting: AcceptSetting): Promise<Figure[]
       between((r) => r.perSecond),
     ),
     comparedFigure(
+      { name: `accepted ${at}, CPU`, unit: 's/100k', reference, how: 'ratio' },
+      between((r) => r.cpu),
+    ),
+    comparedFigure(
       { name: `answer p50 ${at}`, unit: 'ms', reference, how: 'above' },
       between((r) => r.latency.p50Ms),
     ),
@@ -65,8 +72,8 @@ async function onDisk(lab: Lab, connections: number): Promise<Sides> {
   return {
     app,
     reference: 'bare node:http',
-    ours: (durationMs) => window(app.port, durationMs),
-    limit: (durationMs) => window(bare.port, durationMs),
+    ours: (durationMs) => window(app, durationMs),
+    limit: (durationMs) => window({ port: bare.port, pid: bare.server.pid }, durationMs),
   };
 }
 
@@ -86,21 +93,28 @@ async function onKafka(lab: Lab, connections: number): Promise<Sides> {
   return {
     app,
     reference: 'bare kafkajs, no HTTP',
-    ours: (durationMs) => window(app.port, durationMs),
+    ours: (durationMs) => window(app, durationMs),
     limit: async (durationMs) => measuredAppends(await client.call('run', { durationMs })),
   };
 }
 
-function windows(lab: Lab, connections: number): (port: number, durationMs: number) => Promise<Measured> {
+interface Server {
+  readonly port: number;
+  readonly pid: number;
+}
+
+function windows(lab: Lab, connections: number): (server: Server, durationMs: number) => Promise<Measured> {
   const generator = lab.generator();
-  return async (port, durationMs) =>
-    measuredCalls(await lab.makeCalls(generator, { port, connections, callUrl: nobody, durationMs }));
+  return async ({ port, pid }, durationMs) => {
+    const cpuBefore = cpuSeconds(pid);
+    const load = await lab.makeCalls(generator, { port, connections, callUrl: nobody, durationMs });
+    const { accepted, startedMs, endedMs, latency } = load;
+    const cpu = ((cpuSeconds(pid) - cpuBefore) * 100_000) / accepted;
+    return { perSecond: (accepted * 1000) / (endedMs - startedMs), cpu, latency };
+  };
 }
 
-function measuredCalls({ accepted, startedMs, endedMs, latency }: LoadResult): Measured {
-  return { perSecond: (accepted * 1000) / (endedMs - startedMs), latency };
-}
-
-function measuredAppends(appended: Appended): Measured {
-  return { perSecond: appendedPerSecond(appended), latency: appended.latency };
+function measuredAppends(result: Appended): Measured {
+  const { appended, latency } = result;
+  return { perSecond: appendedPerSecond(result), cpu: (result.cpuSeconds * 100_000) / appended, latency };
 }

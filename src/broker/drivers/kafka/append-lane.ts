@@ -22,7 +22,7 @@ export interface AppendEntry {
 
 /** Under which a partition's batches are numbered, so that Kafka knows a repeat. */
 export interface ProducerIdentity {
-  readonly id: unknown;
+  readonly id: string;
   readonly epoch: number;
 }
 

@@ -21,7 +21,8 @@ export interface ProduceRequest {
   readonly acks: number;
   readonly timeout: number;
   readonly compression: number;
-  readonly producerId?: unknown;
+  /** As kafkajs tells it: digits. */
+  readonly producerId?: string;
   readonly producerEpoch?: number;
   readonly topicData: readonly {
     readonly topic: string;
@@ -97,7 +98,7 @@ export interface KafkaNode {
   }): Promise<{
     readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
   }>;
-  initProducerId(request: object): Promise<{ readonly producerId: unknown; readonly producerEpoch: number }>;
+  initProducerId(request: object): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
   joinGroup(request: {
     readonly groupId: string;
     readonly sessionTimeout: number;

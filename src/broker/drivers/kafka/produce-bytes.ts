@@ -50,7 +50,7 @@ export function produceBytes({ acks, timeout, producerId, producerEpoch, topicDa
   writer.int32(timeout);
   writer.int32(topics.length);
   const producer = {
-    id: producerId === undefined ? noProducer : BigInt(String(producerId)),
+    id: producerId === undefined ? noProducer : BigInt(producerId),
     epoch: producerEpoch ?? 0,
   };
   for (const { topic, batches } of topics) {

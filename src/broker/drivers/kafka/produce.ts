@@ -23,12 +23,12 @@ interface VersionedNode extends KafkaNode {
 
 export function produce(node: KafkaNode, request: ProduceRequest): Promise<ProduceAnswer> {
   if (request.compression !== uncompressed) return node.produce(request);
-  const { lookupRequest } = node as VersionedNode;
+  const versioned = node as VersionedNode;
   // The node itself in everything else: how it connects, sends, reads answers and fails.
   const writing = Object.create(node, {
     lookupRequest: {
       value: (apiKey: number, versions: unknown): MakeProtocol => {
-        const protocolOf = lookupRequest(apiKey, versions);
+        const protocolOf = versioned.lookupRequest(apiKey, versions);
         return (parts) => {
           const protocol = protocolOf(parts);
           protocol.request.encode = async () => {

@@ -51,7 +51,7 @@ const producer = fc.option(
 test('the same bytes as of kafkajs, whatever the messages', async () => {
   await fc.assert(
     fc.asyncProperty(request, producer, async (parts, identity) => {
-      const whole: ProduceRequest = { ...parts, ...(identity ?? {}) };
+      const whole: ProduceRequest = { ...parts, ...identity };
       const expected = (await requestOf(whole).encode()).buffer;
       expect(produceBytes(whole).equals(expected)).toBe(true);
     }),
