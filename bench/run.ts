@@ -31,7 +31,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, 64, goals.accepted),
   'accept-256': (lab) => accept(lab, 256),
   doors: (lab) => doors(lab, goals.doors),
-  delayed: (lab) => delayed(lab, goals.delayed),
+  delayed: (lab) => delayed(lab, goals.delayed, false),
+  'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
   'backlog-0ms': (lab) =>
     backlog(lab, {

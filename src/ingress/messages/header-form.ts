@@ -65,6 +65,8 @@ function placeOf(field: FieldName, member?: string): { header: string } {
 function fieldValue(field: FieldName, value: string): unknown {
   // Node reads headers as Latin-1: these are the bytes that came.
   if (field === 'key') return value === '' ? '' : Buffer.from(value, 'latin1');
+  // Nobody can tell which characters other bytes are meant to be.
+  if (field === 'url') return /^[\x21-\x7e]*$/.test(value) ? value : null;
   if (field === 'acks') return /^(0|1|-1)$/.test(value) ? Number(value) : value;
   return value;
 }
