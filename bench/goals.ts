@@ -63,6 +63,10 @@ export const goals = {
     /** MB while they wait. */
     resident: atMost(300, 200),
   },
+  /** CPU of a delivery with the egress guard, against the same without. */
+  egress: atMost(1.03, 1.01),
+  /** Of a caller with a rate, against one without. */
+  throttling: { rate: atLeast(0.95, 0.98), cpu: atMost(1.05, 1.02) },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
 } as const;

@@ -8,6 +8,7 @@ import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
 import { delayed } from './scenarios/delayed.ts';
 import { doors } from './scenarios/doors.ts';
+import { egress } from './scenarios/egress.ts';
 import { embeddedAppend } from './scenarios/embedded-append.ts';
 import { endToEnd } from './scenarios/end-to-end.ts';
 import { isolation } from './scenarios/isolation.ts';
@@ -19,6 +20,7 @@ import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
+import { throttling } from './scenarios/throttling.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
 import { machineSeconds, ownCpuSeconds } from './support/proc.ts';
@@ -64,6 +66,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
+  egress: (lab) => egress(lab, goals.egress),
+  throttling: (lab) => throttling(lab, goals.throttling),
   reloads: (lab) => reloads(lab, goals.pause),
 };
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
@@ -16,13 +16,20 @@ import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { refuseUrl } from './ingress/messages/v1-scope.js';
 import { serveDocument } from './ingress/openapi/openapi.js';
+import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { mainListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
+
+interface Tls {
+  readonly main: ListenerTls;
+  readonly management: ListenerTls;
+}
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -43,8 +50,12 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const source = new ConfigSource(file ?? environment.BIGPIPE_CONFIG ?? defaultFile, environment, variables);
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
+  const tls = {
+    main: new ListenerTls(settings.server.tls, 'http.server.tls', clock),
+    management: new ListenerTls(settings.management.tls, 'management.tls', clock),
+  };
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(configWatch);
+  const adapter = newAdapter(configWatch, tls.main);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
@@ -54,13 +65,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, configWatch);
+    const running = await open(app, configWatch, tls);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
     let closing: Promise<void> | undefined;
     const close = () => {
       configWatch.close();
+      tls.main.close();
+      tls.management.close();
       closing ??= drain(running.close, log);
       return closing;
     };
@@ -74,7 +87,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   const { server } = configWatch.settings;
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
@@ -82,7 +95,8 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
   serveDocument(app);
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const managementServer = await openManagement(fastify, configWatch);
+  const managementServer = await openManagement(fastify, configWatch, tls.management);
+  tls.main.follow(app.getHttpServer());
   const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
@@ -122,8 +136,16 @@ const listenerConstraint = {
   validate: () => true,
 };
 
-function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
+function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter {
   const { server } = configWatch.settings;
+  const limits = {
+    // Node refuses one that is longer than the other, whose default is 300 s.
+    requestTimeout: server.readTimeoutMs,
+    headersTimeout: server.readTimeoutMs,
+    maxHeaderSize: server.maxHeaderBytes,
+    connectionsCheckingInterval: lateRequestsCheckMs,
+  };
+  const tlsOptions = tls.optionsWithin(server.readTimeoutMs);
   const adapter = new FastifyAdapter({
     // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
@@ -132,13 +154,7 @@ function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
     forceCloseConnections: 'idle',
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
-    http: {
-      // Node refuses one that is longer than the other, whose default is 300 s.
-      requestTimeout: server.readTimeoutMs,
-      headersTimeout: server.readTimeoutMs,
-      maxHeaderSize: server.maxHeaderBytes,
-      connectionsCheckingInterval: lateRequestsCheckMs,
-    },
+    ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
     // A URL is bounded with the headers; what stands in it the doors look at.
     routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
@@ -148,15 +164,21 @@ function newAdapter(configWatch: ConfigWatch): FastifyAdapter {
   // Node would leave out the ones past its own bound, whatever they say.
   fastify.server.maxHeadersCount = 0;
   fastify.addHook('onRequest', (request, reply, done) => {
-    const { maxHeaders } = configWatch.settings.server;
-    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
-    else
-      reply
-        .status(431)
-        .header('connection', 'close')
-        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+    const { maxHeaders, closedPages } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length > 2 * maxHeaders) tooManyHeaders(reply, maxHeaders);
+    else if (closedPages.length > 0 && isClosed(request, closedPages)) reply.callNotFound();
+    else done();
   });
   return adapter;
+}
+
+/** By its route: a path can be written in many ways. */
+const isClosed = ({ raw, routeOptions }: FastifyRequest, closedPages: readonly string[]): boolean =>
+  closedPages.includes(routeOptions.url ?? '') && listenerOf(raw) === mainListener.listener;
+
+function tooManyHeaders(reply: FastifyReply, maxHeaders: number): void {
+  const message = `more than ${maxHeaders} headers`;
+  reply.status(431).header('connection', 'close').send({ statusCode: 431, message });
 }
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;

@@ -58,7 +58,8 @@ class Run {
 }
 
 function connect({ port, connections, callUrl, users, destinations, door }: LoadTarget): Promise<LoadConnection[]> {
-  const open = () => LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }, door));
+  const open = () =>
+    LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }, door));
   return Promise.all(Array.from({ length: connections }, open));
 }
 

@@ -55,7 +55,12 @@ export async function delayed(
     { name: `not delivered, ${of}`, unit: '', value: missing, goal: goals.faults },
     { name: `delivered again, ${of}`, unit: '', value: repeated, ...again },
     { name: `RSS while all wait, ${of}`, unit: 'MB', value: median(start) },
-    { name: `RSS while they are delivered, most, ${of}`, unit: 'MB', value: Math.max(...delivering), goal: goals.resident },
+    {
+      name: `RSS while they are delivered, most, ${of}`,
+      unit: 'MB',
+      value: Math.max(...delivering),
+      goal: goals.resident,
+    },
   ];
 }
 
@@ -112,7 +117,9 @@ async function fill(app: BigpipeApp, plan: Plan, url: string, sample: () => void
     while (next < plan.count) {
       const from = next;
       next += perBatch;
-      const lines = Array.from({ length: Math.min(perBatch, plan.count - from) }, (_, i) => lineOf(plan, url, from + i));
+      const lines = Array.from({ length: Math.min(perBatch, plan.count - from) }, (_, i) =>
+        lineOf(plan, url, from + i),
+      );
       const answer = await fetch(`http://127.0.0.1:${app.port}/v1/messages:batch`, {
         method: 'POST',
         headers: { authorization, 'content-type': 'application/x-ndjson' },

@@ -29,7 +29,13 @@ export async function doors(lab: Lab, goal: Goal): Promise<Figure[]> {
     );
     const between = (of: (result: LoadResult) => number) =>
       pairs.map(({ ours, limit }) => ({ ours: of(ours), limit: of(limit) }));
-    const what = { name: `${nameOf[door]} to ${callTopic}`, unit: '/s', reference: nameOf.rpc, how: 'ratio', goal } as const;
+    const what = {
+      name: `${nameOf[door]} to ${callTopic}`,
+      unit: '/s',
+      reference: nameOf.rpc,
+      how: 'ratio',
+      goal,
+    } as const;
     figures.push(comparedFigure(what, between(perSecond)));
   }
   return figures;

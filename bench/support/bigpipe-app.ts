@@ -26,6 +26,8 @@ export interface AppOptions {
   readonly partitions?: number;
   /** What the subscription says besides: keys of a kafka.consumer.list entry. */
   readonly consumer?: Readonly<Record<string, unknown>>;
+  /** What the caller's entry says besides. */
+  readonly caller?: object;
   /** Of its configuration besides. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -155,12 +157,19 @@ function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
   });
 }
 
-function configOf({ directory, concurrency, partitions = 8, consumer: changes = {}, settings }: AppOptions): object {
+function configOf({
+  directory,
+  concurrency,
+  partitions = 8,
+  consumer: changes = {},
+  caller = {},
+  settings,
+}: AppOptions): object {
   const limits = { rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
   const consumer = { topic, groupId: 'bench', ...limits, ...changes };
   return {
     'kafka.topics': [{ name: topic, partitions }],
-    'kafka.producer.acl': [{ ...callAcl, topic }],
+    'kafka.producer.acl': [{ ...callAcl, topic, ...caller }],
     'kafka.consumer.list': concurrency === null ? [] : [consumer],
     'http.server.host': '127.0.0.1',
     'http.server.port': 0,

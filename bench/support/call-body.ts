@@ -26,7 +26,10 @@ export function sampleData(): string {
 
 /** The same as the sample's, stamped and shorter. */
 export function dataOf(us: number, sequence: number, bytes: number): string {
-  return `${String(us).padStart(timeDigits, '0')} ${String(sequence).padStart(sequenceDigits, '0')} `.padEnd(bytes, '.');
+  return `${String(us).padStart(timeDigits, '0')} ${String(sequence).padStart(sequenceDigits, '0')} `.padEnd(
+    bytes,
+    '.',
+  );
 }
 
 /** The loopback address of a destination, 0 to 999,999; all are equally long. */

@@ -16,6 +16,7 @@ import type {
   ReceiverCommands,
   ScriptedReceiverCommands,
   SenderCommands,
+  TargetCommands,
 } from './protocol.ts';
 
 export type LoadGenerator = HelperProcess<LoadCommands>;
@@ -25,6 +26,7 @@ export type ScriptedReceiver = HelperProcess<ScriptedReceiverCommands>;
 const processFiles = {
   'bare-http': new URL('../processes/bare-http.ts', import.meta.url),
   'bare-undici': new URL('../processes/bare-undici.ts', import.meta.url),
+  'http-target': new URL('../processes/http-target.ts', import.meta.url),
   'embedded-append': new URL('../processes/embedded-append.ts', import.meta.url),
   'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
   'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
@@ -108,6 +110,10 @@ export class Lab {
 
   sender(): HelperProcess<SenderCommands> {
     return this.helper<SenderCommands>('bare-undici');
+  }
+
+  target(): HelperProcess<TargetCommands> {
+    return this.helper<TargetCommands>('http-target');
   }
 
   appender(kind: 'raw-append' | 'embedded-append'): HelperProcess<AppendCommands> {

@@ -129,6 +129,12 @@ export interface SenderCommands {
   send: { request: { origin: string; concurrency: number; count: number; durationMs: number }; answer: Sent };
 }
 
+/** The program's own HTTP target. */
+export interface TargetCommands {
+  open: { request: { isGuarded: boolean; keeps: boolean }; answer: null };
+  send: { request: { origin: string; concurrency: number; count: number }; answer: Sent };
+}
+
 export interface Appended {
   readonly appended: number;
   readonly elapsedMs: number;

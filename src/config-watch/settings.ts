@@ -124,9 +124,13 @@ export interface LogSettings {
 export interface ServerSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
+  /** Paths that the main listener does not serve, although there is something. */
+  readonly closedPages: readonly string[];
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
   readonly maxConnections: number;
@@ -134,14 +138,30 @@ export interface ServerSettings {
   readonly stopDelayMs: number;
 }
 
+/** PEM files; null: none. */
+export interface TlsFileNames {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** Of a listener: who signs its callers' certificates. Of receivers: whom to trust beside the system's own. */
+  readonly caFile: string | null;
+}
+
+export interface EgressTlsSettings extends TlsFileNames {
+  /** Which receivers are shown the certificate; null: all that ask. */
+  readonly origins: readonly OriginPattern[] | null;
+}
+
 export interface EgressSettings extends EgressAllowance {
   /** address:port; null: names are looked up as the system does. */
   readonly dnsServers: readonly string[] | null;
+  readonly tls: EgressTlsSettings;
 }
 
 export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   /** null: on loopback only. */
   readonly token: string | null;
   /** Paths that may be read without it. */

@@ -4,24 +4,41 @@ import { expect, test } from 'vitest';
 import { credentialsOf } from '#src/ingress/caller.js';
 import { idempotencyKeyOf, onceKeyOf } from '#src/ingress/idempotency-key.js';
 
-const names = fc.string({ unit: 'grapheme', maxLength: 30 }).filter((name) => !name.includes(':') && name.isWellFormed());
+const names = fc
+  .string({ unit: 'grapheme', maxLength: 30 })
+  .filter((name) => !name.includes(':') && name.isWellFormed());
 const secrets = fc.string({ unit: 'grapheme', maxLength: 30 }).filter((secret) => secret.isWellFormed());
 
 test('whatever they are, under both schemes, in both alphabets', () => {
   fc.assert(
-    fc.property(names, secrets, fc.constantFrom('Basic', 'Bearer', 'bEARER'), fc.constantFrom('base64', 'base64url'), (name, secret, scheme, alphabet) => {
-      const token = Buffer.from(`${name}:${secret}`).toString(alphabet as 'base64');
-      expect(credentialsOf(`${scheme} ${token}`)).toEqual({ name, secret });
-    }),
+    fc.property(
+      names,
+      secrets,
+      fc.constantFrom('Basic', 'Bearer', 'bEARER'),
+      fc.constantFrom('base64', 'base64url'),
+      (name, secret, scheme, alphabet) => {
+        const token = Buffer.from(`${name}:${secret}`).toString(alphabet as 'base64');
+        expect(credentialsOf(`${scheme} ${token}`)).toEqual({ name, secret });
+      },
+    ),
   );
 });
 
-test.each([undefined, '', 'Basic', 'Basic ', 'Basic !', 'Basic eA==', 'Digest eDp5', 'Basic eDp5 eDp5', 'eDp5', 'Basic //86', `Basic ${'A'.repeat(9000)}`])(
-  '%j is none',
-  (header) => {
-    expect(credentialsOf(header)).toBeNull();
-  },
-);
+test.each([
+  undefined,
+  '',
+  'Basic',
+  'Basic ',
+  'Basic !',
+  'Basic eA==',
+  'Digest eDp5',
+  'Basic eDp5 eDp5',
+  'eDp5',
+  'Basic //86',
+  `Basic ${'A'.repeat(9000)}`,
+])('%j is none', (header) => {
+  expect(credentialsOf(header)).toBeNull();
+});
 
 test.each([
   ['abc', 'abc'],

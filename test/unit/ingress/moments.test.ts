@@ -24,12 +24,31 @@ test.each([
   expect(durationOf(text)).toBe(ms);
 });
 
-test.each(['', 's', '-1', '1 s', '1e3', '90x', 'P', 'PT', 'P1', 'PT1', 'P1Y', 'P1M', 'PT1D', '367d', '99999999999', -1, Number.NaN, true, null, {}, []])(
-  '%j is no duration',
-  (text) => {
-    expect(durationOf(text)).toBeNull();
-  },
-);
+test.each([
+  '',
+  's',
+  '-1',
+  '1 s',
+  '1e3',
+  '90x',
+  'P',
+  'PT',
+  'P1',
+  'PT1',
+  'P1Y',
+  'P1M',
+  'PT1D',
+  '367d',
+  '99999999999',
+  -1,
+  Number.NaN,
+  true,
+  null,
+  {},
+  [],
+])('%j is no duration', (text) => {
+  expect(durationOf(text)).toBeNull();
+});
 
 test.each([
   ['2026-12-24T18:30:00Z', Date.UTC(2026, 11, 24, 18, 30)],
@@ -43,12 +62,23 @@ test.each([
   expect(momentOf(text, nowMs)).toBe(ms);
 });
 
-test.each(['', 'now', '2026-12-24', '2026-12-24T18:30:00', '2026-13-01T00:00:00Z', '2027-02-29T00:00:00Z', '2026-12-24T25:00:00Z', '2029-01-01T00:00:00Z', '90', 999_999_999, '99999999999', true, {}])(
-  '%j is no moment',
-  (text) => {
-    expect(momentOf(text, nowMs)).toBeNull();
-  },
-);
+test.each([
+  '',
+  'now',
+  '2026-12-24',
+  '2026-12-24T18:30:00',
+  '2026-13-01T00:00:00Z',
+  '2027-02-29T00:00:00Z',
+  '2026-12-24T25:00:00Z',
+  '2029-01-01T00:00:00Z',
+  '90',
+  999_999_999,
+  '99999999999',
+  true,
+  {},
+])('%j is no moment', (text) => {
+  expect(momentOf(text, nowMs)).toBeNull();
+});
 
 describe('together', () => {
   const times = (written: { delay?: unknown; not_before?: unknown; expires?: unknown }) => {
@@ -64,7 +94,11 @@ describe('together', () => {
 
   test('a moment gone by is now; one to come is kept', () => {
     expect(times({ not_before: '2020-01-01T00:00:00Z' })).toEqual({ notBeforeMs: 0, expiresMs: 0, faults: [] });
-    expect(times({ delay: 5, expires: '10s' })).toEqual({ notBeforeMs: nowMs + 5000, expiresMs: nowMs + 10_000, faults: [] });
+    expect(times({ delay: 5, expires: '10s' })).toEqual({
+      notBeforeMs: nowMs + 5000,
+      expiresMs: nowMs + 10_000,
+      faults: [],
+    });
   });
 
   test.each([

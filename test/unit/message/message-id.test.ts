@@ -29,6 +29,13 @@ test('they sort as their times do', () => {
 
 test('ids of before are read too, and others have no time', () => {
   expect(timeOfMessageId('msg_01a1fdd8-1234-7abc-8def-0123456789ab')).toBe(0x01a1fdd81234);
-  for (const id of ['', 'mine', 'msg_', 'msg_01ARYZ6S41', 'msg_81ARYZ6S410000000000000000', 'msg_01ARYZ6S41000000000000000U'])
+  for (const id of [
+    '',
+    'mine',
+    'msg_',
+    'msg_01ARYZ6S41',
+    'msg_81ARYZ6S410000000000000000',
+    'msg_01ARYZ6S41000000000000000U',
+  ])
     expect([id, timeOfMessageId(id)]).toEqual([id, null]);
 });

@@ -12,7 +12,10 @@ test.each([
   ['keys far apart', keyOf],
   ['keys that want the same place', crowdedKeyOf],
 ])('%s: as a map would have it, through growing and forgetting', (_what, key) => {
-  const steps = fc.array(fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 400 }) }, { weight: 1, arbitrary: fc.constant(-1) }), { maxLength: 900 });
+  const steps = fc.array(
+    fc.oneof({ weight: 4, arbitrary: fc.nat({ max: 400 }) }, { weight: 1, arbitrary: fc.constant(-1) }),
+    { maxLength: 900 },
+  );
   fc.assert(
     fc.property(steps, (numbers) => {
       const table = new KeyTable();
