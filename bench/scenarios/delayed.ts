@@ -67,13 +67,18 @@ export async function delayed(
 async function waitAndDeliver(lab: Lab, count: number, spreadS: number, isKilled: boolean): Promise<Waited> {
   const { receiver, origin } = await lab.receiver(0);
   const directory = await lab.directory();
-  const settings = { 'http.server.max.body.size': 8 * mib };
+  // Thousands of lines at once, on a machine that others may keep busy.
+  const settings = {
+    'http.server.max.body.size': 8 * mib,
+    'http.server.read.timeout': 120_000,
+    'http.server.write.timeout': 120_000,
+  };
   const start = () => lab.app({ directory, concurrency, settings });
   let app = await start();
   const waiting: number[] = [];
   const delivering: number[] = [];
   // What is due while others are still being sent would compete with them.
-  const fillUs = (lab.quick ? 25 : 260) * 1_000_000;
+  const fillUs = (lab.quick ? 25 : 300) * 1_000_000;
   const firstUs = nowUs() + fillUs;
   const plan = { count, firstUs, lastUs: firstUs + spreadS * 1_000_000 };
   const filledMs = await fill(app, plan, `${origin}/hook`, () => waiting.push(residentBytes(app.pid) / mib));

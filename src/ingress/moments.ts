@@ -77,8 +77,6 @@ export interface Times {
   readonly expiresMs: number;
 }
 
-export const noTimes: Times = { notBeforeMs: 0, expiresMs: 0 };
-
 /** Tells `fault` of each that is wrong. */
 export function timesOf(
   { delay, not_before: notBefore, expires }: WrittenTimes,

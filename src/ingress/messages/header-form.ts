@@ -20,7 +20,6 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<
   Record<FieldName, string>
 >;
-export const fieldHeaders = Object.keys(fieldOf);
 
 /** The trace that a call belongs to goes on at the receiver. */
 const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
