@@ -36,7 +36,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
-  delayed: (lab) => delayed(lab, goals.delayed),
+  delayed: (lab) => delayed(lab, goals.delayed, false),
+  'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
   'backlog-0ms': (lab) =>
     backlog(lab, {

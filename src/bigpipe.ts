@@ -157,7 +157,7 @@ function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter 
     ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
     // A URL is bounded with the headers; what stands in it the doors look at.
     routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
-    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => void refuseUrl(error, reply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = server.maxConnections;

@@ -3,7 +3,7 @@ import { type Acks, ackLevels } from '../../message/message.js';
 import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
 
 /** The one tells counts and destinations, the other takes any call. */
-export const mainPages = ['/stats', '/rpc/server/mock'] as const;
+export const mainPages = ['/stats', '/rpc/server/mock', '/openapi.json', '/docs'] as const;
 
 /** Visible ASCII: it travels in a header. */
 export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
