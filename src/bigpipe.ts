@@ -1,9 +1,9 @@
 // Builds the program from its settings and opens its listeners; used by main.ts and by the end-to-end tests.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
@@ -13,17 +13,15 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import type { ServerSettings, Settings } from './config-watch/settings.js';
+import type { Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
-import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
+import { newAdapter, throughManagement } from './main-adapter.js';
 import { type Clock, SystemClock } from './message/clock.js';
-import { mainListener, managementListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
+import { Doors } from './workers/doors.js';
 
 const defaultFile = 'config/bigpipe.json';
-/** How often Node looks for requests that are late; the read timeout is kept to within it. */
-const lateRequestsCheckMs = 1000;
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -47,7 +45,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const processLog = new ProcessLog(settings.log);
   const adapter = newAdapter(settings.server);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
+    AppModule.of({ configWatch, clock, environment: module, log: processLog }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },
@@ -75,13 +73,13 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, { server, management }: Settings) {
+async function open(app: NestFastifyApplication, { management }: Settings) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
-  await app.listen(server.port, server.host);
+  const port = await app.get(Doors).open(app);
   const managementServer = await openManagement(app, management);
-  const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
+  const ports = { port, managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
     await closeServer(managementServer);
@@ -94,7 +92,7 @@ async function open(app: NestFastifyApplication, { server, management }: Setting
  * there is a place for it.
  */
 function adjustables(app: NestFastifyApplication, processLog: ProcessLog): readonly Adjustable[] {
-  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), new LiveListener(app.getHttpServer())];
+  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), app.get(Doors)];
 }
 
 /** The first and the last line that somebody looks for who asks how a process ended. */
@@ -102,47 +100,6 @@ async function drain(close: () => Promise<void>, log: Logger): Promise<void> {
   log.log({ msg: 'bigpipe is draining' });
   await close();
   log.log({ msg: 'bigpipe has drained' });
-}
-
-/** Requests that came in through the management listener. */
-const throughManagement = new WeakSet<IncomingMessage>();
-
-/** Lets a route say which listener serves it. */
-const listenerConstraint = {
-  name: 'listener',
-  storage: () => {
-    const handlers = new Map<string, unknown>();
-    return {
-      get: (listener: string) => (handlers.get(listener) as never) ?? null,
-      set: (listener: string, handler: unknown) => {
-        handlers.set(listener, handler);
-      },
-    };
-  },
-  deriveConstraint: (request: IncomingMessage) =>
-    throughManagement.has(request) ? managementListener.listener : mainListener.listener,
-  validate: () => true,
-};
-
-function newAdapter(server: ServerSettings): FastifyAdapter {
-  const adapter = new FastifyAdapter({
-    // Of the management pages; the doors read bodies by the limit in force.
-    bodyLimit: server.maxBodyBytes,
-    connectionTimeout: server.writeTimeoutMs,
-    requestTimeout: server.readTimeoutMs,
-    forceCloseConnections: 'idle',
-    // What still comes in on an open connection while draining is served; the answer closes the connection.
-    return503OnClosing: false,
-    http: {
-      // Node refuses one that is longer than the other, whose default is 300 s.
-      requestTimeout: server.readTimeoutMs,
-      headersTimeout: server.readTimeoutMs,
-      connectionsCheckingInterval: lateRequestsCheckMs,
-    },
-    routerOptions: { constraints: { listener: listenerConstraint } },
-  });
-  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
-  return adapter;
 }
 
 /** A second listener over the same routes; their marks decide which of the two serves them. */

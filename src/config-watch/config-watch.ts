@@ -56,7 +56,7 @@ export class ConfigWatch {
 
   /** Reads the settings for the first time. Throws SettingsError. */
   constructor(
-    private readonly source: ConfigSource,
+    private readonly source: Pick<ConfigSource, 'path' | 'load' | 'parse' | 'files'>,
     private readonly clock: Clock,
   ) {
     this.files = new FileWatch(

@@ -1,4 +1,5 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
+import { availableParallelism } from 'node:os';
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 import { describeChange } from './change.js';
@@ -111,10 +112,12 @@ function environmentKeys(environment: Environment): Json {
   const level = environment.BIGPIPE_LOG_LEVEL;
   const port = environment.BIGPIPE_PORT;
   const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
+  const workers = environment.BIGPIPE_WORKERS;
   const keys: Json = {
     'log.level': level === undefined ? undefined : Number(level),
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
+    'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
     'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
@@ -176,6 +179,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxBodyBytes: server['http.server.max.body.size'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
+      workers: workersOf(environment.BIGPIPE_WORKERS ?? server['http.server.workers']),
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
@@ -199,6 +203,11 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
   };
 }
 
+/** Auto leaves one processor to the log and the deliveries; where there is no other, workers would only be in the way. */
+function workersOf(asked: number | string): number {
+  return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
+}
+
 /** What was set and does nothing in this version. */
 function withoutEffect({ server }: Sections): string[] {
   const warnings: string[] = [];
@@ -213,7 +222,8 @@ function withoutEffect({ server }: Sections): string[] {
   return warnings;
 }
 
-function freeze<T>(value: T): T {
+/** Deeply; returns its argument. */
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const member of Object.values(value)) freeze(member);

@@ -1,5 +1,5 @@
 // The user's keys about the two listeners and what may come in.
-import { AnyText, dayMs, Optional, TextList, Whole } from './rules.js';
+import { AnyText, dayMs, Optional, TextList, Whole, WholeOrAuto } from './rules.js';
 
 export class ServerSection {
   /** The address that calls come in at. */
@@ -43,6 +43,10 @@ export class ServerSection {
   /** Milliseconds between a signal to stop, from which on /readyz fails, and the closing of the doors. */
   @Whole(0, 300_000, 'milliseconds')
   'http.server.stop.delay': number = 0;
+
+  /** Processes of their own that calls come in at; 0: this one alone. "auto": as many as the machine has use for. */
+  @WholeOrAuto(0, 64)
+  'http.server.workers': number | 'auto' = 0;
 
   /** The operator's address. It has no password: keep it on loopback. */
   @AnyText()

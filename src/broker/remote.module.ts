@@ -1,0 +1,37 @@
+// The log of another process: a worker's broker over its link, and the other end of that link.
+import type { Duplex } from 'node:stream';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { Stats } from '../stats/stats.js';
+import { Broker } from './broker.js';
+import { type Durabilities, RemoteBroker } from './drivers/remote/remote.broker.js';
+import { RemoteAppends } from './drivers/remote/remote-appends.js';
+
+export type { Durabilities } from './drivers/remote/remote.broker.js';
+
+@Global()
+@Module({})
+export class RemoteBrokerModule {
+  static over(link: Duplex, durabilities: Durabilities): DynamicModule {
+    const provider = {
+      provide: Broker,
+      inject: [Stats],
+      useFactory: (stats: Stats) => {
+        const broker = new RemoteBroker(link, durabilities);
+        stats.register('brokerStats', () => broker.counters);
+        return broker;
+      },
+    };
+    return { module: RemoteBrokerModule, providers: [provider], exports: [Broker] };
+  }
+}
+
+/** Appends to `broker` whatever the worker at the other end of `link` hands over, until the link ends. */
+export function serveAppends(link: Duplex, broker: Broker, report: (text: string, error: unknown) => void): void {
+  new RemoteAppends(link, broker, report);
+}
+
+export const durabilitiesOf = (broker: Broker): Durabilities => ({
+  '0': broker.durability(0),
+  '1': broker.durability(1),
+  '-1': broker.durability(-1),
+});

@@ -1,0 +1,50 @@
+// The HTTP listener that calls come in at, in the main process or in a worker, and which routes it serves.
+import type { IncomingMessage } from 'node:http';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { ServerSettings } from './config-watch/settings.js';
+import { mainListener, managementListener } from './message/listener.js';
+
+/** How often Node looks for requests that are late; the read timeout is kept to within it. */
+const lateRequestsCheckMs = 1000;
+
+/** Requests that came in through the management listener. */
+export const throughManagement = new WeakSet<IncomingMessage>();
+
+/** Lets a route say which listener serves it. */
+const listenerConstraint = {
+  name: 'listener',
+  storage: () => {
+    const handlers = new Map<string, unknown>();
+    return {
+      get: (listener: string) => (handlers.get(listener) as never) ?? null,
+      set: (listener: string, handler: unknown) => {
+        handlers.set(listener, handler);
+      },
+    };
+  },
+  deriveConstraint: (request: IncomingMessage) =>
+    throughManagement.has(request) ? managementListener.listener : mainListener.listener,
+  validate: () => true,
+};
+
+export function newAdapter(server: ServerSettings): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    // Of the management pages; the doors read bodies by the limit in force.
+    bodyLimit: server.maxBodyBytes,
+    connectionTimeout: server.writeTimeoutMs,
+    requestTimeout: server.readTimeoutMs,
+    forceCloseConnections: 'idle',
+    // What still comes in on an open connection while draining is served; the answer closes the connection.
+    return503OnClosing: false,
+    http: {
+      // Node refuses one that is longer than the other, whose default is 300 s.
+      requestTimeout: server.readTimeoutMs,
+      headersTimeout: server.readTimeoutMs,
+      connectionsCheckingInterval: lateRequestsCheckMs,
+    },
+    routerOptions: { constraints: { listener: listenerConstraint } },
+  });
+  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
+  return adapter;
+}
