@@ -19,8 +19,9 @@ const mayImport = {
   dispatcher: [...settings, 'policy', 'circuit-breaker', 'target', 'broker'],
   health: [...settings, 'broker'],
   tracking: [...settings, 'broker'],
-  // Puts the accepting half into processes of its own: hands on what comes in there, appends what it accepted.
-  workers: [...settings, 'broker', 'ingress'],
+  // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
+  // broker), what is not answered there comes in by a door there (ingress).
+  workers: [...settings, 'broker', 'producer', 'ingress'],
   management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker'],
 };
 

@@ -2,9 +2,10 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
 import { Socket } from 'node:net';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger } from 'nestjs-pino';
+import { Logger as ProcessLogger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { closeListener } from './close-listener.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
@@ -36,7 +37,9 @@ class DoorWorker {
   static async start(order: StartOrder, link: Socket, channel: ControlChannel, clock: Clock): Promise<DoorWorker> {
     const { worker, settings, port, durabilities } = order;
     const source = new SentSettings(settings);
-    const configWatch = new ConfigWatch(source, clock);
+    // A change is told once, by the main process; what fails here is told here.
+    const log = Object.assign(new Logger(ConfigWatch.name), { log: () => undefined });
+    const configWatch = new ConfigWatch(source, clock, log);
     const processLog = new ProcessLog(settings.log, { worker });
     const { module: environment } = await loadEnvironment();
     const app = await NestFactory.create<NestFastifyApplication>(
@@ -44,7 +47,7 @@ class DoorWorker {
       newAdapter(settings.server),
       { logger: false, abortOnError: false, bodyParser: false },
     );
-    app.useLogger(app.get(Logger));
+    app.useLogger(app.get(ProcessLogger));
     const { host } = settings.server;
     // Each worker has a queue of its own there, and the system shares the connections out.
     await app.listen({ port, host, reusePort: true } as never);

@@ -4,7 +4,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
 import { type Durabilities, RemoteBroker } from './drivers/remote/remote.broker.js';
-import { RemoteAppends } from './drivers/remote/remote-appends.js';
+import { type Admitting, RemoteAppends } from './drivers/remote/remote-appends.js';
 
 export type { Durabilities } from './drivers/remote/remote.broker.js';
 
@@ -25,9 +25,14 @@ export class RemoteBrokerModule {
   }
 }
 
-/** Appends to `broker` whatever the worker at the other end of `link` hands over, until the link ends. */
-export function serveAppends(link: Duplex, broker: Broker, report: (text: string, error: unknown) => void): void {
-  new RemoteAppends(link, broker, report);
+/** Appends to `broker` whatever `admission` lets in of what the worker at the other end of `link` hands over, until the link ends. */
+export function serveAppends(
+  link: Duplex,
+  broker: Broker,
+  admission: Admitting,
+  report: (text: string, error: unknown) => void,
+): void {
+  new RemoteAppends(link, broker, admission, report);
 }
 
 export const durabilitiesOf = (broker: Broker): Durabilities => ({

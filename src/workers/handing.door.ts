@@ -5,17 +5,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import { openRawScope } from '../ingress/raw-scope.js';
 import { mainListener } from '../message/listener.js';
+import { Admission } from '../producer/admission.js';
 import { ControlChannel, type HandedRequest } from './control-channel.js';
 
 /** HEAD comes with GET. */
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-/** Pages are for people and machines that look now and then; more at once than this come back later. */
-const maxAtOnce = 64;
+/** Pages are for people and machines that look now and then; more than this at once come back later. */
+const maxAtOnce = 1024;
+const maxBytesAtOnce = 16 * 1_048_576;
 const answerMs = 30_000;
 
 @Injectable()
 export class HandingDoor implements OnModuleInit {
-  private underWay = 0;
+  private readonly admission = new Admission(maxAtOnce, maxBytesAtOnce);
 
   constructor(
     private readonly channel: ControlChannel,
@@ -39,15 +41,15 @@ export class HandingDoor implements OnModuleInit {
   }
 
   private async hand(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    if (this.underWay >= maxAtOnce) return later(reply);
-    this.underWay += 1;
+    const bytes = (request.body as Buffer | undefined)?.length ?? 0;
+    if (!this.admission.enter(bytes)) return later(reply);
     try {
       const { status, headers, body } = await this.channel.ask('handed', handed(request), answerMs);
       return reply.status(status).headers(headers).send(Buffer.from(body));
     } catch {
       return later(reply);
     } finally {
-      this.underWay -= 1;
+      this.admission.leave(bytes);
     }
   }
 }

@@ -21,6 +21,8 @@ export class WorkerProcess {
   readonly startedMs: number;
   /** What it told last of its counters. */
   counted: Sections = {};
+  /** For how many looks of its supervisor it has told nothing. */
+  silent = 0;
   state: 'starting' | 'serving' | 'draining' = 'starting';
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>;
@@ -44,6 +46,7 @@ export class WorkerProcess {
       ...answerers,
       counted: async (sections) => {
         this.counted = sections;
+        this.silent = 0;
         return null;
       },
     });

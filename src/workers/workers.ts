@@ -6,6 +6,7 @@ import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import { type Clock, type Timer, within } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
+import { Admission } from '../producer/admission.js';
 import type { Stats } from '../stats/stats.js';
 import type { HandedAnswer, HandedRequest, Sections } from './control-channel.js';
 import { Doors } from './doors.js';
@@ -19,6 +20,9 @@ const startMs = 60_000;
 /** A worker that turns its event loop answers in far less. */
 const settingsMs = 10_000;
 const countersMs = 2000;
+/** Who has told nothing for six looks does not turn its event loop. Looks, not time: this process may have stood still. */
+const lookMs = 5000;
+const maxSilent = 6;
 /** Beyond the time that a request may take to come in: what was taken is being stored. */
 const drainMs = 30_000;
 
@@ -55,14 +59,19 @@ export class Workers extends Doors {
   override readonly name = 'workers';
   private readonly log = new Logger(Workers.name);
   private readonly seats: Seat[];
+  /** Over all workers; each of them keeps the same bound for itself, should this process stand still. */
+  private readonly admission: Admission;
   private port = 0;
   private isOpen = false;
   private closing: Promise<void> | null = null;
+  private watch: Timer | null = null;
   /** What workers that are gone had counted. */
   private past: Sections = {};
 
   constructor(private readonly parts: WorkersParts) {
     super();
+    const { maxWaiting, maxWaitingBytes } = parts.configWatch.settings.producer;
+    this.admission = new Admission(maxWaiting, maxWaitingBytes);
     const numbers = Array.from({ length: parts.count }, (_, i) => i + 1);
     this.seats = numbers.map((number) => ({ number, process: null, replaced: 0, early: 0, timer: null }));
     parts.stats.register('workerStats', () => this.counters);
@@ -79,11 +88,13 @@ export class Workers extends Doors {
     await Promise.all(this.seats.map((seat) => this.start(seat)));
     this.isOpen = true;
     for (const seat of this.seats) if (seat.process === null) this.replaceLater(seat, 0);
+    this.lookLater();
     return this.port;
   }
 
   /** Returns when each worker has adjusted; one that cannot is replaced by one that begins with these settings. */
   override async adjust(next: Settings): Promise<void> {
+    this.admission.adjust(next.producer.maxWaiting, next.producer.maxWaitingBytes);
     await Promise.all(this.seats.map(({ process }) => process?.state === 'serving' && this.send(process, next)));
   }
 
@@ -116,7 +127,7 @@ export class Workers extends Doors {
       { line, ended: (why) => this.ended(seat, worker, why) },
     );
     seat.process = worker;
-    serveAppends(worker.link, broker, (text, error) => {
+    serveAppends(worker.link, broker, this.admission, (text, error) => {
       this.log.error({ msg: text, worker: seat.number, err: error });
       worker.kill();
     });
@@ -159,19 +170,38 @@ export class Workers extends Doors {
   }
 
   private async send(worker: WorkerProcess, settings: Settings): Promise<void> {
+    const msg = 'a worker could not adjust to the configuration and is replaced';
     try {
       const end = await worker.channel.ask('settings', shareOf(settings, this.seats.length), settingsMs);
       if (end === 'changed' || end === 'unchanged') return;
-      throw new Error(`its settings were ${end}`);
-    } catch (error) {
-      const msg = 'a worker could not adjust to the configuration and is replaced';
-      this.log.error({ msg, worker: worker.number, err: error });
+      this.log.error({ msg, worker: worker.number, end });
       // It may take longer than a reload: its end is what begins the next one.
       void this.drain(worker);
+    } catch (error) {
+      this.log.error({ msg, worker: worker.number, err: error });
+      worker.kill();
     }
   }
 
+  private lookLater(): void {
+    this.watch = this.parts.clock.setTimer(lookMs, () => {
+      for (const { process } of this.seats) {
+        if (process?.state !== 'serving') continue;
+        process.silent += 1;
+        if (process.silent <= maxSilent) continue;
+        this.log.error({
+          msg: 'a worker stands still and is replaced',
+          worker: process.number,
+          workerPid: process.pid,
+        });
+        process.kill();
+      }
+      this.lookLater();
+    });
+  }
+
   private async drainAll(): Promise<void> {
+    this.watch?.cancel();
     for (const { timer } of this.seats) timer?.cancel();
     await Promise.all(this.seats.map(({ process }) => process !== null && this.drain(process)));
   }
