@@ -17,6 +17,7 @@ import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
+import { workers } from './scenarios/workers.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
 import { machineSeconds, ownCpuSeconds } from './support/proc.ts';
@@ -60,6 +61,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
   reloads: (lab) => reloads(lab, goals.pause),
+  workers: (lab) => workers(lab, 64, goals.gain),
 };
 
 interface Options {
