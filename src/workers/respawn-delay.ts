@@ -1,7 +1,7 @@
 // How long to wait before a worker is replaced; pure.
 
-/** Who served for so long did not die of its start. */
-const settledMs = 10_000;
+/** Who served for so long did not die of its start; a start takes about as long. */
+const settledMs = 1000;
 const firstMs = 100;
 const longestMs = 10_000;
 
@@ -12,8 +12,8 @@ export interface Respawn {
 }
 
 /** At once for one that had served, and for the first that did not; then twice as long each time. */
-export function respawnAfter(livedMs: number, early: number): Respawn {
-  if (livedMs >= settledMs) return { delayMs: 0, early: 0 };
+export function respawnAfter(servedMs: number, early: number): Respawn {
+  if (servedMs >= settledMs) return { delayMs: 0, early: 0 };
   if (early === 0) return { delayMs: 0, early: 1 };
   return { delayMs: Math.min(longestMs, firstMs * 2 ** Math.min(early - 1, 20)), early: early + 1 };
 }

@@ -18,7 +18,8 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly channel: ControlChannel;
-  readonly startedMs: number;
+  /** Of Clock.elapsedMs; null before its listener is open. */
+  servingSinceMs: number | null = null;
   /** What it told last of its counters. */
   counted: Sections = {};
   /** For how many looks of its supervisor it has told nothing. */
@@ -35,7 +36,6 @@ export class WorkerProcess {
     answerers: Answerers,
     events: WorkerEvents,
   ) {
-    this.startedMs = clock.elapsedMs();
     this.child = fork(program, {
       // What it prints when it breaks goes where our own goes.
       stdio: ['ignore', 'pipe', 'inherit', 'ipc', 'pipe'],

@@ -141,6 +141,7 @@ export class Workers extends Doors {
       throw new BigpipeError('closed', `worker ${seat.number} could not start: ${textOf(error)}`);
     }
     if (worker.state === 'starting') worker.state = 'serving';
+    worker.servingSinceMs = clock.elapsedMs();
     this.log.log({ msg: 'a worker takes calls', worker: seat.number, workerPid: worker.pid });
     // They may have changed while it started.
     if (configWatch.settings !== settings) await this.send(worker, configWatch.settings);
@@ -151,8 +152,8 @@ export class Workers extends Doors {
     if (seat.process !== worker) return;
     seat.process = null;
     if (this.closing !== null || !this.isOpen) return;
-    const livedMs = this.parts.clock.elapsedMs() - worker.startedMs;
-    const { delayMs, early } = respawnAfter(livedMs, seat.early);
+    const nowMs = this.parts.clock.elapsedMs();
+    const { delayMs, early } = respawnAfter(nowMs - (worker.servingSinceMs ?? nowMs), seat.early);
     seat.early = early;
     const msg = 'a worker has ended and is replaced; its callers call again, what was answered is stored';
     this.log.warn({ msg, worker: seat.number, workerPid: worker.pid, why, delayMs });
