@@ -18,6 +18,7 @@ import { newAdapter } from './main-adapter.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 import { Stats } from './stats/stats.js';
+import { Connections } from './workers/connections.js';
 import { ControlChannel, type Sections, type StartOrder } from './workers/control-channel.js';
 import { SentSettings } from './workers/sent-settings.js';
 import { linkFd } from './workers/worker-process.js';
@@ -31,6 +32,7 @@ class DoorWorker {
     private readonly app: NestFastifyApplication,
     private readonly configWatch: ConfigWatch,
     private readonly source: SentSettings,
+    private readonly connections: Connections,
     private readonly clock: Clock,
   ) {}
 
@@ -49,13 +51,14 @@ class DoorWorker {
     );
     app.useLogger(app.get(ProcessLogger));
     const { host } = settings.server;
+    const server = app.getHttpServer() as Server;
+    const connections = new Connections(server);
     // Each worker has a queue of its own there, and the system shares the connections out.
     await app.listen({ port, host, reusePort: true } as never);
-    const server = app.getHttpServer() as Server;
     for (const adjustable of [processLog, app.get(Producer), app.get(Acl), new LiveListener(server)]) {
       configWatch.register(adjustable);
     }
-    return new DoorWorker(app, configWatch, source, clock);
+    return new DoorWorker(app, configWatch, source, connections, clock);
   }
 
   adjust(settings: Settings): ReturnType<ConfigWatch['reload']> {
@@ -66,7 +69,11 @@ class DoorWorker {
   /** Of the settings there is one count, which is the main process's. */
   get counters(): Sections {
     const { configStats: _, ...own } = this.app.get(Stats).snapshot();
-    return own;
+    return { ...own, workerStats: { connections: this.connections.open } };
+  }
+
+  letGo(): void {
+    this.connections.letGo();
   }
 
   async drain(): Promise<Sections> {
@@ -103,6 +110,10 @@ function main(): void {
     },
     settings: async (settings) => started().adjust(settings),
     counters: async () => started().counters,
+    letGo: async () => {
+      started().letGo();
+      return null;
+    },
     drain: async () => started().drain(),
   });
 }

@@ -41,6 +41,8 @@ export interface Questions {
   counters: { request: null; answer: Sections };
   /** Answered once the doors are closed and whoever was being answered has been. */
   drain: { request: null; answer: Sections };
+  /** Another worker has taken a place: it shall get its share of the connections. */
+  letGo: { request: null; answer: null };
   /** The worker asks. */
   handed: { request: HandedRequest; answer: HandedAnswer };
   /** The worker tells: its counters, so that few are lost with it. */

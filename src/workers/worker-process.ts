@@ -69,6 +69,10 @@ export class WorkerProcess {
     return this.child.pid;
   }
 
+  get connections(): number {
+    return (this.counted['workerStats'] as { connections: number } | undefined)?.connections ?? 0;
+  }
+
   /** Carries appends in and their answers out. */
   get link(): Duplex {
     return this.child.stdio[linkFd] as unknown as Duplex;

@@ -42,6 +42,8 @@ export interface WorkerView {
   readonly worker: number;
   readonly pid: number | null;
   readonly state: 'starting' | 'serving' | 'draining' | 'waiting';
+  /** Open when it last told. */
+  readonly connections: number;
   /** How often it was replaced. */
   readonly replaced: number;
 }
@@ -108,6 +110,7 @@ export class Workers extends Doors {
       worker: number,
       pid: process?.pid ?? null,
       state: process?.state ?? 'waiting',
+      connections: process?.connections ?? 0,
       replaced,
     }));
   }
@@ -143,12 +146,22 @@ export class Workers extends Doors {
     if (worker.state === 'starting') worker.state = 'serving';
     worker.servingSinceMs = clock.elapsedMs();
     this.log.log({ msg: 'a worker takes calls', worker: seat.number, workerPid: worker.pid });
+    if (this.isOpen) this.shareWith(seat);
     // They may have changed while it started.
     if (configWatch.settings !== settings) await this.send(worker, configWatch.settings);
   }
 
+  private shareWith(newcomer: Seat): void {
+    for (const { process } of this.seats) {
+      if (process === null || process === newcomer.process || process.state !== 'serving') continue;
+      // One that does not answer is seen by the look, or has ended.
+      process.channel.ask('letGo', null, countersMs).catch(() => undefined);
+    }
+  }
+
   private ended(seat: Seat, worker: WorkerProcess, why: string): void {
-    this.past = sumSections([this.past, worker.counted]);
+    const { workerStats: _, ...counted } = worker.counted;
+    this.past = sumSections([this.past, counted]);
     if (seat.process !== worker) return;
     seat.process = null;
     if (this.closing !== null || !this.isOpen) return;

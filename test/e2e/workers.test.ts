@@ -94,6 +94,37 @@ test('when all workers are gone it is not ready, and takes calls again once they
   expect((await fetch(`${bigpipe.management}/readyz`)).status).toBe(200);
 });
 
+test('callers that keep their connections come to a worker that took another’s place, and lose no call by it', async () => {
+  bigpipe = await BigpipeProcess.start({ env });
+  const before = await untilServing(bigpipe, 0);
+  const ledger = new Ledger();
+  let isOver = false;
+  const callers = Array.from({ length: 32 }, async (_, caller) => {
+    for (let i = 0; !isOver; i += 1) await ledger.call(bigpipe, `${caller}-${i}`, { url: target.url() });
+  });
+  await until('calls flow', () => ledger.accepted.size > 200);
+  process.kill(before[0] as number, 'SIGKILL');
+  await untilServing(bigpipe, 1);
+  const unanswered = ledger.unknown.size;
+  await until('both have some', async () => (await workersOf(bigpipe)).every(({ connections }) => connections >= 4));
+  isOver = true;
+  await Promise.all(callers);
+  expect(ledger.unknown.size).toBe(unanswered);
+  expect([...ledger.refused]).toEqual([]);
+});
+
+test('a worker that stands still when the settings change is replaced, and the next one has them', async () => {
+  bigpipe = await BigpipeProcess.start({ env });
+  const [first] = await untilServing(bigpipe, 0);
+  process.kill(first as number, 'SIGSTOP');
+  const acl = [{ name: 'system-1', secret: 'another secret', topic: 'test' }];
+  await replaceConfig(bigpipe, baseConfig({ 'kafka.producer.acl': acl }));
+  expect((await untilServing(bigpipe, 1))[0]).not.toBe(first);
+  expect(await isAlive(first as number)).toBe(false);
+  for (let i = 0; i < 16; i += 1) expect((await bigpipe.call({ url: target.url() })).body.errno).toBe(-1);
+  // The bound on a worker's answer, and two starts on a busy machine.
+}, 120_000);
+
 test('new settings reach every worker, and one that starts later', async () => {
   bigpipe = await BigpipeProcess.start({ env });
   const acl = (secret: string) => ({ 'kafka.producer.acl': [{ name: 'system-1', secret, topic: 'test' }] });

@@ -7,6 +7,7 @@ export interface SeenWorker {
   readonly worker: number;
   readonly pid: number | null;
   readonly state: string;
+  readonly connections: number;
   readonly replaced: number;
 }
 
@@ -18,14 +19,18 @@ export async function workersOf(bigpipe: BigpipeProcess): Promise<readonly SeenW
   return page.details.workers.list;
 }
 
+/** A worker that stands still is waited for before it is replaced, and a start takes its time on a busy machine. */
+const replacedWithinMs = 60_000;
+
 /** Resolves to the workers' process ids once all of them take calls and have been replaced so often, all together. */
 export function untilServing(bigpipe: BigpipeProcess, replaced: number): Promise<readonly number[]> {
-  return until(`all workers serve, after ${replaced} replacements`, async () => {
+  const allServe = async () => {
     const list = await workersOf(bigpipe);
     const sum = list.reduce((all, worker) => all + worker.replaced, 0);
     if (sum !== replaced || list.some(({ state }) => state !== 'serving')) return false;
     return list.map(({ pid }) => pid as number);
-  });
+  };
+  return until(`all workers serve, after ${replaced} replacements`, allServe, replacedWithinMs);
 }
 
 /** False for a process that is gone, or that only waits for its parent to notice. */
