@@ -117,7 +117,7 @@ export class ControlChannel {
   /** The other process is gone: whoever waits for it is told. */
   close(): void {
     this.isClosed = true;
-    for (const { reject } of [...this.waiting.values()]) reject(new Error('the other process is gone'));
+    for (const { reject } of this.waiting.values()) reject(new Error('the other process is gone'));
   }
 
   private receive({ id, ask, value, error }: Envelope): void {

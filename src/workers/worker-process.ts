@@ -18,8 +18,6 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly channel: ControlChannel;
-  /** Of Clock.elapsedMs; null before its listener is open. */
-  servingSinceMs: number | null = null;
   /** What it told last of its counters. */
   counted: Sections = {};
   /** For how many looks of its supervisor it has told nothing. */
@@ -28,11 +26,13 @@ export class WorkerProcess {
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>;
   private readonly child: ChildProcess;
+  /** Of Clock.elapsedMs; null before its listener is open. */
+  private servingSinceMs: number | null = null;
 
   /** `number` is 1 to the number of workers; a replacement has the same. */
   constructor(
     readonly number: number,
-    clock: Clock,
+    private readonly clock: Clock,
     answerers: Answerers,
     events: WorkerEvents,
   ) {
@@ -67,6 +67,17 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.child.pid;
+  }
+
+  /** Its listener is open. */
+  serves(): void {
+    this.servingSinceMs = this.clock.elapsedMs();
+    if (this.state === 'starting') this.state = 'serving';
+  }
+
+  /** For how long its listener has been open. */
+  get servedMs(): number {
+    return this.servingSinceMs === null ? 0 : this.clock.elapsedMs() - this.servingSinceMs;
   }
 
   get connections(): number {

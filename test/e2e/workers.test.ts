@@ -157,8 +157,8 @@ test('the lines of all workers are in one log, and say whose they are', async ()
   const started = (lines: readonly Record<string, unknown>[]) =>
     lines
       .filter(({ msg, worker }) => msg === 'Nest application successfully started' && worker !== undefined)
-      .map(({ worker }) => worker)
-      .sort();
+      .map(({ worker }) => worker as number)
+      .sort((a, b) => a - b);
   expect(started(bigpipe.log)).toEqual([1, 2]);
   const home = join(bigpipe.directory, directory);
   await mkdir(home, { recursive: true });
