@@ -16,6 +16,8 @@ interface Window {
   readonly perSecond: number;
   /** Seconds of all its processes for 100,000 accepted calls. */
   readonly cpu: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
 }
 
 export async function workers(lab: Lab, connections: number, goal: Goal): Promise<Figure[]> {
@@ -56,11 +58,14 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
     accepted('2 workers', two),
     accepted('bare node:http, 2 processes', bareTwo),
     comparedFigure({ name: 'gain by 2 workers', unit: 'x', reference, how: 'ratio', goal }, gain),
-    ...contenders.map(({ name }, index) => ({
-      name: `CPU for 100,000 accepted, ${name}`,
-      unit: 's',
-      value: median(column(index).map(({ cpu }) => cpu)),
-    })),
+    ...contenders.flatMap(({ name }, index) => {
+      const middle = (of: keyof Window) => median(column(index).map((window) => window[of]));
+      return [
+        { name: `CPU for 100,000 accepted, ${name}`, unit: 's', value: middle('cpu') },
+        { name: `answer p50, ${name}`, unit: 'ms', value: middle('p50Ms') },
+        { name: `answer p99, ${name}`, unit: 'ms', value: middle('p99Ms') },
+      ];
+    }),
   ];
 }
 
@@ -87,6 +92,7 @@ async function measure(
 ): Promise<Window> {
   const busy = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   const before = busy();
-  const { accepted, startedMs, endedMs } = await lab.makeCalls(generator, { port, callUrl: nobody, ...load });
-  return { perSecond: (accepted * 1000) / (endedMs - startedMs), cpu: ((busy() - before) * per) / accepted };
+  const { accepted, startedMs, endedMs, latency } = await lab.makeCalls(generator, { port, callUrl: nobody, ...load });
+  const perSecond = (accepted * 1000) / (endedMs - startedMs);
+  return { perSecond, cpu: ((busy() - before) * per) / accepted, p50Ms: latency.p50Ms, p99Ms: latency.p99Ms };
 }

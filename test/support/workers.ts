@@ -20,7 +20,7 @@ export async function workersOf(bigpipe: BigpipeProcess): Promise<readonly SeenW
 }
 
 /** A worker that stands still is waited for before it is replaced, and a start takes its time on a busy machine. */
-const replacedWithinMs = 60_000;
+const replacedWithinMs = 120_000;
 
 /** Resolves to the workers' process ids once all of them take calls and have been replaced so often, all together. */
 export function untilServing(bigpipe: BigpipeProcess, replaced: number): Promise<readonly number[]> {
