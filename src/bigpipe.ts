@@ -1,5 +1,5 @@
 // Builds the program from its settings and opens its listeners; used by main.ts and by the end-to-end tests.
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -13,10 +13,10 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import type { Settings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { ProcessLog } from './log.js';
-import { newAdapter, throughManagement } from './main-adapter.js';
+import { newAdapter } from './main-adapter.js';
+import { closeServer, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 import { Doors } from './workers/doors.js';
@@ -53,7 +53,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, settings);
+    const running = await open(app, configWatch);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
@@ -73,12 +73,13 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, { management }: Settings) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   const port = await app.get(Doors).open(app);
-  const managementServer = await openManagement(app, management);
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const managementServer = await openManagement(fastify, configWatch);
   const ports = { port, managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
@@ -102,25 +103,4 @@ async function drain(close: () => Promise<void>, log: Logger): Promise<void> {
   log.log({ msg: 'bigpipe has drained' });
 }
 
-/** A second listener over the same routes; their marks decide which of the two serves them. */
-async function openManagement(app: NestFastifyApplication, at: { host: string; port: number }): Promise<Server> {
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const server = createServer((request, response) => {
-    throughManagement.add(request);
-    fastify.routing(request, response);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at.port, at.host, resolve);
-  });
-  return server;
-}
-
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
-
-async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-}

@@ -1,15 +1,8 @@
 // The HTTP listener that calls come in at, in the main process or in a worker, and which routes it serves.
-import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { ServerSettings } from './config-watch/settings.js';
-import { mainListener, managementListener } from './message/listener.js';
-
-/** How often Node looks for requests that are late; the read timeout is kept to within it. */
-const lateRequestsCheckMs = 1000;
-
-/** Requests that came in through the management listener. */
-export const throughManagement = new WeakSet<IncomingMessage>();
+import { lateRequestsCheckMs, listenerOf } from './management-listener.js';
 
 /** Lets a route say which listener serves it. */
 const listenerConstraint = {
@@ -23,8 +16,7 @@ const listenerConstraint = {
       },
     };
   },
-  deriveConstraint: (request: IncomingMessage) =>
-    throughManagement.has(request) ? managementListener.listener : mainListener.listener,
+  deriveConstraint: listenerOf,
   validate: () => true,
 };
 

@@ -165,6 +165,7 @@ function configOf({ directory, concurrency, partitions = 8, consumer: changes = 
     'http.server.host': '127.0.0.1',
     'http.server.port': 0,
     'management.port': 0,
+    'egress.allow': ['127.0.0.0/8'],
     'broker.embedded.directory': join(directory, 'data'),
     ...settings,
   };

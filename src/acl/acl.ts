@@ -1,40 +1,160 @@
-// May this name, with this secret, send; and to which topic.
-import { hash, timingSafeEqual } from 'node:crypto';
+// May this name, with this secret, send; to which topics, and to which URLs.
+import { hash, randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { AclSettings, Settings } from '../config-watch/settings.js';
+import { Clock } from '../message/clock.js';
+import { networkOf } from '../message/ip-address.js';
+import { type AclEntry, Rights } from './acl-entry.js';
+import { AttemptLimit } from './attempt-limit.js';
+import { SecretCheck } from './secret-check.js';
 
-interface Entry {
-  readonly digest: Buffer;
-  readonly topic: string;
+/** Callers times the addresses they come from; twice as many at the most, some 200 bytes each. */
+const maxVerified = 16_384;
+/** Wrong secrets: who mistypes goes on at once, who guesses has some 60,000 tries a year and address. */
+const addressLimit = { perMinute: 6, burst: 20 };
+/** From all addresses together. */
+const nameLimit = { perMinute: 60, burst: 100 };
+/** Verifications that take long and wait for their turn; it is one at a time, since each holds one of libuv's threads. */
+const maxStretching = 256;
+
+interface Caller {
+  readonly rights: Rights;
+  readonly secrets: SecretCheck;
 }
-
-const digestOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
-
-const entriesOf = (acl: readonly AclSettings[]): ReadonlyMap<string, Entry> =>
-  new Map(acl.map(({ name, secret, topic }) => [name, { digest: digestOf(secret), topic }]));
 
 @Injectable()
 export class Acl implements Adjustable {
   readonly name = 'acl';
-  private entries: ReadonlyMap<string, Entry>;
+  /** So that nobody outside can tell which digests are near one another, or keep one that still says something. */
+  private readonly key = randomBytes(32).toString('base64');
+  private callers: ReadonlyMap<string, Caller> = new Map();
   /** Compared against when the name is unknown, so that the answer takes as long. */
-  private readonly nobody = digestOf('nobody');
+  private nobody = new SecretCheck([]);
+  /** Verified, by the keyed digest of name and secret, and of these and the address. The older half goes at once. */
+  private verified = new Map<string, Rights>();
+  private verifiedBefore = new Map<string, Rights>();
+  private readonly stretching = new Map<string, Promise<Rights | null>>();
+  private turn: Promise<unknown> = Promise.resolve();
+  private readonly byAddress = new AttemptLimit(addressLimit.perMinute, addressLimit.burst);
+  private readonly byName = new AttemptLimit(nameLimit.perMinute, nameLimit.burst);
 
-  constructor(configWatch: ConfigWatch) {
-    this.entries = entriesOf(configWatch.settings.acl);
+  constructor(
+    configWatch: ConfigWatch,
+    private readonly clock: Clock,
+  ) {
+    this.take(configWatch.settings.acl);
   }
 
-  adjust({ acl }: Settings): void {
-    this.entries = entriesOf(acl);
+  adjust({ acl }: Settings, current: Settings): void {
+    if (!isDeepStrictEqual(acl, current.acl)) this.take(acl);
   }
 
-  /** The topic that the name may write to; null for an unknown name or a wrong secret, which nobody can tell apart. */
-  topicFor(name: string, secret: string): string | null {
-    const entry = this.entries.get(name);
-    // Digests have one length, whatever the secret's was.
-    const matches = timingSafeEqual(digestOf(secret), entry?.digest ?? this.nobody);
-    return matches && entry !== undefined ? entry.topic : null;
+  /**
+   * What the caller may do; null for an unknown name, a wrong secret, and for one who got it wrong too often, which nobody
+   * can tell apart. A promise only where a stretched secret (`scrypt:`) is presented for the first time; it never rejects.
+   *
+   * Wrong secrets are counted by `address` and by name. Past the bound nothing that is presented is looked at, except from
+   * who was let in before with the same secret from the same address: nobody can shut another one out.
+   */
+  check(name: string, secret: string, address = ''): AclEntry | null | Promise<AclEntry | null> {
+    const here = this.digest(`${address}\n${name.length}:${name}${secret}`);
+    return this.known(here) ?? this.checkUnknown(name, secret, address, here);
+  }
+
+  private checkUnknown(
+    name: string,
+    secret: string,
+    address: string,
+    here: string,
+  ): Rights | null | Promise<Rights | null> {
+    const nowMs = this.clock.elapsedMs();
+    const [from, whose] = [networkOf(address), this.digest(`\n${name}`)];
+    if (!this.byAddress.allows(from, nowMs) || !this.byName.allows(whose, nowMs)) return null;
+    const anywhere = this.digest(`\n\n${name.length}:${name}${secret}`);
+    const end = (rights: Rights | null) => {
+      if (rights === null) return null;
+      this.remember(here, rights);
+      return rights;
+    };
+    const elsewhere = this.known(anywhere);
+    if (elsewhere !== null) return end(elsewhere);
+    // Taken before it is known to be wrong: a thousand guesses at once are a thousand.
+    this.byAddress.take(from, nowMs);
+    this.byName.take(whose, nowMs);
+    const settle = (rights: Rights | null) => {
+      if (rights === null) return null;
+      this.byAddress.giveBack(from);
+      this.byName.giveBack(whose);
+      return end(rights);
+    };
+    const found = this.verify(name, secret, anywhere);
+    return found instanceof Promise ? found.then(settle) : settle(found);
+  }
+
+  private verify(name: string, secret: string, anywhere: string): Rights | null | Promise<Rights | null> {
+    const caller = this.callers.get(name);
+    const secrets = caller?.secrets ?? this.nobody;
+    const isRight = secrets.matchesAtOnce(secret);
+    if (isRight || !secrets.isStretched) return isRight ? (caller?.rights ?? null) : null;
+    const running = this.stretching.get(anywhere);
+    if (running !== undefined) return running;
+    if (this.stretching.size >= maxStretching) return null;
+    const verifying = this.verifyStretched(name, caller, secrets, secret, anywhere);
+    this.stretching.set(anywhere, verifying);
+    return verifying;
+  }
+
+  private async verifyStretched(
+    name: string,
+    caller: Caller | undefined,
+    secrets: SecretCheck,
+    secret: string,
+    anywhere: string,
+  ): Promise<Rights | null> {
+    const matches = this.turn.then(() => secrets.matchesStretched(secret));
+    this.turn = matches.catch(() => undefined);
+    // Out of memory is no match.
+    const isRight = await matches.catch(() => false);
+    this.stretching.delete(anywhere);
+    // The settings may have changed meanwhile.
+    if (!isRight || caller === undefined || this.callers.get(name) !== caller) return null;
+    this.remember(anywhere, caller.rights);
+    return caller.rights;
+  }
+
+  private known(digest: string): Rights | null {
+    const rights = this.verified.get(digest);
+    if (rights !== undefined) return rights;
+    const before = this.verifiedBefore.get(digest);
+    if (before === undefined) return null;
+    this.remember(digest, before);
+    return before;
+  }
+
+  private remember(digest: string, rights: Rights): void {
+    if (this.verified.size >= maxVerified) {
+      this.verifiedBefore = this.verified;
+      this.verified = new Map();
+    }
+    this.verified.set(digest, rights);
+  }
+
+  private digest(text: string): string {
+    return hash('sha256', this.key + text, 'base64');
+  }
+
+  private take(acl: readonly AclSettings[]): void {
+    const callers = acl.map((entry): [string, Caller] => [
+      entry.name,
+      { rights: new Rights(entry), secrets: new SecretCheck(entry.secrets) },
+    ]);
+    this.callers = new Map(callers);
+    const slowest = acl.flatMap(({ secrets }) => secrets).findLast(({ kind }) => kind === 'scrypt');
+    this.nobody = new SecretCheck(slowest === undefined ? [{ kind: 'plain', text: this.key }] : [slowest]);
+    this.verified = new Map();
+    this.verifiedBefore = new Map();
   }
 }

@@ -1,4 +1,5 @@
 // THE PORT over the durable log. Drivers keep these promises; test/conformance/broker.suite.ts holds them to it.
+import { BigpipeError } from '../message/errors.js';
 import type { Acks, Message, Position, StoredMessage } from '../message/message.js';
 
 /**
@@ -27,6 +28,9 @@ export interface TopicSpec {
   readonly retention: Retention;
 }
 
+/** What append rejects with when `isWanted` said false. */
+export const notWanted = () => new BigpipeError('fenced', 'the partition may belong to somebody else by now');
+
 /** A group's mark in a partition: everything below `offset` is settled; `metadata` says what above it is. */
 export interface CommittedOffset {
   readonly offset: bigint;
@@ -36,6 +40,11 @@ export interface CommittedOffset {
 export interface Assignment extends TopicPartition {
   /** Where to begin: the committed mark, or the oldest message for a group that never committed. */
   readonly start: CommittedOffset;
+  /**
+   * False once somebody else may own the partition: it was given back, or nobody has told this member for too long that it
+   * is still its own. Nothing may then be sent or stored for it. It may become true again, unless it was given back.
+   */
+  readonly isOurs: () => boolean;
 }
 
 /** Messages of one partition in the order of their offsets; never empty, unless only `nextOffset` has moved. */
@@ -99,12 +108,17 @@ export abstract class Broker {
   abstract ensureTopic(spec: TopicSpec): Promise<void>;
 
   /**
-   * Stores all the messages or none, in their order, and resolves to their positions once they are as
+   * Stores all the messages or none (on several machines: all of a partition or none), in their order, and resolves to their positions once they are as
    * durable as `acks` asks. At acks 0 the promise is already resolved and holds null for each: no position
-   * is known. Order holds among appends of one level. Rejects with a BigpipeError: overloaded, storage-full,
-   * storage-failed, storage-stopped, message-too-large, unknown-topic, unknown-partition, closed.
+   * is known. Order holds among appends of one level. `isWanted` is asked once more right before they leave this process:
+   * where it says false nothing is stored. Rejects with a BigpipeError: overloaded, storage-full, storage-failed,
+   * storage-stopped, message-too-large, unknown-topic, unknown-partition, closed, fenced (not wanted any more).
    */
-  abstract append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]>;
+  abstract append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]>;
 
   /** What a success at this level means here and now. */
   abstract durability(acks: Acks): Durability;

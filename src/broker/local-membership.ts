@@ -53,8 +53,8 @@ export class LocalMembership extends Membership {
   }
 
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
-    const assignments = await Promise.all(partitions.map((partition) => this.claim(partition)));
-    const feeds = assignments.map(
+    const claims = await Promise.all(partitions.map((partition) => this.claim(partition)));
+    const feeds = claims.map(
       ({ topic, partition, start }) =>
         new PartitionFeed(
           { topic, partition },
@@ -66,6 +66,7 @@ export class LocalMembership extends Membership {
         ),
     );
     for (const feed of feeds) this.feeds.set(nameOf(feed.partition), feed);
+    const assignments = claims.map((claim, i) => ({ ...claim, isOurs: () => feeds[i]?.isGone === false }));
     await this.tell('assigned', () => this.handlers.assigned(this, assignments));
     for (const feed of feeds) feed.start();
   }
@@ -75,14 +76,19 @@ export class LocalMembership extends Membership {
     const feeds = partitions.flatMap((partition) => this.feeds.get(nameOf(partition)) ?? []);
     const given = this.stop(feeds).then(() => this.tell('revoked', () => this.handlers.revoked(this, partitions)));
     await this.bounded(clock, given);
-    for (const feed of feeds) this.feeds.delete(nameOf(feed.partition));
+    for (const feed of feeds) this.forget(feed);
   }
 
   /** Takes everything back without asking the member. */
   async drop(clock: Clock): Promise<void> {
     const feeds = [...this.feeds.values()];
-    this.feeds.clear();
+    for (const feed of feeds) this.forget(feed);
     await this.bounded(clock, this.stop(feeds));
+  }
+
+  private forget(feed: PartitionFeed): void {
+    feed.isGone = true;
+    this.feeds.delete(nameOf(feed.partition));
   }
 
   private async stop(feeds: readonly PartitionFeed[]): Promise<void> {
@@ -114,7 +120,7 @@ export class LocalMembership extends Membership {
   }
 
   /** A group's first commit makes it known, so that retention keeps what it has not settled. */
-  private async claim(partition: TopicPartition): Promise<Assignment> {
+  private async claim(partition: TopicPartition): Promise<Omit<Assignment, 'isOurs'>> {
     const oldest = { offset: this.log.startOffset(partition), metadata: '' };
     const committed = this.log.committed(this.group, partition);
     if (committed === null) await this.log.commit(this.group, partition, oldest);

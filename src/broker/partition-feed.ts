@@ -9,6 +9,8 @@ const batchesPerTurn = 16;
 const retryMs = 1000;
 
 export class PartitionFeed {
+  /** The partition belongs to somebody else, or to nobody. */
+  isGone = false;
   private retry: Timer | null = null;
   private started = false;
   private paused = false;

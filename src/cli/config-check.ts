@@ -5,6 +5,7 @@ import { loadEnvironment } from '../config-watch/env.js';
 import { SettingsError } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
 import { ask } from './ask.js';
+import { managementAccess } from './management-access.js';
 
 /** Answered at once by whoever answers at all. */
 const answerMs = 10_000;
@@ -23,7 +24,8 @@ interface Checked {
 export async function checkConfig(path: string, against: string | null, clock: Clock): Promise<string[]> {
   if (against === null) return checkHere(path);
   const body = JSON.stringify(readConfig(path).raw);
-  const question = { against, path: '/config/check', contentType: 'text/plain', body, withinMs: answerMs };
+  const { token } = await managementAccess();
+  const question = { token, against, path: '/config/check', contentType: 'text/plain', body, withinMs: answerMs };
   const answer = await ask(question, clock);
   if (!isChecked(answer))
     throw new Error(`${against} is no bigpipe: it answered ${JSON.stringify(answer).slice(0, 200)}`);

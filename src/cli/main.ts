@@ -14,7 +14,8 @@ const exitUsage = 64;
 const management = 'http://127.0.0.1:10087';
 const usage = `usage: bigpipe config check FILE [--against URL]
        bigpipe offsets reset TOPIC GROUP --to earliest|latest|OFFSET|TIME [--partition N] [--against URL]
-URL is a management listener; offsets reset asks ${management} unless told otherwise`;
+URL is a management listener; offsets reset asks ${management} unless told otherwise.
+Its token is read from BIGPIPE_MANAGEMENT_TOKEN`;
 
 const options = { against: { type: 'string' }, to: { type: 'string' }, partition: { type: 'string' } } as const;
 

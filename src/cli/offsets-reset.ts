@@ -1,6 +1,7 @@
 // bigpipe offsets reset: from where a subscription goes on in its topic.
 import type { Clock } from '../message/clock.js';
 import { ask } from './ask.js';
+import { managementAccess } from './management-access.js';
 
 /** What is in flight ends first, which takes as long as the receivers' timeout. */
 const withinMs = 120_000;
@@ -21,7 +22,8 @@ export async function resetOffsets(
 ): Promise<string[]> {
   const path = `/subscriptions/${encodeURIComponent(topic)}/${encodeURIComponent(group)}/offsets`;
   const body = JSON.stringify({ to, ...(partition === null ? {} : { partition: Number(partition) }) });
-  const answer = await ask({ against, path, contentType: 'application/json', body, withinMs }, clock);
+  const { token } = await managementAccess();
+  const answer = await ask({ token, against, path, contentType: 'application/json', body, withinMs }, clock);
   const { partitions } = answer as { partitions: { partition: number; from: string; to: string }[] };
   return partitions.map((row) => `partition ${row.partition}: ${row.from} -> ${row.to}`);
 }

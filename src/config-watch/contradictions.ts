@@ -27,10 +27,15 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
   const mustBeKnown = (path: string, topic: unknown) => {
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
-    faults.push(`${path}.topic: found ${faults.shown(topic)}, allowed: a topic of kafka.topics (${known})`);
+    faults.push(`${path}: found ${faults.shown(topic)}, allowed: a topic of kafka.topics (${known})`);
   };
-  acl.forEach(({ topic }, i) => {
-    mustBeKnown(`kafka.producer.acl[${i}]`, topic);
+  acl.forEach(({ topic, topics: others, secret, secrets }, i) => {
+    const path = `kafka.producer.acl[${i}]`;
+    mustBeKnown(`${path}.topic`, topic);
+    for (const other of Array.isArray(others) ? others : []) mustBeKnown(`${path}.topics`, other);
+    if (secret !== undefined && secrets !== undefined) {
+      faults.push(`${path}.secrets: found beside secret, allowed: one of the two`);
+    }
   });
   const aclNames = acl.map(({ name }) => name);
   repeated(aclNames, (i) =>
@@ -39,7 +44,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   const again = repeatedClaims(consumers);
   consumers.forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
-    mustBeKnown(path, entry.topic);
+    mustBeKnown(`${path}.topic`, entry.topic);
     if (again.has(i)) {
       faults.push(`${path}.groupId: found ${faults.shown(entry.groupId)} a second time for this topic`);
     }

@@ -2,8 +2,10 @@
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
+import { Mask } from './mask.js';
 import type { Variables } from './references.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
+import { tokenAllowed, tokenPattern } from './schema/server.js';
 import { SettingsError } from './settings.js';
 
 const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
@@ -33,6 +35,10 @@ export class Environment {
   BIGPIPE_MANAGEMENT_PORT?: string;
 
   @Optional()
+  @Text(tokenPattern, tokenAllowed)
+  BIGPIPE_MANAGEMENT_TOKEN?: string;
+
+  @Optional()
   @AnyText()
   BIGPIPE_DATA_DIR?: string;
 
@@ -60,6 +66,7 @@ const names = [
   'BIGPIPE_PORT',
   'BIGPIPE_MANAGEMENT_HOST',
   'BIGPIPE_MANAGEMENT_PORT',
+  'BIGPIPE_MANAGEMENT_TOKEN',
   'BIGPIPE_DATA_DIR',
   'BIGPIPE_LOG_LEVEL',
   'BIGPIPE_WORKERS',
@@ -98,7 +105,7 @@ function readEnvironment(raw: Record<string, unknown>): Environment {
   }
   const faults = validateSync(environment).map(
     (fault) =>
-      `${fault.property}: found ${JSON.stringify(fault.value)}, allowed: ${Object.values(fault.constraints ?? {})[0]}`,
+      `${fault.property}: found ${new Mask().shown(fault.value, fault.property)}, allowed: ${Object.values(fault.constraints ?? {})[0]}`,
   );
   if (faults.length > 0) throw new SettingsError('environment', faults);
   return environment;

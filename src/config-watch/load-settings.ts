@@ -1,10 +1,13 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
+import { isIPv4 } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
+import { aclOf } from './acl-settings.js';
 import { describeChange } from './change.js';
 import { oneText, readConfig } from './config-files.js';
 import { collectContradictions } from './contradictions.js';
+import { egressOf } from './egress-settings.js';
 import type { Environment } from './env.js';
 import { Faults } from './faults.js';
 import { entriesOf, type Json, parseJson } from './json.js';
@@ -15,6 +18,7 @@ import type { MergedFiles } from './merged-files.js';
 import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
+import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
@@ -59,6 +63,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
+  collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
     // A misspelled key is the likely reason for a missing one.
@@ -66,7 +71,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   }
   const { keys, pendingRestart } = pinned(sections, environment, mask, parts.started);
   const settings = freeze(snapshotOf(sections, environment));
-  return { settings, keys, warnings: [...unknown, ...withoutEffect(sections)], pendingRestart };
+  return { settings, keys, warnings: unknown, pendingRestart };
 }
 
 function readSections(raw: Json, faults: Faults): Sections {
@@ -82,6 +87,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     kafka: read(KafkaSection),
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
+    egress: read(EgressSection),
     broker: read(BrokerSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -119,6 +125,7 @@ function environmentKeys(environment: Environment): Json {
     'http.server.port': port === undefined ? undefined : Number(port),
     'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
+    'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
     'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
     'kafka.bootstrap.servers': environment.KAFKA_BROKERS,
@@ -132,6 +139,7 @@ interface Sections {
   readonly kafka: KafkaSection;
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
+  readonly egress: EgressSection;
   readonly broker: BrokerSection;
 }
 
@@ -157,14 +165,14 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, broker } = sections;
+  const { log, kafka, subscription, server, egress, broker } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
     },
     topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
-    acl: kafka['kafka.producer.acl'].map(({ name, secret, topic }) => ({ name, secret, topic })),
+    acl: kafka['kafka.producer.acl'].map(aclOf),
     subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
     producer: {
       acks: kafka['kafka.producer.acks'],
@@ -184,7 +192,10 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
+      token: environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'] ?? null,
+      open: server['management.open'],
     },
+    egress: egressOf(egress),
     broker: {
       driver: broker['broker.driver'],
       embedded: {
@@ -208,19 +219,23 @@ function workersOf(asked: number | string): number {
   return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
 }
 
-/** What was set and does nothing in this version. */
-function withoutEffect({ server }: Sections): string[] {
-  const warnings: string[] = [];
-  if (!['127.0.0.1', '::1', 'localhost'].includes(server['management.host'])) {
-    warnings.push(
-      'management.host is not loopback: that listener has no password yet, so whoever reaches it may use it',
-    );
-  }
-  if (server['egress.allow'] !== undefined) {
-    warnings.push('egress.allow is read, but this version does not enforce it yet');
-  }
-  return warnings;
+/** Without a token nothing but the place protects that listener. */
+function collectManagementFaults(
+  server: ServerSection,
+  environment: Environment,
+  started: KeyValues | null,
+  faults: Faults,
+): void {
+  // It stays where it was opened until a restart.
+  const open = started?.values['management.host'];
+  const host = typeof open === 'string' ? open : (environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host']);
+  const token = environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'];
+  if (token !== undefined || isLoopback(host)) return;
+  faults.push(`management.token: found nothing, allowed: a token, since management.host is ${faults.shown(host)}`);
 }
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 /** Deeply; returns its argument. */
 export function freeze<T>(value: T): T {

@@ -19,8 +19,8 @@ export class MergedFiles {
 
   add(file: string, raw: Json): void {
     this.file = basename(file);
-    // Each file has its own way to the schema.
-    const { $schema: _, ...keys } = raw;
+    // Each file has its own way to the schema, and its own words.
+    const { $schema: _, $comment: __, ...keys } = raw;
     this.raw = this.object(this.raw, keys, '');
   }
 

@@ -16,7 +16,12 @@ const live: ReadonlySet<string> = new Set([
   'http.server.max.body.size',
   'http.server.max.connections',
   'http.server.stop.delay',
+  'management.token',
+  'management.open',
   'egress.allow',
+  'egress.ports',
+  'egress.schemes',
+  'egress.dns.servers',
 ]);
 
 /** A new key needs a restart until somebody has made it live and says so here. */

@@ -1,6 +1,11 @@
 // The settings as the program reads them: validated, in words and units of their own, frozen.
+
+import type { SigningSettings } from '../message/delivery.js';
+import type { EgressAllowance } from '../message/egress-rules.js';
 import type { Acks } from '../message/message.js';
 import type { Verdicts } from '../message/verdict.js';
+import type { OriginPattern } from './origin-pattern.js';
+import type { SecretForm } from './secret-form.js';
 
 export interface TopicSettings {
   readonly name: string;
@@ -9,8 +14,14 @@ export interface TopicSettings {
 
 export interface AclSettings {
   readonly name: string;
-  readonly secret: string;
+  /** Any of them is right. */
+  readonly secrets: readonly SecretForm[];
+  /** Where calls go that name no topic. */
   readonly topic: string;
+  /** Others that it may write. */
+  readonly topics: readonly string[];
+  /** Where its calls may go; null: anywhere. */
+  readonly allow: readonly OriginPattern[] | null;
 }
 
 export interface BackoffCurve {
@@ -89,6 +100,8 @@ export interface SubscriptionSettings {
   readonly retryAfterMaxMs: number;
   readonly verdicts: Verdicts;
   readonly maxAnswerBytes: number;
+  /** null: requests are not signed. */
+  readonly signing: SigningSettings | null;
   /** null: no circuit breaker. */
   readonly circuit: CircuitSettings | null;
   /** 0: no warm-up. */
@@ -117,9 +130,18 @@ export interface ServerSettings {
   readonly workers: number;
 }
 
-export interface ListenerSettings {
+export interface EgressSettings extends EgressAllowance {
+  /** address:port; null: names are looked up as the system does. */
+  readonly dnsServers: readonly string[] | null;
+}
+
+export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: on loopback only. */
+  readonly token: string | null;
+  /** Paths that may be read without it. */
+  readonly open: readonly string[];
 }
 
 export interface ProducerSettings {
@@ -204,7 +226,8 @@ export interface Settings {
   readonly subscriptions: readonly SubscriptionSettings[];
   readonly producer: ProducerSettings;
   readonly server: ServerSettings;
-  readonly management: ListenerSettings;
+  readonly management: ManagementSettings;
+  readonly egress: EgressSettings;
   readonly broker: BrokerSettings;
 }
 

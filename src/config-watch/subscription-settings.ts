@@ -1,4 +1,5 @@
 // From one kafka.consumer.list entry to what the dispatcher reads.
+import type { SigningSettings } from '../message/delivery.js';
 import { deadLetterTopic } from '../message/side-topic.js';
 import { defaultVerdicts, Verdicts } from '../message/verdict.js';
 import { originOf } from './origin.js';
@@ -7,6 +8,7 @@ import {
   type ConcurrencyValue,
   type DestinationEntry,
   RetryBackoffEntry,
+  type SigningEntry,
   type SubscriptionEntry,
 } from './schema/subscription.js';
 import type {
@@ -17,6 +19,7 @@ import type {
   RateSettings,
   SubscriptionSettings,
 } from './settings.js';
+import { signingSecretOf } from './signing-secret.js';
 import { statusesOf } from './status-list.js';
 
 /** "auto": down to one at a time, up to what a busy service commonly bears. */
@@ -42,6 +45,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     retryAfterMaxMs: entry.retryAfterMaxSeconds * 1000,
     verdicts: verdictsOf(entry),
     maxAnswerBytes: entry.answerMaxBytes,
+    signing: entry.signing === undefined ? null : signingOf(entry.signing),
     circuit: entry.circuitBreaker === undefined ? null : circuitOf(entry.circuitBreaker),
     warmupMs: entry.warmupSeconds * 1000,
     destination: destinationOf(entry.destination),
@@ -101,6 +105,10 @@ function circuitOf(entry: CircuitBreakerEntry): CircuitSettings {
     minStats: entry.minStats,
     healthRate: entry.healthRate,
   };
+}
+
+function signingOf({ secrets }: SigningEntry): SigningSettings {
+  return { secrets: secrets.map(signingSecretOf).filter((secret) => secret !== null) };
 }
 
 const statusListOf = (list: readonly (number | string)[] | undefined) => (list === undefined ? null : statusesOf(list));

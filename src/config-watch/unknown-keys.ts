@@ -3,6 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { entriesOf, isObject, type Json } from './json.js';
 import { keysOf } from './key-values.js';
 import { BrokerSection } from './schema/broker.js';
+import { EgressSection } from './schema/egress.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
@@ -12,11 +13,15 @@ import {
   NamedDestinationEntry,
   RetryBackoffEntry,
   RetryBudgetEntry,
+  SigningEntry,
   SubscriptionEntry,
   SubscriptionSection,
 } from './schema/subscription.js';
 
 type Class = new () => object;
+
+/** The one is for editors, the other for readers. */
+const freeKeys: readonly string[] = ['$schema', '$comment'];
 
 /** The objects inside a consumer entry. */
 const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
@@ -24,11 +29,14 @@ const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
   ['retryBudget', RetryBudgetEntry],
   ['circuitBreaker', CircuitBreakerEntry],
   ['destination', DestinationEntry],
+  ['signing', SigningEntry],
 ];
 
 export function unknownKeys(raw: Json): string[] {
   const warnings: string[] = [];
-  const known = [LogSection, KafkaSection, SubscriptionSection, ServerSection, BrokerSection].flatMap(keysOf);
+  const known = [LogSection, KafkaSection, SubscriptionSection, ServerSection, EgressSection, BrokerSection].flatMap(
+    keysOf,
+  );
   warnOfUnknown(raw, '', known, warnings);
   const warnOfEntries = (key: string, section: Class) => {
     entriesOf<Json>(raw[key]).forEach((entry, i) => {
@@ -53,8 +61,7 @@ export function unknownKeys(raw: Json): string[] {
 
 function warnOfUnknown(raw: Json, prefix: string, known: readonly string[], warnings: string[]): void {
   for (const key of Object.keys(raw)) {
-    // "$schema" is for editors.
-    if (known.includes(key) || key === '$schema') continue;
+    if (known.includes(key) || freeKeys.includes(key)) continue;
     warnings.push(
       `${prefix}${key} is not a known key and is ignored; did you mean ${prefix}${closest(key, [...known])}?`,
     );

@@ -1,5 +1,4 @@
 // From the broker to the receivers: one runner for each subscription, fed by the transport's events.
-import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
 import { Broker, type TopicPartition } from '../broker/broker.js';
 import {
@@ -19,7 +18,7 @@ import { Target } from '../target/target.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
-import { GroupRunner, identityOf } from './group-runner.js';
+import { GroupRunner, keepsIdentity } from './group-runner.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,
@@ -73,7 +72,7 @@ export class Dispatcher implements Adjustable {
   veto(next: Settings, current: Settings): string[] {
     return subscriptionChange(current, next).changed.flatMap(({ current: before, next: after }) => {
       const parked = this.served.runner(before.topic, before.groupId)?.letters.parkedKeys(1).length ?? 0;
-      if (parked === 0 || keepsParked(before, after)) return [];
+      if (parked === 0 || keepsIdentity(before, after)) return [];
       return `consumer ${after.groupId} of ${after.topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
     });
   }
@@ -188,8 +187,4 @@ export class Dispatcher implements Adjustable {
     const report = new FailureLog(groupId, clock).warn;
     return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, report });
   }
-}
-
-function keepsParked(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
-  return isDeepStrictEqual(identityOf(before), identityOf(after));
 }

@@ -157,7 +157,7 @@ export class GroupRunner {
    */
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
-    if (!isDeepStrictEqual(identityOf(subscription), identityOf(next))) return false;
+    if (!keepsIdentity(subscription, next)) return false;
     Object.assign(subscription, next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
@@ -194,9 +194,9 @@ export class GroupRunner {
 
   assigned(membership: Membership, assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const { topic, partition } = assignment;
+      const { topic, partition, isOurs } = assignment;
       if (topic === this.topics[0])
-        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription)));
+        this.partitions.set(partition, new OwnedPartition(spillIdentityOf(this.subscription), isOurs));
       this.partitions.get(partition)?.copies.starts(topic, this.endOf(assignment));
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
@@ -215,6 +215,7 @@ export class GroupRunner {
     const followFrom = followFromOf(note, start.offset, end);
     const inlet = new Inlet(window, owned, this.kindOf(topic), end, followFrom, copyNote);
     owned.add(inlet);
+    this.adoption.opened(inlet);
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
@@ -233,17 +234,13 @@ export class GroupRunner {
     }
     await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    for (const { inlet: other } of this.windowsOf(batch.partition)) await this.adoption.complete(other);
+    await this.adoption.complete(inlet.owned);
     if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
-  }
-
-  private windowsOf(number: number): OwnedWindow[] {
-    return this.topics.flatMap((topic) => this.windows.get(windowName({ topic, partition: number })) ?? []);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -255,7 +252,8 @@ export class GroupRunner {
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
     const wasLeft = window.nextOffset < inlet.leftEnd;
-    for (const stored of messages) this.letters.takeParked(inlet, stored);
+    const lettersEnd = this.letters.endOf(partition);
+    for (const stored of messages) this.letters.takeParked(inlet, stored, lettersEnd);
     window.readUpTo(nextOffset);
     this.committer.soon();
     if (wasLeft && nextOffset >= inlet.leftEnd) void this.freeEmptyLanes(partition);
@@ -350,7 +348,11 @@ export class GroupRunner {
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
     const windows = [...leaving.map(({ window }) => window), ...(this.sender?.openWindows ?? [])];
-    for (const window of windows) window.close();
+    for (const window of windows) {
+      window.close();
+      // Lost, not given back: whoever has it now does the same.
+      if (!window.isOurs) window.abort.abort();
+    }
     for (const window of windows) this.deliverer.withdraw(window.waiting());
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
@@ -460,8 +462,12 @@ export class GroupRunner {
   }
 }
 
-/** What lanes and dead letters hang on. */
-export function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+/** True when what lanes and dead letters hang on stays the same. */
+export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionSettings): boolean {
+  return isDeepStrictEqual(identityOf(before), identityOf(after));
+}
+
+function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
   return { topic, groupId, ordering, names, deadLetterTopic };
 }
@@ -473,8 +479,8 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, destinations } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, destinationOf };
+  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf };
 }

@@ -120,21 +120,20 @@ export class ServedSubscriptions {
     }
   }
 
+  /** Each group is opened again once all have been closed, or could not be, and the topic has changed, or could not. */
   private resize(topic: string, names: readonly string[]): void {
-    let closed = 0;
-    let all: () => void = () => undefined;
-    const allClosed = new Promise<void>((resolve) => {
-      all = resolve;
-    });
-    if (names.length === 0) all();
-    const ensured = allClosed.then(() => this.ensureTopic(topic));
-    ensured.catch((error: unknown) => this.log.error({ msg: 'a topic could not be changed', topic, err: error }));
-    for (const name of names) {
+    const closings = names.map(() => Promise.withResolvers<void>());
+    const ensured = Promise.all(closings.map(({ promise }) => promise))
+      .then(() => this.ensureTopic(topic))
+      .catch((error: unknown) => this.log.error({ msg: 'a topic could not be changed', topic, err: error }));
+    for (const [i, name] of names.entries()) {
       void this.inTurn(name, async () => {
-        await this.close(name);
-        closed += 1;
-        if (closed === names.length) all();
-        await ensured.catch(() => undefined);
+        try {
+          await this.close(name);
+        } finally {
+          closings[i]?.resolve();
+        }
+        await ensured;
         await this.bring(name);
       });
     }

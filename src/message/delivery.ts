@@ -10,6 +10,10 @@ import type { Verdicts } from './verdict.js';
 export const redeliveries = [...retryReasons, 'rebalance', 'crash', 'redrive'] as const;
 export type Redelivery = (typeof redeliveries)[number];
 
+export interface SigningSettings {
+  readonly secrets: readonly { readonly kind: 'hmac' | 'ed25519'; readonly keyBase64: string }[];
+}
+
 /** What a subscription says about every one of its deliveries. */
 export interface DeliverySettings {
   /** The first one and the retries. */
@@ -19,6 +23,8 @@ export interface DeliverySettings {
   readonly verdicts: Verdicts;
   /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
   readonly maxAnswerBytes: number;
+  /** null: requests are not signed. */
+  readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
 }

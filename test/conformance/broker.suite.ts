@@ -23,6 +23,10 @@ const messageOf = (body: string, key: string | null = null, partition?: number):
   ...(partition === undefined ? {} : { partition }),
 });
 
+/** Whether each of the assignments of the partition that a member was told of holds. */
+const ours = ({ assignments }: GroupLog, { partition }: { readonly partition: number }) =>
+  assignments.filter((one) => one.partition === partition).map((one) => one.isOurs());
+
 export function brokerSuite(name: string, harness: BrokerHarness): void {
   describe(`broker: ${name}`, () => {
     let broker: Broker;
@@ -100,6 +104,14 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         });
         await expect(broker.append([messageOf('a', null, 7)], -1)).rejects.toMatchObject({ code: 'unknown-partition' });
         expect(broker.lag('G', topic).map(({ highWatermark }) => highWatermark)).toEqual([0n, 0n, 0n]);
+      });
+
+      test('what is not wanted any more when it is about to be stored is not', async () => {
+        await expect(broker.append([messageOf('a', null, 0)], -1, () => false)).rejects.toMatchObject({
+          code: 'fenced',
+        });
+        const [position] = await broker.append([messageOf('b', null, 0)], -1, () => true);
+        expect(position?.offset).toBe(0n);
       });
 
       test('an append of no messages stores none', async () => {
@@ -329,11 +341,15 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         let committed = 0;
         one.log.onRevoked = async (membership, partitions) => {
           for (const partition of partitions) {
+            expect(ours(one.log, partition)).toEqual([true]);
             await membership.commit(partition, { offset: 1n, metadata: '' });
             committed += 1;
           }
         };
         const two = await join('G');
+        for (const partition of one.log.lost) {
+          expect([ours(one.log, partition), ours(two.log, partition)]).toEqual([[false], [true]]);
+        }
         expect(committed).toBe(one.log.lost.length);
         expect(committed).toBeGreaterThan(0);
         for (const partition of one.log.lost) {
@@ -347,8 +363,10 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
 
       test('after leaving nothing more is handed over and commits are fenced; leaving twice is fine', async () => {
         const { membership, log } = await join('G');
+        expect(log.assignments.map((one) => one.isOurs())).toEqual([true, true, true]);
         await membership.leave();
         await membership.leave();
+        expect(log.assignments.map((one) => one.isOurs())).toEqual([false, false, false]);
         await append('late');
         await expect(membership.commit({ topic, partition: 0 }, { offset: 0n, metadata: '' })).rejects.toMatchObject({
           code: 'fenced',

@@ -47,6 +47,8 @@ describe.skipIf(!canStartKafka)('Kafka is gone for a while', () => {
     await expect(append('meanwhile')).rejects.toMatchObject({ code: 'storage-failed', retriable: true });
     await until('it is known', () => !broker.health().ok, boundMs);
     expect(broker.health().detail).toMatch(/^Kafka does not answer: /);
+    // Behind a wall nobody can tell whether somebody else has taken over.
+    await until('nobody is certain of a partition', () => log.assignments.every((one) => !one.isOurs()), boundMs);
     // bigpipe's own moves have no caller: they wait, so that a rejection never leaves a copy behind.
     const moved = append('moved', own);
     const large = 'x'.repeat(400_000);
@@ -62,6 +64,7 @@ describe.skipIf(!canStartKafka)('Kafka is gone for a while', () => {
     const positions = await append('after');
     expect(positions[0]?.partition).toBe(0);
     await until('it arrives', () => log.bodies().includes('after'), boundMs);
+    expect(log.assignments.some((one) => one.isOurs())).toBe(true);
     await until('its mark is at Kafka', () => broker.lag('G', topic)[0]?.lag === 0n, boundMs);
     const stored = (await readTopic(broker, topic)).map(({ body }) => body.toString().slice(0, 9));
     expect(stored.filter((body) => body === 'before' || body === 'after')).toEqual(['before', 'after']);

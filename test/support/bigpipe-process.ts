@@ -19,6 +19,7 @@ export function baseConfig(changes: Config = {}): Config {
     'http.server.host': '127.0.0.1',
     'http.server.port': 0,
     'management.port': 0,
+    'egress.allow': ['127.0.0.0/8', '::1'],
     ...changes,
   };
 }

@@ -4,6 +4,7 @@ import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 import ts from 'typescript';
 import { BrokerSection } from '#src/config-watch/schema/broker.js';
+import { EgressSection } from '#src/config-watch/schema/egress.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
@@ -18,7 +19,6 @@ const folder = new URL('../../src/config-watch/schema/', import.meta.url);
 const plainWords: Readonly<Record<string, string>> = {
   'TopicEntry.name': 'The name that calls and consumers know the topic by.',
   'AclEntry.name': 'Who calls.',
-  'AclEntry.secret': 'What proves it; better a reference to the environment or a file than the secret itself.',
   'KafkaSection.kafka.topics': 'The topics that may be written and read.',
   'KafkaSection.kafka.producer.acl': 'Who may call, and which topic the calls go to.',
   'KafkaSection.kafka.client.id': 'What Kafka calls this program in its logs and quotas.',
@@ -36,13 +36,17 @@ const plainWords: Readonly<Record<string, string>> = {
 /** A whole file, or one of a directory: which keys a file must have is known only of all together. */
 export function configSchema(): Schema {
   const words = wordsOf();
-  const sections = [LogSection, KafkaSection, SubscriptionSection, ServerSection, BrokerSection];
+  const sections = [LogSection, KafkaSection, SubscriptionSection, ServerSection, EgressSection, BrokerSection];
   const properties = Object.assign({}, ...sections.map((section) => propertiesOf(section, words))) as Schema;
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'The configuration of bigpipe',
     type: 'object',
-    properties: { $schema: { type: 'string', description: 'Where this schema is, for editors.' }, ...properties },
+    properties: {
+      $schema: { type: 'string', description: 'Where this schema is, for editors.' },
+      $comment: { type: 'string', description: 'A word for readers.' },
+      ...properties,
+    },
     additionalProperties: false,
   };
 }

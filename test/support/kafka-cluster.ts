@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { KafkaBroker } from '#src/broker/drivers/kafka/kafka.broker.js';
+import type { OffsetStore } from '#src/broker/offset-store.js';
 import type { KafkaBrokerSettings } from '#src/config-watch/settings.js';
 import { SystemClock } from '#src/message/clock.js';
 import { LocalCluster } from '../../kafka/local-cluster.ts';
@@ -63,6 +64,8 @@ export function kafkaBroker(
   servers: string,
   overrides: Partial<KafkaBrokerSettings> = {},
   report: (text: string, error: unknown) => void = () => undefined,
+  offsetStore?: OffsetStore,
 ): KafkaBroker {
-  return new KafkaBroker({ settings: kafkaSettings(servers, overrides), clock: new SystemClock(), report });
+  const store = offsetStore === undefined ? {} : { offsetStore };
+  return new KafkaBroker({ settings: kafkaSettings(servers, overrides), clock: new SystemClock(), report, ...store });
 }

@@ -3,12 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const dist = new URL('../../dist/', import.meta.url);
 
 export interface MainOptions {
   readonly cwd: string;
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
+  /** Of the build; main.js if absent. */
+  readonly program?: string;
 }
 
 export interface Ended {
@@ -34,8 +36,8 @@ export class MainProcess {
   readonly ended: Promise<Ended>;
   private readonly child: ChildProcess;
 
-  constructor({ cwd, args = [], env = {} }: MainOptions) {
-    const child = spawn(process.execPath, ['--enable-source-maps', main, ...args], {
+  constructor({ cwd, args = [], env = {}, program = 'main.js' }: MainOptions) {
+    const child = spawn(process.execPath, ['--enable-source-maps', fileURLToPath(new URL(program, dist)), ...args], {
       cwd,
       env: { ...cleanEnv(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,6 @@
 // A receiver that dies in several ways and comes back on its port, and says at each arrival what must never be.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReturningServer } from './returning-server.js';
 
 /** `well`: answers 200; `fails`: answers 500; `silent`: takes requests and never answers; `gone`: refuses connections. */
 export type Health = 'well' | 'fails' | 'silent' | 'gone';
@@ -41,19 +41,21 @@ export class MortalTarget {
   /** Of each lane: the number behind the highest that was answered 200. */
   private readonly lanes = new Map<string, number>();
   private isWhat: Health = 'well';
-  private server: Server | null = null;
-  private port = 0;
+  private readonly server = new ReturningServer((request, response) => {
+    request.resume();
+    request.once('end', () => this.received(request, response));
+  });
 
   static async start(health: Health = 'well'): Promise<MortalTarget> {
     const target = new MortalTarget();
-    await target.listen();
+    await target.server.open();
     await target.become(health);
     return target;
   }
 
   /** The same also while it is gone. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}/`;
+    return this.server.url;
   }
 
   get health(): Health {
@@ -62,8 +64,8 @@ export class MortalTarget {
 
   async become(health: Health): Promise<void> {
     this.isWhat = health;
-    if (health === 'gone') await this.close();
-    else if (this.server === null) await this.listen();
+    if (health === 'gone') await this.server.close();
+    else await this.server.open();
   }
 
   wasDelivered(id: string): boolean {
@@ -71,27 +73,7 @@ export class MortalTarget {
   }
 
   async close(): Promise<void> {
-    const { server } = this;
-    this.server = null;
-    if (server === null) return;
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  }
-
-  private async listen(): Promise<void> {
-    const server = createServer((request, response) => {
-      request.resume();
-      request.once('end', () => this.received(request, response));
-    });
-    server.keepAliveTimeout = 60_000;
-    this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', resolve);
-    });
-    this.port = (server.address() as AddressInfo).port;
+    await this.server.close();
   }
 
   private received({ headers }: IncomingMessage, response: ServerResponse): void {

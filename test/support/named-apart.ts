@@ -33,10 +33,15 @@ export class NamedApart extends Broker {
     return this.inner.ensureTopic({ ...spec, name: this.out(spec.name) });
   }
 
-  async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  async append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     const positions = await this.inner.append(
       messages.map((message) => ({ ...message, topic: this.out(message.topic) })),
       acks,
+      isWanted,
     );
     return positions.map((position) => position && this.back(position));
   }

@@ -56,6 +56,9 @@ export class RunnerLab {
   readonly target = new SeenTarget(this.clock);
   readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
 
+  /** False: nobody has told the member for long that its partitions are its own. */
+  isCertain = true;
+
   async open(): Promise<void> {
     await this.broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
     await this.broker.ensureTopic({ name: deadLetterTopic(topic, group), partitions: 1, retention: 'keep' });
@@ -77,7 +80,11 @@ export class RunnerLab {
       report: () => undefined,
     });
     const handlers: GroupHandlers = {
-      assigned: (membership, assignments) => runner.assigned(membership, assignments),
+      assigned: (membership, assignments) =>
+        runner.assigned(
+          membership,
+          assignments.map((one) => ({ ...one, isOurs: () => this.isCertain && one.isOurs() })),
+        ),
       messages: (_membership, batch) => runner.messages(batch),
       revoked: (_membership, partitions) => runner.revoked(partitions),
     };

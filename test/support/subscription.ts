@@ -23,6 +23,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     retryAfterMaxMs: 3_600_000,
     verdicts: defaultVerdicts,
     maxAnswerBytes: 65_536,
+    signing: null,
     circuit: null,
     warmupMs: 0,
     destination: { rate: null, concurrency: null },

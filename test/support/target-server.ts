@@ -30,13 +30,14 @@ export class TargetServer {
 
   private constructor(private readonly server: Server) {}
 
-  static async start(script: Script = answer200): Promise<TargetServer> {
+  /** On a free port of 127.0.0.1 unless told otherwise. */
+  static async start(script: Script = answer200, { host = '127.0.0.1', port = 0 } = {}): Promise<TargetServer> {
     const server = createServer();
     const target = new TargetServer(server);
     target.script = script;
     server.on('request', (request, response) => void target.received(request, response));
     server.keepAliveTimeout = 60_000;
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
     return target;
   }
 

@@ -2,7 +2,22 @@
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
 import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
-import { AnyText, Flag, nameAllowed, namePattern, ObjectList, OneOf, Optional, Text, Whole } from './rules.js';
+import {
+  AnyText,
+  Flag,
+  nameAllowed,
+  namePattern,
+  ObjectList,
+  OneOf,
+  Optional,
+  OriginPatterns,
+  Secret,
+  SecretList,
+  Text,
+  TextList,
+  UnlessThereIs,
+  Whole,
+} from './rules.js';
 
 const serversPattern = /^[^\s,:]+:\d{1,5}(,\s*[^\s,:]+:\d{1,5})*$/;
 const serversAllowed = 'one or more host:port, separated by commas';
@@ -20,12 +35,29 @@ export class AclEntry {
   @AnyText()
   name!: string;
 
-  @AnyText()
-  secret!: string;
+  /** What proves it: as it is, or only its hash; better a reference to the environment or a file. */
+  @UnlessThereIs('secrets')
+  @Secret()
+  secret?: string;
 
-  /** The one topic that this name's calls go to. */
+  /** In place of secret: each of them is right, so that a new one can be given out before the old one goes. */
+  @Optional()
+  @SecretList()
+  secrets?: string[];
+
+  /** Where this name's calls go that name no topic. */
   @Text(namePattern, nameAllowed)
   topic!: string;
+
+  /** Other topics that this name may write. */
+  @Optional()
+  @TextList()
+  topics?: string[];
+
+  /** Where this name's calls may go; anywhere when absent. */
+  @Optional()
+  @OriginPatterns()
+  allow?: string[];
 }
 
 /** Used by the Kafka driver only, but for topics, acks and acl. */

@@ -1,7 +1,13 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
+import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
+import { allowanceOf } from '../../message/egress-rules.js';
 import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
+import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
+import { portRangeOf } from '../port-range.js';
+import { secretAllowed, secretFormOf } from '../secret-form.js';
+import { signingSecretAllowed, signingSecretOf } from '../signing-secret.js';
 import { statusesOf } from '../status-list.js';
 
 /** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
@@ -20,6 +26,11 @@ const reference: Schema = { type: 'string', pattern: '\\$\\{(env|file):' };
 /** The key may be absent; null is not absent. */
 export function Optional(): PropertyDecorator {
   return ValidateIf((_section, value) => value !== undefined);
+}
+
+/** The key must be there unless the other one is. */
+export function UnlessThereIs(other: string): PropertyDecorator {
+  return ValidateIf((section: Schema, value) => value !== undefined || section[other] === undefined);
 }
 
 /** A whole number within the bounds, both included. */
@@ -143,6 +154,94 @@ export function Origins(): PropertyDecorator {
     { type: 'array', items: text, minItems: 1 },
     (value) => Array.isArray(value) && value.length > 0 && value.every((item) => originOf(item) !== null),
   );
+}
+
+/** A caller's secret, as it is or hashed. */
+export function Secret(): PropertyDecorator {
+  return rule(secretAllowed, text, (value) => secretFormOf(value) !== null);
+}
+
+const maxSecrets = 10;
+
+export function SecretList(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxSecrets}, each ${secretAllowed}`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxSecrets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxSecrets &&
+      value.every((item) => secretFormOf(item)),
+  );
+}
+
+export function SigningSecrets(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxSecrets}, each ${signingSecretAllowed}`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxSecrets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxSecrets &&
+      value.every((item) => signingSecretOf(item) !== null),
+  );
+}
+
+/** Where a caller's calls may go. */
+export function OriginPatterns(): PropertyDecorator {
+  return rule(
+    `a list of origins ${originPatternAllowed}`,
+    { type: 'array', items: text },
+    (value) => Array.isArray(value) && value.every((item) => originPatternOf(item) !== null),
+  );
+}
+
+/** Whom calls may go to. */
+export function Allowances(): PropertyDecorator {
+  return rule(
+    'a list of addresses ("10.1.2.3", "::1"), ranges ("10.0.0.0/8") and names ("hooks.internal", "*.internal")',
+    { type: 'array', items: text },
+    (value) => Array.isArray(value) && value.every((item) => allowanceOf(item) !== null),
+  );
+}
+
+export function Ports(): PropertyDecorator {
+  return rule(
+    'a list of ports from 1 to 65535, each a number or a range like "8000-8999"',
+    { type: 'array', items: { anyOf: [integer(1, 65_535), { type: 'string', pattern: '^\\d{1,5}(-\\d{1,5})?$' }] } },
+    (value) => Array.isArray(value) && value.every((item) => portRangeOf(item) !== null),
+  );
+}
+
+export function SomeOrNone(values: readonly string[]): PropertyDecorator {
+  return rule(
+    `a list of ${values.map((v) => JSON.stringify(v)).join(', ')}, or of some of them`,
+    { type: 'array', items: { enum: values } },
+    (value) => Array.isArray(value) && value.every((item) => values.includes(item as string)),
+  );
+}
+
+export function SomeOf(values: readonly string[]): PropertyDecorator {
+  return rule(
+    `a list of at least one of ${values.map((v) => JSON.stringify(v)).join(', ')}`,
+    { type: 'array', items: { enum: values }, minItems: 1 },
+    (value) => Array.isArray(value) && value.length > 0 && value.every((item) => values.includes(item as string)),
+  );
+}
+
+export function DnsServers(): PropertyDecorator {
+  return rule(
+    'a list of at least one address like "10.0.0.2", "10.0.0.2:53" or "[::1]:53"',
+    { type: 'array', items: text, minItems: 1 },
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isDnsServer),
+  );
+}
+
+function isDnsServer(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
+  const address = bracketed ?? plain ?? value;
+  return isIP(address) !== 0 && (port === undefined || portRangeOf(port) !== null);
 }
 
 /** A list of JSON objects; what is in them is checked by their own class. */

@@ -1,5 +1,9 @@
 // The user's keys about the two listeners and what may come in.
-import { AnyText, dayMs, Optional, TextList, Whole, WholeOrAuto } from './rules.js';
+import { AnyText, dayMs, Optional, SomeOrNone, Text, Whole, WholeOrAuto } from './rules.js';
+
+/** Visible ASCII: it travels in a header. */
+export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
+export const tokenAllowed = '16 to 512 visible ASCII characters without a space';
 
 export class ServerSection {
   /** The address that calls come in at. */
@@ -48,7 +52,7 @@ export class ServerSection {
   @WholeOrAuto(0, 64)
   'http.server.workers': number | 'auto' = 0;
 
-  /** The operator's address. It has no password: keep it on loopback. */
+  /** The operator's address. Elsewhere than on loopback it must have a token. */
   @AnyText()
   'management.host': string = '127.0.0.1';
 
@@ -56,8 +60,12 @@ export class ServerSection {
   @Whole(0, 65_535)
   'management.port': number = 10_087;
 
-  /** CIDRs and host patterns that calls may go to. Read and kept; enforced by a later version. */
+  /** What the operator shows as Authorization: Bearer; better a reference than the token itself. */
   @Optional()
-  @TextList()
-  'egress.allow'?: string[];
+  @Text(tokenPattern, tokenAllowed)
+  'management.token'?: string;
+
+  /** Paths of the management listener that may be read without the token. */
+  @SomeOrNone(['/livez', '/readyz', '/stats'])
+  'management.open': string[] = ['/livez', '/readyz'];
 }

@@ -13,6 +13,7 @@ import {
   Optional,
   Origins,
   Positive,
+  SigningSecrets,
   Statuses,
   Text,
   TextOrFalse,
@@ -98,6 +99,12 @@ export class NamedDestinationEntry extends DestinationEntry {
   /** Schemes, hosts and ports that are this destination. */
   @Origins()
   origins!: string[];
+}
+
+export class SigningEntry {
+  /** Each of them signs every request, so that a receiver may know the old or the new one; better references than the secrets. */
+  @SigningSecrets()
+  secrets!: string[];
 }
 
 export class SubscriptionEntry {
@@ -195,6 +202,13 @@ export class SubscriptionEntry {
   @ValidateNested({ each: true })
   @Type(() => NamedDestinationEntry)
   destinations: NamedDestinationEntry[] = [];
+
+  /** Requests carry webhook-id, webhook-timestamp and webhook-signature, as Standard Webhooks has them. Not at all when absent. */
+  @Optional()
+  @ObjectValue()
+  @ValidateNested()
+  @Type(() => SigningEntry)
+  signing?: SigningEntry;
 
   /** Stops sending to a destination that fails too often, and begins again slowly. None when absent. */
   @Optional()

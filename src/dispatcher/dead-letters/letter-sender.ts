@@ -2,13 +2,7 @@
 import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
-import {
-  laneOfMessage,
-  PartitionWindow,
-  type Resent,
-  type WindowSettings,
-  type Work,
-} from '../window/partition-window.js';
+import { PartitionWindow, type Resent, routingOf, type WindowSettings, type Work } from '../window/partition-window.js';
 import { originOfLetter, withoutHistory } from './dead-letter.js';
 
 export interface LetterSenderParts {
@@ -63,8 +57,8 @@ export class LetterSender {
   /** The letter's key if that is parked. */
   parkedLaneOf(letter: StoredMessage): string | null {
     const parked = this.parts.ownedOf(letter.partition)?.parked;
-    if (parked === undefined || parked.names().length === 0) return null;
-    const lane = laneOfMessage(letter, this.parts.windowSettings);
+    if (parked === undefined || parked.isEmpty) return null;
+    const lane = routingOf(letter, this.parts.windowSettings)?.lane ?? null;
     return parked.knows(lane) ? lane : null;
   }
 
@@ -174,7 +168,8 @@ export class LetterSender {
     if (window === undefined) {
       const { topic, windowSettings, opened } = this.parts;
       const start = { offset, metadata: '' };
-      window = new PartitionWindow({ topic, partition, start }, windowSettings, offset);
+      const { isOurs } = owned;
+      window = new PartitionWindow({ topic, partition, start, isOurs }, windowSettings, offset);
       this.windows.set(partition, window);
       opened(window, owned);
     }

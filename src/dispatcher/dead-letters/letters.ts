@@ -5,7 +5,7 @@ import type { Clock } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
-import { appendPersistently } from '../append-persistently.js';
+import { appendPersistently, type Ownership } from '../append-persistently.js';
 import type { CopyEnds } from '../overflow/copy-ends.js';
 import { spillIdentityOf } from '../overflow/spill-table.js';
 import type { ClientCounters } from '../subscription-counters.js';
@@ -95,13 +95,13 @@ export class Letters {
   }
 
   /**
-   * Calls `done` in the moment in which the message can be settled, with its letter; with null when `signal` aborts before
-   * that is durable. Where dead letters are switched off it is counted and lost.
+   * Calls `done` in the moment in which the message can be settled, with its letter; with null when the window is given up
+   * before that is durable. Where dead letters are switched off it is counted and lost.
    */
   async keep(
     source: StoredMessage,
     note: DeadLetterNote,
-    signal: AbortSignal,
+    window: Ownership,
     copies: CopyEnds,
     done: (letter: Position | null) => void,
   ): Promise<void> {
@@ -115,7 +115,7 @@ export class Letters {
       return;
     }
     const release = copies.begin(this.box.topic, this.endOf(source.partition));
-    const letter = await appendPersistently(this.parts, this.letterOf(source, note), signal, (error) =>
+    const letter = await appendPersistently(this.parts, this.letterOf(source, note), window, (error) =>
       report('dead letter not written, will try again', { ...place, error: textOf(error) }),
     );
     if (letter !== null) counters.deadLetters += 1;
@@ -127,14 +127,13 @@ export class Letters {
   /** Calls `done` in the same moment in which what it says holds. */
   async giveUp(work: Work, owned: OwnedPartition, note: DeadLetterNote, done: (burial: Burial) => void): Promise<void> {
     const { lane, resent, delivery, window } = work;
-    const { signal } = window.abort;
     if (resent !== null && owned.parked.knows(lane)) {
       done('stays');
       return;
     }
     const { copies } = owned;
     if (this.parts.subscription.poison !== 'park' || lane === null) {
-      await this.keep(delivery.source, note, signal, copies, (letter) => done(letter === null ? 'lost' : 'buried'));
+      await this.keep(delivery.source, note, window, copies, (letter) => done(letter === null ? 'lost' : 'buried'));
       return;
     }
     if (!owned.parked.beginParking(lane)) {
@@ -154,7 +153,7 @@ export class Letters {
       done('stays');
       return;
     }
-    await this.keep(delivery.source, note, signal, copies, (letter) => {
+    await this.keep(delivery.source, note, window, copies, (letter) => {
       if (letter === null) owned.parked.giveUpParking(lane);
       else {
         owned.parked.park(lane, record, letter.offset, this.parts.clock.now());
@@ -164,8 +163,8 @@ export class Letters {
     });
   }
 
-  /** A record of a key that is parked, by an earlier owner or by us. */
-  takeParked(inlet: Inlet, stored: StoredMessage): void {
+  /** A record of a key that is parked, by an earlier owner or by us. All letters of the partition stand below `lettersEnd`. */
+  takeParked(inlet: Inlet, stored: StoredMessage, lettersEnd: bigint): void {
     const { window, owned, leftEnd } = inlet;
     if (!window.readRecord(stored)) return;
     const record = parkedRecordOf(stored);
@@ -173,7 +172,7 @@ export class Letters {
     if (record === null) this.parts.report('a record of a parked key cannot be read', place);
     else if (this.box === null) {
       this.parts.report('a key is no longer parked: dead letters are switched off', { ...place, lane: record.lane });
-    } else if (stored.offset < leftEnd) this.restore(owned, record, stored);
+    } else if (stored.offset < leftEnd) this.restore(owned, record, stored, lettersEnd);
     const isNeeded = record !== null && this.box !== null && owned.parked.needs(record.lane, stored.offset);
     if (!isNeeded) window.settleOffset(stored.offset);
   }
@@ -182,6 +181,7 @@ export class Letters {
     owned: OwnedPartition,
     { lane, sinceMs, letters, identity }: ParkedRecord,
     { partition, offset }: Position,
+    lettersEnd: bigint,
   ): void {
     const isElsewhere = letters !== this.box?.topic;
     if (identity !== this.identity) {
@@ -189,7 +189,7 @@ export class Letters {
         'a key was parked under another ordering, or other destinations: what comes for it is not held back; redrive its dead letters';
       this.parts.report(text, { lane, partition });
     }
-    owned.parked.restore(lane, offset, this.endOf(partition), sinceMs, isElsewhere);
+    owned.parked.restore(lane, offset, lettersEnd, sinceMs, isElsewhere);
     if (!isElsewhere) return;
     const text =
       'a key stays parked: its letters stand in another topic; name that one as deadLetterTopic to redrive them';
@@ -238,7 +238,7 @@ export class Letters {
     const { partition } = delivery.source;
     const letters = this.box?.topic ?? '';
     const record = { lane: lane as string, owner, identity: this.identity, letters, sinceMs: clock.now() };
-    return this.parkedLog.write(partition, record, window.abort.signal, (error) =>
+    return this.parkedLog.write(partition, record, window, (error) =>
       report('a key could not be parked, will try again', { partition, error: textOf(error) }),
     );
   }

@@ -62,12 +62,21 @@ export class ParkedLanes {
 
   /** What comes for it goes to the dead letters. */
   holds(lane: string | null): boolean {
-    return this.lanes.size > 0 && lane !== null && this.lanes.get(lane)?.isReturning === false;
+    return this.at(lane)?.isReturning === false;
   }
 
   /** It is parked, or its letters are still on their way back. */
   knows(lane: string | null): boolean {
-    return this.lanes.size > 0 && lane !== null && this.lanes.has(lane);
+    return this.at(lane) !== undefined;
+  }
+
+  /** Mostly there is none: asked for every message. */
+  private at(lane: string | null): ParkedLane | undefined {
+    return this.lanes.size === 0 || lane === null ? undefined : this.lanes.get(lane);
+  }
+
+  get isEmpty(): boolean {
+    return this.lanes.size === 0;
   }
 
   names(): string[] {
@@ -97,17 +106,17 @@ export class ParkedLanes {
 
   /** Messages that came from the overflow are before those that come from the topic. */
   isMovingCopies(lane: string | null): boolean {
-    return this.lanes.size > 0 && lane !== null && (this.lanes.get(lane)?.movingCopies ?? 0) > 0;
+    return (this.at(lane)?.movingCopies ?? 0) > 0;
   }
 
   /** One of its letters is in its lane again. */
   letterSent(work: Work): void {
-    if (work.lane !== null) this.lanes.get(work.lane)?.underWay.add(work);
+    this.at(work.lane)?.underWay.add(work);
   }
 
   /** It is done with, or stays where it stands. */
   letterOver(work: Work): void {
-    if (work.lane !== null) this.lanes.get(work.lane)?.underWay.delete(work);
+    this.at(work.lane)?.underWay.delete(work);
   }
 
   /** Some of its letters stay: what comes must follow them. */

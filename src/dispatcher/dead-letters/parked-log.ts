@@ -3,7 +3,7 @@ import type { Broker } from '../../broker/broker.js';
 import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { parkedTopic } from '../../message/side-topic.js';
-import { appendPersistently } from '../append-persistently.js';
+import { appendPersistently, type Ownership } from '../append-persistently.js';
 
 export interface ParkedRecord {
   readonly lane: string;
@@ -32,16 +32,16 @@ export class ParkedLog {
     return this.parts.broker.ensureTopic({ name: this.topic, partitions, retention: 'keep' });
   }
 
-  /** Resolves to the record's offset once it is durable, to null when `signal` aborts before. */
+  /** Resolves to the record's offset once it is durable, to null when it is no longer wanted before. */
   async write(
     partition: number,
     record: ParkedRecord,
-    signal: AbortSignal,
+    window: Ownership,
     failed: (error: unknown) => void,
   ): Promise<bigint | null> {
     const body = Buffer.from(JSON.stringify(record));
     const message = { topic: this.topic, partition, key: null, body, headers: {} };
-    return (await appendPersistently(this.parts, message, signal, failed))?.offset ?? null;
+    return (await appendPersistently(this.parts, message, window, failed))?.offset ?? null;
   }
 }
 

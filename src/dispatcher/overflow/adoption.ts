@@ -6,7 +6,8 @@ import type { Position, StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import { copiedFrom } from '../dead-letters/dead-letter.js';
 import type { Inlet } from '../window/inlet.js';
-import { laneOfMessage, spillGroupOf, type WindowSettings } from '../window/partition-window.js';
+import type { OwnedPartition } from '../window/owned-partition.js';
+import { routingOf, type WindowSettings } from '../window/partition-window.js';
 import { readCopyEnds } from './copy-ends.js';
 
 /** After a read that failed. */
@@ -22,24 +23,32 @@ export interface AdoptionParts {
 }
 
 export class Adoption {
-  private readonly begun = new WeakMap<Inlet, Promise<void>>();
+  /** By partition number: those of whose topics it is not known yet, with the search if that has begun. */
+  private readonly unknown = new WeakMap<OwnedPartition, Map<Inlet, Promise<void> | null>>();
 
   constructor(private readonly parts: AdoptionParts) {}
 
-  /** Resolves once it is known which originals of the inlet's topic have copies; at once after a clean end. */
-  complete(inlet: Inlet): Promise<void> {
-    if (inlet.copyNote === null) return Promise.resolve();
-    let begun = this.begun.get(inlet);
-    if (begun === undefined) {
-      begun = this.run(inlet, inlet.copyNote);
-      this.begun.set(inlet, begun);
-    }
-    return begun;
+  opened(inlet: Inlet): void {
+    if (inlet.copyNote === null) return;
+    const unknown = this.unknown.get(inlet.owned) ?? new Map<Inlet, Promise<void> | null>();
+    this.unknown.set(inlet.owned, unknown.set(inlet, null));
   }
 
-  private async run(inlet: Inlet, note: string): Promise<void> {
+  /** Resolves once it is known which originals of the partition's topics have copies; at once after a clean end. */
+  async complete(owned: OwnedPartition): Promise<void> {
+    const unknown = this.unknown.get(owned);
+    if (unknown === undefined) return;
+    for (const [inlet, begun] of unknown) {
+      const search = begun ?? this.run(inlet);
+      unknown.set(inlet, search);
+      await search;
+      unknown.delete(inlet);
+    }
+  }
+
+  private async run(inlet: Inlet): Promise<void> {
     const { copyTopics, report, clock } = this.parts;
-    for (const [topic, from] of readCopyEnds(note, copyTopics)) {
+    for (const [topic, from] of readCopyEnds(inlet.copyNote ?? '', copyTopics)) {
       for (let at = from; !inlet.window.closed; ) {
         try {
           const next = await this.read(inlet, topic, at);
@@ -70,10 +79,9 @@ export class Adoption {
     // The copy has been delivered, or moved on: nothing is behind it.
     if (isDone && owned.windowOf(copy.topic)?.wasSettledBefore(copy.offset) === true) return;
     const isSpilled = copy.topic === this.parts.copyTopics[0];
-    const lane = isSpilled ? laneOfMessage(copy, this.parts.windowSettings) : null;
-    const group = isSpilled ? spillGroupOf(copy, this.parts.windowSettings) : null;
+    const routed = isSpilled ? routingOf(copy, this.parts.windowSettings) : null;
     // Of a lane whose first ones are done with, the others come behind these all the same.
-    inlet.adopted.add(from.offset, lane, isDone);
-    if (group !== null) owned.spills.addLeftGroup(group, side?.hop ?? 1);
+    inlet.adopted.add(from.offset, routed?.lane ?? null, isDone);
+    if (routed !== null) owned.spills.addLeftGroup(routed.spillGroup, side?.hop ?? 1);
   }
 }

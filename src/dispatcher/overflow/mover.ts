@@ -47,7 +47,7 @@ interface Wave {
 }
 
 /** It stands there now, or is not moved after all. */
-export function endOf({ wave }: Move): void {
+export function leaveWave({ wave }: Move): void {
   if (wave === null) return;
   wave.pending -= 1;
   if (wave.pending === 0) wave.release();
@@ -208,14 +208,15 @@ export class Mover {
     const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
     try {
       const messages = open.map(({ message }) => message);
-      if (open.length > 0) positions = await broker.append(messages, -1);
+      const isWanted = () => open.every(({ work: { window } }) => window.isOurs);
+      if (open.length > 0) positions = await broker.append(messages, -1, isWanted);
     } catch (error) {
       report('a message could not be moved, will try again', { topic: open[0]?.message.topic, error: textOf(error) });
       return false;
     }
     for (const [i, move] of open.entries()) {
       moved(move, positions[i]?.offset ?? 0n);
-      endOf(move);
+      leaveWave(move);
     }
     for (const { work } of batch) work.window.end();
     return true;

@@ -15,6 +15,9 @@ import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import { type Attempt, Scheduler } from './scheduler.js';
 
+/** Until it is looked again whether the partition is ours for certain. */
+const doubtMs = 200;
+
 type Failed = Extract<Outcome, { kind: 'retry' | 'rejected' }>;
 
 export interface DelivererParts {
@@ -91,6 +94,10 @@ export class Deliverer {
 
   private attempt(attempt: Attempt): void {
     const { delivery, window } = attempt.work;
+    if (!window.isOurs) {
+      this.postpone(attempt);
+      return;
+    }
     if (delivery.attempt > 1) this.parts.counters.rpcRetries += 1;
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
@@ -99,6 +106,18 @@ export class Deliverer {
       this.ended(attempt, outcome);
       window.end();
       this.pump();
+    });
+  }
+
+  /** Somebody else may own the partition and send it: not before we know. */
+  private postpone(attempt: Attempt): void {
+    const { work } = attempt;
+    work.window.begin();
+    queueMicrotask(() => {
+      this.scheduler.ended(attempt, { kind: 'aborted' });
+      if (this.stopped || work.window.closed) this.letGo(attempt);
+      else this.wait(work, doubtMs);
+      work.window.end();
     });
   }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../message/clock.js';
 import type { StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
-import { endOf, type Move, type Mover } from '../overflow/mover.js';
+import { leaveWave, type Move, type Mover } from '../overflow/mover.js';
 import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
@@ -118,7 +118,7 @@ export class Intake {
         stay.push(move);
         continue;
       }
-      endOf(move);
+      leaveWave(move);
       work.stage = 'order';
       // Who comes after us must still find it behind those before it, unless nothing of its lane is here.
       if (!window.closed && owned.lanes.itemsOf(work.lane).length === 0) window.unfollow(work);
@@ -194,7 +194,7 @@ export class Intake {
       firstAttemptMs: 0,
     } as const;
     window.begin();
-    void letters.keep(stored, note, window.abort.signal, owned.copies, (letter) => {
+    void letters.keep(stored, note, window, owned.copies, (letter) => {
       if (letter !== null) {
         window.settleOffset(offset);
         settled(window);

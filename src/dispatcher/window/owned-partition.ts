@@ -17,8 +17,12 @@ export class OwnedPartition {
   private readonly windows = new Map<string, PartitionWindow>();
   private readonly adopted = new Map<string, AdoptedCopies>();
 
-  /** SpillTable's. */
-  constructor(identity: string) {
+  constructor(
+    /** SpillTable's. */
+    identity: string,
+    /** Assignment's. */
+    readonly isOurs: () => boolean,
+  ) {
     this.spills = new SpillTable(identity);
   }
 

@@ -36,12 +36,15 @@ export interface Resent {
   over(work: Work, how: 'settled' | 'stays'): void;
 }
 
-/** A delivery in its window. */
-export interface Work {
-  readonly delivery: Delivery;
+export interface Routing {
   readonly lane: string | null;
   /** Lanes that spill together. */
   readonly spillGroup: string;
+}
+
+/** A delivery in its window. */
+export interface Work extends Routing {
+  readonly delivery: Delivery;
   readonly weight: number;
   readonly window: PartitionWindow;
   /** Set for a dead letter that is sent again from where it stands. */
@@ -94,13 +97,19 @@ export class PartitionWindow {
   private readonly tracker: OffsetTracker<Work>;
 
   constructor(
-    { topic, partition, start }: Assignment,
+    private readonly assignment: Assignment,
     private readonly settings: WindowSettings,
     /** The partition's end when it was taken over: what stands behind it nobody before us can have sent. */
     private readonly endAtStart: bigint,
   ) {
+    const { topic, partition, start } = assignment;
     this.partition = { topic, partition };
     this.tracker = new OffsetTracker(start.offset, start.metadata, endAtStart);
+  }
+
+  /** False while somebody else may own the partition: nothing is sent or stored for it. */
+  get isOurs(): boolean {
+    return !this.abort.signal.aborted && this.assignment.isOurs();
   }
 
   get closed(): boolean {
@@ -348,16 +357,11 @@ export function laneParts(lane: string): { destination: string | null; key: stri
   return { destination: lane.slice(0, at), key: Buffer.from(lane.slice(at + 1), 'latin1').toString('utf8') };
 }
 
-/** The lane of a message; null for none, also for one that is no valid call. */
-export function laneOfMessage(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
+/** The lane of a message, null for none, and its spill group; null for one that is no valid call. */
+export function routingOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): Routing | null {
   const delivery = deliveryOf(source, settings, null);
-  return 'invalid' in delivery ? null : laneOf(delivery, ordering);
-}
-
-/** The spill group of a message; null for one that is no valid call. */
-export function spillGroupOf(source: StoredMessage, { delivery: settings, ordering }: WindowSettings): string | null {
-  const delivery = deliveryOf(source, settings, null);
-  return 'invalid' in delivery ? null : groupOf(delivery, ordering);
+  if ('invalid' in delivery) return null;
+  return { lane: laneOf(delivery, ordering), spillGroup: groupOf(delivery, ordering) };
 }
 
 function groupOf({ destination }: Delivery, ordering: Ordering): string {

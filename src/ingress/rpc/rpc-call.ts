@@ -5,6 +5,7 @@ import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 
 /** A call as it came in; nothing in it is trusted beyond its shape. */
 export interface RpcCall {
+  readonly url: string;
   readonly aclName: string;
   readonly aclSecret: string;
   readonly key: string;
@@ -66,7 +67,7 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
   if (typeof secret !== 'string') return { refused: 'acl.secret' };
   const extras = readExtras(call, url);
   if ('refused' in extras) return extras;
-  return { aclName: name, aclSecret: secret, key, data, ...extras };
+  return { url, aclName: name, aclSecret: secret, key, data, ...extras };
 }
 
 /** What this bigpipe takes beyond the original; null is as good as absent. */

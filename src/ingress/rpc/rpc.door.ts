@@ -5,6 +5,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
+import { egressRulesOf } from '../../message/egress-rules.js';
 import { BigpipeError } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Message, messageHeader } from '../../message/message.js';
@@ -65,11 +66,15 @@ export class RpcDoor implements OnModuleInit {
     reply.header('content-type', 'application/json; charset=utf-8');
     const call = readRpcCall(request.body as Buffer | undefined);
     if ('refused' in call) return reply.send(answerOf(-1, (call as Refusal).refused));
-    const topic = this.acl.topicFor(call.aclName, call.aclSecret);
-    if (topic === null) return reply.send(forbidden);
+    const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
+    const caller = found instanceof Promise ? await found : found;
+    if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
+    // What only the look-up of a name can tell is told by a dead letter.
+    const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
+    if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
     const id = call.id ?? newMessageId(this.clock.now());
     try {
-      await this.producer.accept(messageOf(call, topic, id), call.acks);
+      await this.producer.accept(messageOf(call, caller.topic, id), call.acks);
     } catch (error) {
       return this.notStored(error, reply);
     }

@@ -1,18 +1,16 @@
 // The connections to one origin: each carries one request at a time, idle ones are used again, the last used first.
 import type { Socket } from 'node:net';
-import { buildConnector, Client } from 'undici';
+import { type buildConnector, Client } from 'undici';
 
 /** A connection without a request is closed after this. */
 const keepAliveMs = 30_000;
 /** An attempt's own deadline cuts its connection while it is being made; this bounds deadlines that are longer. */
-const connectTimeoutMs = 30_000;
+export const connectTimeoutMs = 30_000;
 const maxHeaderBytes = 16_384;
 /** Of all origins together, some 35 KB and a file descriptor each; who calls more than these in turn connects anew each time. */
 const maxIdle = 4096;
 /** One for all: a stack trace for each costs more than the connection. */
 const ended = new Error('the attempt has ended');
-
-const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
 
 /** Connections without a request, of all origins, the one unused for longest first. */
 export class IdleConnections {
@@ -38,9 +36,11 @@ export class ConnectionPool {
   private readonly idle: Client[] = [];
   /** Every connection with its socket, null before the first request. */
   private readonly live = new Map<Client, Socket | null>();
+  private isRetired = false;
 
   constructor(
     private readonly origin: string,
+    private readonly connector: buildConnector.connector,
     private readonly idleOfAll: IdleConnections,
     /** The last connection is gone. */
     private readonly emptied: () => void,
@@ -56,6 +56,10 @@ export class ConnectionPool {
 
   release(client: Client): void {
     if (!this.live.has(client)) return;
+    if (this.isRetired) {
+      this.cut(client);
+      return;
+    }
     this.idle.push(client);
     this.idleOfAll.add(client, this);
   }
@@ -70,6 +74,13 @@ export class ConnectionPool {
     // While it is being made the client does not know its socket yet.
     socket?.destroy(ended);
     if (this.live.size === 0) this.emptied();
+  }
+
+  /** Connections that are in use are used to their end, and none again. */
+  retire(): void {
+    this.isRetired = true;
+    // Each leaves the list as it is cut.
+    for (let [client] = this.idle; client !== undefined; [client] = this.idle) this.cut(client);
   }
 
   close(): void {
@@ -94,7 +105,7 @@ export class ConnectionPool {
       bodyTimeout: 0,
       connect: (options, callback) => {
         // The declared type hides what it returns.
-        this.live.set(client, connector(options, callback) as unknown as Socket);
+        this.live.set(client, this.connector(options, callback) as unknown as Socket);
       },
     });
     this.live.set(client, null);

@@ -1,12 +1,14 @@
 // The request that a receiver gets for a delivery.
 import type { Delivery } from '../../message/delivery.js';
+import { isHeldBack } from '../../message/held-back.js';
 import { messageHeader } from '../../message/message.js';
+import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
 const defaultContentType = 'application/octet-stream';
 
-/** Header names and values, flat, in the order they are sent. */
-export function headersOf(delivery: Delivery): string[] {
+/** Header names and values, flat, in the order they are sent; `nowMs` (unix) is the attempt's time. */
+export function headersOf(delivery: Delivery, nowMs: number): string[] {
   const headers = [
     'content-type',
     delivery.source.headers[messageHeader.contentType] ?? defaultContentType,
@@ -22,6 +24,17 @@ export function headersOf(delivery: Delivery): string[] {
     String(delivery.settings.maxAttempts),
   ];
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
-  for (const part of delivery.forwarded) headers.push(part);
+  const { signing } = delivery.settings;
+  addForwarded(headers, delivery.forwarded, signing !== null);
+  if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
+}
+
+/** A log may hold what no door of ours would take: another writer put it there. */
+function addForwarded(headers: string[], forwarded: readonly string[], isSigned: boolean): void {
+  for (let i = 0; i + 1 < forwarded.length; i += 2) {
+    const [name, value] = [forwarded[i] as string, forwarded[i + 1] as string];
+    if (isHeldBack(name) || (isSigned && signatureHeaders.has(name))) continue;
+    headers.push(name, value);
+  }
 }

@@ -1,11 +1,15 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import type { Client, Dispatcher } from 'undici';
+import { buildConnector, type Client, type Dispatcher } from 'undici';
+import { ConfigWatch } from '../../config-watch/config-watch.js';
+import type { EgressSettings } from '../../config-watch/settings.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { Target } from '../target.js';
-import { ConnectionPool, IdleConnections } from './connection-pool.js';
+import { ConnectionPool, connectTimeoutMs, IdleConnections } from './connection-pool.js';
+import { EgressGuard, RefusedTarget } from './egress-guard.js';
 import { headersOf } from './http-request.js';
 import { retryAfterMs } from './retry-after.js';
 
@@ -20,17 +24,32 @@ type AnswerHeaders = Record<string, string | string[] | undefined>;
 @Injectable()
 export class HttpTarget extends Target {
   private readonly running = new WeakMap<AbortSignal, Running>();
-  private readonly pools = new Map<string, ConnectionPool>();
+  private pools = new Map<string, ConnectionPool>();
+  /** Their connections are in use still, and were made under settings of before. */
+  private readonly retired = new Set<ConnectionPool>();
   private readonly idle = new IdleConnections();
+  private egress: EgressSettings;
+  private guard: EgressGuard;
+  private connector: buildConnector.connector;
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly configWatch: ConfigWatch,
+  ) {
     super();
+    this.egress = configWatch.settings.egress;
+    this.guard = new EgressGuard(this.egress);
+    this.connector = connectorWith(this.guard);
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return Promise.resolve({ kind: 'aborted' });
+    this.follow(this.configWatch.settings.egress);
+    const { origin } = delivery.url;
+    const against = this.guard.rules.againstOrigin(origin);
+    if (against !== null) return Promise.resolve(refused(`${origin}: ${against}`, 0));
     const running = this.runningUnder(signal);
-    const pool = this.poolOf(delivery.url.origin);
+    const pool = this.poolOf(origin);
     return new Promise((resolve) => {
       const exchange = new Exchange(this.clock, delivery.settings, pool, (outcome) => {
         running.delete(exchange);
@@ -42,16 +61,35 @@ export class HttpTarget extends Target {
   }
 
   override async close(): Promise<void> {
-    for (const pool of this.pools.values()) pool.close();
+    for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
   }
 
   private poolOf(origin: string): ConnectionPool {
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      pool = new ConnectionPool(origin, this.idle, () => this.pools.delete(origin));
+      const made = new ConnectionPool(origin, this.connector, this.idle, () => {
+        if (!this.retired.delete(made)) this.pools.delete(origin);
+      });
+      pool = made;
       this.pools.set(origin, pool);
     }
     return pool;
+  }
+
+  /** No connection that was made under other rules is used for another request. */
+  private follow(egress: EgressSettings): void {
+    if (egress === this.egress) return;
+    const before = this.egress;
+    this.egress = egress;
+    if (isDeepStrictEqual(egress, before)) return;
+    this.guard = new EgressGuard(egress);
+    this.connector = connectorWith(this.guard);
+    const { pools } = this;
+    this.pools = new Map();
+    for (const pool of pools.values()) {
+      this.retired.add(pool);
+      pool.retire();
+    }
   }
 
   private runningUnder(signal: AbortSignal): Running {
@@ -100,7 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       origin: url.origin,
       path: url.path,
       method: 'POST',
-      headers: headersOf(delivery),
+      headers: headersOf(delivery, this.clock.now()),
       body: source.body,
     };
     try {
@@ -136,6 +174,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (error instanceof RefusedTarget) {
+      this.cut(refused(error.message, this.durationMs()));
+      return;
+    }
     this.cut(this.status === 0 ? this.failed('connection', describe(error)) : this.byStatus());
   }
 
@@ -185,6 +227,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   private durationMs(): number {
     return this.clock.elapsedMs() - this.startedMs;
   }
+}
+
+const connectorWith = ({ lookup }: EgressGuard) =>
+  buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup });
+
+/** Nothing was sent, and nothing would be the next time. */
+function refused(why: string, durationMs: number): Outcome {
+  const detail = `the egress guard refuses ${why}`;
+  return { kind: 'rejected', detail, retryAfterMs: null, status: 0, durationMs, body: '' };
 }
 
 /** Node reports a refused connection to several addresses as an aggregate without a text of its own. */

@@ -1,6 +1,7 @@
 // A receiver that notes every request in the books and behaves as it is told: well, slow, failing, silent, gone, lying.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { ReturningServer } from '../returning-server.ts';
 import type { Seeded } from '../seeded.ts';
 import type { Attempt, Books, Ending } from './books.ts';
 import { bodyOf } from './call-name.ts';
@@ -38,8 +39,7 @@ export class ChaosReceiver {
   private readonly books: Books;
   private readonly random: Seeded;
   private readonly bodyBytes: number;
-  private server: Server | null = null;
-  private port = 0;
+  private readonly server = new ReturningServer((request, response) => this.received(request, response));
 
   private constructor(number: number, books: Books, random: Seeded, bodyBytes: number) {
     this.number = number;
@@ -50,13 +50,13 @@ export class ChaosReceiver {
 
   static async start(number: number, books: Books, random: Seeded, bodyBytes: number): Promise<ChaosReceiver> {
     const receiver = new ChaosReceiver(number, books, random, bodyBytes);
-    await receiver.listen();
+    await receiver.server.open();
     return receiver;
   }
 
   /** The same also while it is gone. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}/`;
+    return this.server.url;
   }
 
   async become(behaviour: Behaviour): Promise<void> {
@@ -64,31 +64,14 @@ export class ChaosReceiver {
     if (behaviour.mood === 'gone') {
       this.books.unreachable(this.number);
       await this.close();
-    } else if (this.server === null) {
-      await this.listen();
+    } else if (!this.server.isOpen) {
+      await this.server.open();
       this.books.reachable(this.number);
     }
   }
 
   async close(): Promise<void> {
-    const { server } = this;
-    this.server = null;
-    if (server === null) return;
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  }
-
-  private async listen(): Promise<void> {
-    const server = createServer((request, response) => this.received(request, response));
-    server.keepAliveTimeout = 60_000;
-    this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', resolve);
-    });
-    this.port = (server.address() as AddressInfo).port;
+    await this.server.close();
   }
 
   private received(request: IncomingMessage, response: ServerResponse): void {

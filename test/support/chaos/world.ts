@@ -134,6 +134,7 @@ export class World {
       'http.server.host': '127.0.0.1',
       'http.server.port': 0,
       'management.port': 0,
+      'egress.allow': ['127.0.0.0/8'],
       'broker.embedded.directory': this.dataDirectory,
       ...config,
     };

@@ -22,7 +22,7 @@ test('every key says what it is and what is allowed', () => {
   const look = (schema: Schema, path: string) => {
     for (const [key, of] of Object.entries((schema['properties'] ?? {}) as Record<string, Schema>)) {
       const description = String(of['description']);
-      if (key !== '$schema' && !/^\S.*[.!] Allowed: .+\.$/.test(description))
+      if (!key.startsWith('$') && !/^\S.*[.!] Allowed: .+\.$/.test(description))
         missing.push(`${path}${key}: ${description}`);
       look(of, `${path}${key}.`);
       look((of['items'] ?? {}) as Schema, `${path}${key}[].`);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Environment } from '#src/config-watch/env.js';
 import { type LoadedSettings, loadSettings } from '#src/config-watch/load-settings.js';
+import { originPatternAllowed } from '#src/config-watch/origin-pattern.js';
+import { secretAllowed } from '#src/config-watch/secret-form.js';
 import { SettingsError } from '#src/config-watch/settings.js';
 import { seed000, seed001 } from '../../support/seed-configs.js';
 
@@ -255,12 +257,37 @@ describe('a fault', () => {
     [
       'a secret that is a number',
       { 'kafka.producer.acl': [aclEntry({ secret: 271_828 })] },
-      'kafka.producer.acl[0].secret: found a value that is not shown, allowed: a text that is not empty',
+      `kafka.producer.acl[0].secret: found a value that is not shown, allowed: ${secretAllowed}`,
     ],
     [
       'no secret',
       { 'kafka.producer.acl': [aclEntry({ secret: undefined })] },
-      'kafka.producer.acl[0].secret: found nothing, allowed: a text that is not empty',
+      `kafka.producer.acl[0].secret: found nothing, allowed: ${secretAllowed}`,
+    ],
+    [
+      'no secrets in the list',
+      { 'kafka.producer.acl': [aclEntry({ secret: undefined, secrets: [] })] },
+      `kafka.producer.acl[0].secrets: found a value that is not shown, allowed: a list of 1 to 10, each ${secretAllowed}`,
+    ],
+    [
+      'a hash that is none',
+      { 'kafka.producer.acl': [aclEntry({ secret: undefined, secrets: ['good', 'sha256:no'] })] },
+      `kafka.producer.acl[0].secrets: found a value that is not shown, allowed: a list of 1 to 10, each ${secretAllowed}`,
+    ],
+    [
+      'a secret beside several',
+      { 'kafka.producer.acl': [aclEntry({ secrets: ['good'] })] },
+      'kafka.producer.acl[0].secrets: found beside secret, allowed: one of the two',
+    ],
+    [
+      'an unknown topic among the others',
+      { 'kafka.producer.acl': [aclEntry({ topics: ['test', 'nope'] })] },
+      'kafka.producer.acl[0].topics: found "nope", allowed: a topic of kafka.topics ("test")',
+    ],
+    [
+      'an allowed URL with a path',
+      { 'kafka.producer.acl': [aclEntry({ allow: ['https://a.example/x'] })] },
+      `kafka.producer.acl[0].allow: found ["https://a.example/x"], allowed: a list of origins ${originPatternAllowed}`,
     ],
     ['log.level 6', { 'log.level': 6 }, 'log.level: found 6, allowed: a whole number from 1 to 5'],
     ['log.level 0', { 'log.level': 0 }, 'log.level: found 0, allowed: a whole number from 1 to 5'],
@@ -487,7 +514,7 @@ describe('a secret', () => {
 
   test('is not in a warning', () => {
     const changes = {
-      'kafka.producer.acl': [aclEntry({ secrets: secret, Secret: secret })],
+      'kafka.producer.acl': [aclEntry({ secret_: secret, Secret: secret })],
       'kafka.producer.acls': [aclEntry()],
     };
     expect(load(whole(changes)).warnings.join('\n')).not.toContain(secret);
@@ -538,8 +565,8 @@ describe('a key that is not known', () => {
       'kafka.topics[0].partitions',
     ],
     [
-      { 'kafka.producer.acl': [aclEntry({ secrets: 'x' })] },
-      'kafka.producer.acl[0].secrets',
+      { 'kafka.producer.acl': [aclEntry({ secret_: 'x' })] },
+      'kafka.producer.acl[0].secret_',
       'kafka.producer.acl[0].secret',
     ],
     [list({ ratelimit: 5 }), at('ratelimit'), at('rateLimit')],
@@ -565,8 +592,8 @@ describe('a key that is not known', () => {
     expect(warnings).toContain(`${key} is not a known key and is ignored; did you mean ${nearest}?`);
   });
 
-  test('$schema is for editors', () => {
-    expect(load(whole({ $schema: './schema.json' })).warnings).toEqual([]);
+  test('$schema is for editors, $comment for readers', () => {
+    expect(load(whole({ $schema: './schema.json', $comment: 'words' })).warnings).toEqual([]);
   });
 
   test('a file without such keys has no warnings', () => {
@@ -581,8 +608,8 @@ describe("the original's sample", () => {
       log: { level: 5, directory: './logs' },
       topics: [{ name: 'test', partitions: 3 }],
       acl: [
-        { name: 'system-1', secret: 'you are good', topic: 'test' },
-        { name: 'system-2', secret: 'you are bad', topic: 'test' },
+        { name: 'system-1', secrets: [{ kind: 'plain', text: 'you are good' }], topic: 'test' },
+        { name: 'system-2', secrets: [{ kind: 'plain', text: 'you are bad' }], topic: 'test' },
       ],
       subscriptions: [
         {
@@ -652,6 +679,7 @@ describe('settings', () => {
       retryBudget: { share: 0.2, floorPerSecond: 1 },
       retryAfterMaxMs: 3_600_000,
       maxAnswerBytes: 65_536,
+      signing: null,
       circuit: null,
       warmupMs: 0,
       destination: { rate: null, concurrency: null },

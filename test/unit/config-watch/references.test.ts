@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Environment } from '#src/config-watch/env.js';
 import { type LoadedSettings, loadSettings } from '#src/config-watch/load-settings.js';
+import type { PlainSecret } from '#src/config-watch/secret-form.js';
 import { SettingsError } from '#src/config-watch/settings.js';
 import { baseConfig, type Config } from '../../support/bigpipe-process.js';
 import { ConfigHome } from '../../support/config-home.js';
@@ -33,7 +34,7 @@ function faultsOf(config: Config, variables: Record<string, string> = {}): reado
   throw new Error('nothing was refused');
 }
 
-const secretOf = ({ settings }: LoadedSettings) => settings.acl[0]?.secret;
+const secretOf = ({ settings }: LoadedSettings) => (settings.acl[0]?.secrets[0] as PlainSecret | undefined)?.text;
 
 describe('a reference', () => {
   test('to the environment is what the variable holds, also inside a text and more than once', () => {

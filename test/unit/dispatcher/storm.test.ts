@@ -1,4 +1,4 @@
-// Everything at once on one subscription, by a seed: spill, poison, parking, redrives, answers that take time, a log that refuses, clean stops and kills.
+// Everything at once on one subscription, by a seed: spill, poison, parking, redrives, late answers, a log that refuses, clean stops, kills, lost ownership.
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Delivery } from '#src/message/delivery.js';
 import { BigpipeError } from '#src/message/errors.js';
@@ -38,10 +38,10 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 function weather(random: Seeded): { isRefusing: boolean } {
   const state = { isRefusing: false };
   const append = lab.broker.append.bind(lab.broker);
-  lab.broker.append = async (messages: readonly Message[], acks: Acks) => {
+  lab.broker.append = async (messages: readonly Message[], acks: Acks, isWanted?: () => boolean) => {
     if (messages.every(({ topic }) => topic === 'orders')) return append(messages, acks);
     if (state.isRefusing) throw full();
-    const positions = await append(messages, acks);
+    const positions = await append(messages, acks, isWanted);
     if (random.below(3) === 0) {
       await new Promise<void>((resolve) => {
         lab.clock.setTimer(random.below(80), resolve);
@@ -75,7 +75,8 @@ function receiver(random: Seeded, outcomeOf: (body: string, destination: number)
 }
 
 async function endLife(random: Seeded): Promise<void> {
-  if (random.below(3) < 2) await lab.kill();
+  const die = () => (random.below(2) === 0 ? lab.kill() : lab.loseOwnership());
+  if (random.below(3) < 2) await die();
   else {
     let drained = false;
     const draining = lab.runner.drain().then(() => {
@@ -83,7 +84,7 @@ async function endLife(random: Seeded): Promise<void> {
     });
     await lab.until('it has drained', () => drained, 100);
     await draining;
-    await lab.kill();
+    await die();
   }
   await lab.join();
 }

@@ -64,6 +64,7 @@ test('a call is what was sent, character for character', () => {
 
 test("the defaults are the broker's", () => {
   expect(read(good)).toEqual({
+    url: 'http://127.0.0.1/hook',
     aclName: 'system-1',
     aclSecret: 'i am good',
     data: 'hello',

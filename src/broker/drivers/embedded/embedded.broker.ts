@@ -11,6 +11,7 @@ import {
   type GroupHandlers,
   type Membership,
   type MessageBatch,
+  notWanted,
   type PartitionLag,
   type Retention,
   type TopicPartition,
@@ -165,11 +166,16 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     if (before < list.length) await this.coordinator.topicChanged(name);
   }
 
-  override append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     let targets: Partition[];
     let stored: Promise<readonly bigint[]>;
     try {
       this.mustBeOpen();
+      if (isWanted?.() === false) throw notWanted();
       targets = messages.map((message) => this.partitionFor(message));
       stored = this.writes.append(messages, targets);
     } catch (error) {

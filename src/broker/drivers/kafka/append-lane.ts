@@ -1,5 +1,6 @@
 // What waits to be written to one partition, and the batch under way: repeated as it is until Kafka has it.
 import type { BigpipeError } from '../../../message/errors.js';
+import { notWanted } from '../../broker.js';
 import type { ProduceRecord } from './kafka-requests.js';
 
 const maxBatchRecords = 1000;
@@ -13,6 +14,8 @@ export interface AppendEntry {
   readonly weight: number;
   /** Of Clock.elapsedMs; past it the caller has an answer. Infinity for one that waits as long as it takes. */
   readonly deadlineMs: number;
+  /** Asked right before it is sent for the first time. */
+  readonly isWanted: () => boolean;
   /** Once; later calls do nothing. */
   readonly settle: (result: bigint | null | BigpipeError) => void;
 }
@@ -26,6 +29,8 @@ export interface ProducerIdentity {
 export class AppendLane {
   batch: readonly AppendEntry[] | null = null;
   inFlight = false;
+  /** Kafka may have the batch. */
+  private isSent = false;
   /** After a failure among several partitions nobody knows which one failed: each goes by itself until it succeeds. */
   alone = false;
   /** How often the batch has failed. */
@@ -60,6 +65,19 @@ export class AppendLane {
     }
     this.batch = this.queue.splice(0, count);
     return this.batch;
+  }
+
+  /** The batch leaves now, without what nobody wants any more; false when nothing is left of it. */
+  leave(): boolean {
+    const { batch } = this;
+    if (batch === null || this.isSent) return batch !== null;
+    const left = batch.filter(({ isWanted }) => isWanted());
+    const unwanted = left.length === batch.length ? [] : batch.filter((entry) => !left.includes(entry));
+    if (left.length === 0) this.finished();
+    else this.batch = left;
+    this.isSent = left.length > 0;
+    for (const entry of unwanted) entry.settle(notWanted());
+    return this.isSent;
   }
 
   /** Kafka has the batch; offset null where it does not say. */
@@ -117,6 +135,7 @@ export class AppendLane {
 
   private finished(): void {
     this.batch = null;
+    this.isSent = false;
     this.failures = 0;
     this.notBeforeMs = 0;
     this.alone = false;

@@ -59,6 +59,8 @@ export class GroupSession {
   private joined = false;
   private isSettled = false;
   private heardMs: number;
+  /** When the last question was asked that the coordinator has answered: from there on it waits for the next one. */
+  private certainFromMs = Number.NEGATIVE_INFINITY;
   private round = 0;
   private wantsRejoin = false;
   private stopping = false;
@@ -87,6 +89,11 @@ export class GroupSession {
   /** Null while it is no member. */
   get identity(): Identity | null {
     return this.joined ? { memberId: this.memberId, generation: this.generation } : null;
+  }
+
+  /** False once the coordinator may have given what is ours to somebody else: this process was stopped, or cut off, for too long. */
+  get isCertain(): boolean {
+    return this.joined && this.clock.elapsedMs() - this.certainFromMs < this.settings.sessionTimeoutMs;
   }
 
   /** What it holds has changed: the group shares out anew. */
@@ -146,6 +153,7 @@ export class GroupSession {
     const { held, releasing } = this.events.claim();
     const claim = { topics, generation: this.generation, held, releasing };
     const node = await this.link.coordinatorOf(group);
+    const askedMs = this.clock.elapsedMs();
     const answer = await node.joinGroup({
       groupId: group,
       sessionTimeout: sessionTimeoutMs,
@@ -154,7 +162,7 @@ export class GroupSession {
       groupProtocols: [{ name: protocolName, metadata: encodeClaim(claim, this.round) }],
     });
     this.memberId = answer.memberId;
-    this.heard();
+    this.heard(askedMs);
     if (this.stopping) {
       await node.leaveGroup({ groupId: group, memberId: this.memberId });
       return;
@@ -164,13 +172,14 @@ export class GroupSession {
 
   private async sync(node: KafkaNode, { generationId, leaderId, memberId, members }: JoinAnswer): Promise<void> {
     const groupAssignment = leaderId === memberId ? await this.shareOut(members) : [];
+    const askedMs = this.clock.elapsedMs();
     const { memberAssignment } = await node.syncGroup({
       groupId: this.settings.group,
       generationId,
       memberId,
       groupAssignment,
     });
-    this.heard();
+    this.heard(askedMs);
     this.generation = generationId;
     this.joined = true;
     this.lastError = '';
@@ -198,8 +207,9 @@ export class GroupSession {
         throw new Error(`Kafka was silent for ${Math.round(this.silenceMs)} ms`);
       try {
         const node = await this.link.coordinatorOf(group);
+        const askedMs = this.clock.elapsedMs();
         await node.heartbeat({ groupId: group, groupGenerationId: this.generation, memberId: this.memberId });
-        this.heard();
+        this.heard(askedMs);
         this.failures = 0;
         this.lookForGrowth();
       } catch (error) {
@@ -243,7 +253,7 @@ export class GroupSession {
     this.generation = -1;
     this.joined = false;
     if (wasMember) this.events.lost();
-    this.heard();
+    this.heardMs = this.clock.elapsedMs();
   }
 
   private async again(error: unknown): Promise<void> {
@@ -264,8 +274,9 @@ export class GroupSession {
     return this.clock.elapsedMs() - this.heardMs;
   }
 
-  private heard(): void {
+  private heard(askedMs: number): void {
     this.heardMs = this.clock.elapsedMs();
+    this.certainFromMs = askedMs;
   }
 
   private async sleep(ms: number): Promise<void> {

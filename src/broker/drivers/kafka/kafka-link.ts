@@ -183,16 +183,17 @@ export class KafkaLink {
     this.coordinators.delete(group);
   }
 
-  /** The oldest offsets, or those behind the newest readable message. */
+  /** The oldest offsets, those behind the newest readable message, or the first at or after a time (Unix milliseconds), -1 for none. */
   async offsets(
     topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
-    which: 'oldest' | 'end',
+    which: 'oldest' | 'end' | number,
   ): Promise<readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[]> {
+    const from = typeof which === 'number' ? { fromTimestamp: which } : { fromBeginning: which === 'oldest' };
     const answers = await this.cluster.fetchTopicsOffset(
       topics.map(({ topic, partitions }) => ({
         topic,
         partitions: partitions.map((partition) => ({ partition })),
-        fromBeginning: which === 'oldest',
+        ...from,
       })),
     );
     return answers.flatMap(({ topic, partitions }) =>

@@ -8,6 +8,7 @@ import {
   Membership,
   type TopicPartition,
 } from '../../broker.js';
+import type { OffsetStore } from '../../offset-store.js';
 import { CommitQueue } from './commit-queue.js';
 import { Fetcher, type FetchSettings } from './fetcher.js';
 import { GroupSession, type SessionSettings } from './group-session.js';
@@ -23,7 +24,7 @@ const revokeBoundMs = 30_000;
 const joinBoundMs = 45_000;
 const placesRetryMs = 200;
 
-/** gaining: ours, not handed over yet. releasing: on its way to somebody else. fenced: somebody else may have it already. */
+/** gaining: ours, not handed over yet. releasing: on its way to somebody else. fenced: given back, or somebody else may have it already. */
 interface Owned {
   readonly partition: TopicPartition;
   state: 'gaining' | 'active' | 'releasing' | 'fenced';
@@ -37,6 +38,7 @@ export interface MembershipParts {
   readonly offsets: OffsetCache;
   readonly clock: Clock;
   readonly session: SessionSettings;
+  readonly offsetStore: OffsetStore | null;
   readonly fetch: FetchSettings;
   readonly report: (text: string, error: unknown) => void;
   /** Retention took so many before the group had settled them. */
@@ -94,7 +96,7 @@ export class KafkaMembership extends Membership {
       group: session.group,
       identity: () => this.session.identity,
       owns: (partition) => this.owns(partition),
-      committed: (partition, { offset }) => offsets.setMark(session.group, partition, offset),
+      committed: (partition, committed) => this.committed(partition, committed),
       doubted: () => this.session.hurry(),
     });
   }
@@ -140,6 +142,14 @@ export class KafkaMembership extends Membership {
     return this.leaving;
   }
 
+  private committed(partition: TopicPartition, committed: CommittedOffset): void {
+    const { offsets, offsetStore, report } = this.parts;
+    offsets.setMark(this.group, partition, committed.offset);
+    offsetStore?.save(this.group, partition, committed).catch((error: unknown) => {
+      report(`${this.group}: the offset store has not taken a mark of ${nameOf(partition)}`, error);
+    });
+  }
+
   private async giveAllBack(): Promise<void> {
     const { clock, link, left } = this.parts;
     const readers = [...this.readers()];
@@ -148,11 +158,18 @@ export class KafkaMembership extends Membership {
     await within(clock, revokeBoundMs, this.changing);
     await within(clock, revokeBoundMs, Promise.all(readers.map((reader) => reader.stop())));
     await this.commits.drained();
-    this.owned.clear();
+    this.forget([...this.owned.values()]);
     await this.session.stop();
     await link.close();
     this.settle();
     left(this);
+  }
+
+  private forget(given: readonly Owned[]): void {
+    for (const owned of given) {
+      owned.state = 'fenced';
+      this.owned.delete(nameOf(owned.partition));
+    }
   }
 
   private owns(partition: TopicPartition): boolean {
@@ -216,10 +233,10 @@ export class KafkaMembership extends Membership {
     if (!(await within(this.parts.clock, revokeBoundMs, told))) {
       this.parts.report(`${this.group} did not give its partitions back within ${revokeBoundMs} ms`, undefined);
     }
-    for (const { partition } of given) this.owned.delete(nameOf(partition));
-    if (this.leaving !== null) return;
     // What was lost while it was being given back, and is ours again.
     const again = given.filter(({ partition, state }) => state === 'fenced' && this.target.has(nameOf(partition)));
+    this.forget(given);
+    if (this.leaving !== null) return;
     this.gain(again.map(({ partition }) => partition));
     this.session.rejoin();
   }
@@ -248,7 +265,8 @@ export class KafkaMembership extends Membership {
         if (start === undefined) continue;
         owned.reader = this.readerOf(owned.partition, start.offset);
         owned.state = 'active';
-        assignments.push({ ...owned.partition, start });
+        const isOurs = () => owned.state !== 'fenced' && this.session.isCertain;
+        assignments.push({ ...owned.partition, start, isOurs });
       }
       if (assignments.length > 0) await this.tell('assigned', () => this.handlers.assigned(this, assignments));
     }

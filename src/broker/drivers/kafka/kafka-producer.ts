@@ -5,7 +5,7 @@ import { type Acks, type Message, weightOf } from '../../../message/message.js';
 import { type AppendEntry, AppendLane, type ProducerIdentity } from './append-lane.js';
 import { asBigpipeError, remedyFor, typeOf } from './kafka-errors.js';
 import type { KafkaLink } from './kafka-link.js';
-import type { ProduceAnswer, ProduceRecord } from './kafka-requests.js';
+import type { KafkaNode, ProduceAnswer, ProduceRecord } from './kafka-requests.js';
 import { PendingAppend } from './pending-append.js';
 import { planRequests } from './request-plan.js';
 
@@ -78,9 +78,13 @@ export class KafkaProducer {
   /**
    * Resolves to the offsets, in the order of the targets. `patient`: waits as long as it takes, so that a rejection means
    * that nothing was stored; else it rejects after `timeoutMs`, and the message may be stored all the same.
-   * Throws `overloaded` at once when too much waits.
+   * Throws `overloaded` at once when too much waits. `isWanted`: Broker.append.
    */
-  append(targets: readonly AppendTarget[], patient: boolean): Promise<readonly (bigint | null)[]> {
+  append(
+    targets: readonly AppendTarget[],
+    patient: boolean,
+    isWanted: () => boolean,
+  ): Promise<readonly (bigint | null)[]> {
     const weight = targets.reduce((sum, { message }) => sum + weightOf(message), 0);
     if (this.waitingBytes > 0 && this.waitingBytes + weight > this.options.maxWaitingBytes) {
       throw new BigpipeError('overloaded', `${this.waitingBytes} bytes wait for Kafka${this.because}`);
@@ -96,7 +100,7 @@ export class KafkaProducer {
         if (this.options.acks === 0 && result instanceof BigpipeError) this.lost += 1;
       };
       const lane = this.laneOf(message.topic, partition);
-      lane.push({ record, weight: own, deadlineMs, settle });
+      lane.push({ record, weight: own, deadlineMs, isWanted, settle });
       this.active.add(lane);
     });
     this.schedule();
@@ -197,10 +201,14 @@ export class KafkaProducer {
     this.busyNodes.add(leader);
     for (const lane of lanes) lane.inFlight = true;
     this.lastBatch = lanes.reduce((sum, { batch }) => sum + (batch?.length ?? 0), 0);
+    let leaving = lanes;
     try {
-      this.answered(lanes, await this.produce(leader, lanes));
+      const node = await this.link.node(leader);
+      const identity = this.options.acks === -1 ? (lanes[0]?.identity ?? (await this.ownIdentity())) : null;
+      leaving = lanes.filter((lane) => lane.leave());
+      if (leaving.length > 0) this.answered(leaving, await this.produce(node, identity, leaving));
     } catch (error) {
-      await this.failed(lanes, error);
+      await this.failed(leaving, error);
     } finally {
       this.answeredMs = this.clock.elapsedMs();
       this.busyNodes.delete(leader);
@@ -213,10 +221,12 @@ export class KafkaProducer {
     if (!this.isIdle) this.schedule();
   }
 
-  private async produce(leader: number, lanes: readonly AppendLane[]): Promise<ProduceAnswer> {
+  private async produce(
+    node: KafkaNode,
+    identity: ProducerIdentity | null,
+    lanes: readonly AppendLane[],
+  ): Promise<ProduceAnswer> {
     const { acks, compression } = this.options;
-    const node = await this.link.node(leader);
-    const identity = acks === -1 ? (lanes[0]?.identity ?? (await this.ownIdentity())) : null;
     const byTopic = new Map<string, AppendLane[]>();
     for (const lane of lanes) byTopic.set(lane.topic, [...(byTopic.get(lane.topic) ?? []), lane]);
     const answer = await node.produce({

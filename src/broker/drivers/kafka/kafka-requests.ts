@@ -142,7 +142,9 @@ export interface KafkaCluster {
     topics: readonly {
       readonly topic: string;
       readonly partitions: readonly PartitionNumber[];
-      readonly fromBeginning: boolean;
+      readonly fromBeginning?: boolean;
+      /** Unix milliseconds. */
+      readonly fromTimestamp?: number;
     }[],
   ): Promise<readonly TopicOffsets[]>;
 }

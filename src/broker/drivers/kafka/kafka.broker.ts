@@ -16,6 +16,7 @@ import {
   type TopicPartition,
   type TopicSpec,
 } from '../../broker.js';
+import type { OffsetStore } from '../../offset-store.js';
 import { goPartition } from './go-form.js';
 import { asBigpipeError } from './kafka-errors.js';
 import { KafkaLink, newKafka } from './kafka-link.js';
@@ -39,6 +40,8 @@ const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
 export interface KafkaBrokerOptions {
   readonly settings: KafkaBrokerSettings;
   readonly clock: Clock;
+  /** A second place for marks; absent: Kafka's own are all there are. */
+  readonly offsetStore?: OffsetStore;
   /** Error undefined: what is told does no harm by itself. */
   readonly report: (text: string, error: unknown) => void;
 }
@@ -82,6 +85,7 @@ export class KafkaBroker extends Broker {
     this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
       lost: (error) => report('Kafka does not answer', error),
       failed: (error) => this.failed(error),
+      warn: (text) => report(text, undefined),
     });
   }
 
@@ -113,12 +117,16 @@ export class KafkaBroker extends Broker {
     for (const member of this.members) if (member.topics.includes(spec.name)) member.grown();
   }
 
-  override async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override async append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted: () => boolean = () => true,
+  ): Promise<readonly (Position | null)[]> {
     if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
     const targets = messages.map((message) => this.targetOf(message));
     if (targets.length === 0) return [];
     const isPatient = messages.every(({ topic }) => this.topics.get(topic).spec.retention !== 'standard');
-    const written = this.producerFor(acks).append(targets, isPatient);
+    const written = this.producerFor(acks).append(targets, isPatient, isWanted);
     if (acks === 0) {
       written.catch((error: unknown) => this.failed(error));
       return targets.map(() => null);
@@ -137,7 +145,7 @@ export class KafkaBroker extends Broker {
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
     for (const topic of topics) this.topics.get(topic);
-    const { settings, clock, report } = this.options;
+    const { settings, clock, offsetStore = null, report } = this.options;
     const membership = new KafkaMembership(
       {
         link: new KafkaLink(this.kafka, clock),
@@ -145,6 +153,7 @@ export class KafkaBroker extends Broker {
         offsets: this.offsets,
         clock,
         session: { group, topics, ...settings.consumer },
+        offsetStore,
         fetch: settings.consumer,
         report: (text, error) => {
           if (error !== undefined) this.lastError = textOf(error);

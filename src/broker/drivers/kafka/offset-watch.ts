@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../../../message/clock.js';
 import type { KafkaLink } from './kafka-link.js';
 import type { OffsetCache } from './offset-cache.js';
+import { RetentionWatch } from './retention-watch.js';
 import type { TopicTable } from './topic-table.js';
 
 /** How old at most is what `lag` says of groups and appends of other processes. */
@@ -11,12 +12,14 @@ export interface OffsetWatchEvents {
   /** Kafka did not answer; told once until it answers again. */
   lost(error: unknown): void;
   failed(error: unknown): void;
+  warn(text: string): void;
 }
 
 export class OffsetWatch {
   connected = false;
   private timer: Timer | null = null;
   private stopped = true;
+  private readonly retention: RetentionWatch;
 
   constructor(
     private readonly link: KafkaLink,
@@ -24,7 +27,9 @@ export class OffsetWatch {
     private readonly offsets: OffsetCache,
     private readonly clock: Clock,
     private readonly events: OffsetWatchEvents,
-  ) {}
+  ) {
+    this.retention = new RetentionWatch(link, topics, offsets, clock, (text) => events.warn(text));
+  }
 
   start(): void {
     this.stopped = false;
@@ -58,6 +63,7 @@ export class OffsetWatch {
     try {
       await this.refreshEnds([...this.topics.all()].map(([name]) => name));
       for (const { group, topics } of this.offsets.groups()) await this.refreshMarks(group, topics);
+      await this.retention.look();
       this.connected = !this.stopped;
     } catch (error) {
       if (this.stopped) return;

@@ -1,9 +1,12 @@
 // Where a group begins in partitions that it takes over: its marks, or the oldest message.
 import type { CommittedOffset, TopicPartition } from '../../broker.js';
+import type { OffsetStore } from '../../offset-store.js';
 import type { KafkaLink } from './kafka-link.js';
 import type { OffsetCache } from './offset-cache.js';
 
-export interface PlaceEvents {
+export interface PlaceParts {
+  /** Null: Kafka's own marks are all there are. */
+  readonly offsetStore: OffsetStore | null;
   readonly report: (text: string, error: unknown) => void;
   /** Retention took so many before the group had settled them. */
   readonly taken: (messages: bigint) => void;
@@ -17,15 +20,22 @@ export async function startPlaces(
   offsets: OffsetCache,
   group: string,
   wanted: readonly TopicPartition[],
-  { report, taken }: PlaceEvents,
+  parts: PlaceParts,
 ): Promise<ReadonlyMap<string, CommittedOffset>> {
   const topics = [...Map.groupBy(wanted, ({ topic }) => topic)].map(([topic, own]) => ({
     topic,
     partitions: own.map(({ partition }) => partition),
   }));
+  const { report, taken } = parts;
   const marks = await marksOf(link, offsets, group, topics);
   const [oldest, ends] = await Promise.all([link.offsets(topics, 'oldest'), link.offsets(topics, 'end')]);
   for (const row of ends) offsets.setEnd(row, row.offset);
+  for (const mark of await storedMarks(group, wanted, parts)) {
+    const name = nameOf(mark);
+    const end = ends.find((row) => nameOf(row) === name)?.offset ?? 0n;
+    // One behind the end is of another topic that had this name.
+    if (mark.offset <= end && mark.offset > (marks.get(name)?.offset ?? -1n)) marks.set(name, mark);
+  }
   const places = new Map<string, CommittedOffset>();
   for (const row of oldest) {
     offsets.setOldest(row, row.offset);
@@ -43,12 +53,25 @@ export async function startPlaces(
   return places;
 }
 
+async function storedMarks(
+  group: string,
+  wanted: readonly TopicPartition[],
+  { offsetStore, report }: PlaceParts,
+): Promise<readonly (TopicPartition & CommittedOffset)[]> {
+  try {
+    return (await offsetStore?.load(group, wanted)) ?? [];
+  } catch (error) {
+    report(`${group}: the offset store does not answer, Kafka's own marks are used`, error);
+    return [];
+  }
+}
+
 async function marksOf(
   link: KafkaLink,
   offsets: OffsetCache,
   group: string,
   topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
-): Promise<ReadonlyMap<string, CommittedOffset>> {
+): Promise<Map<string, CommittedOffset>> {
   const node = await link.coordinatorOf(group);
   const { responses } = await node.offsetFetch({
     groupId: group,

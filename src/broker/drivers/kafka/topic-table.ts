@@ -1,5 +1,5 @@
 // The topics that this process knows: made at Kafka when missing, compared when there.
-import type { Admin, Kafka } from 'kafkajs';
+import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import { BigpipeError } from '../../../message/errors.js';
 import type { TopicSpec } from '../../broker.js';
 import { asBigpipeError, typeOf } from './kafka-errors.js';
@@ -16,6 +16,8 @@ export interface KnownTopic {
   readonly spec: TopicSpec;
   /** As many as Kafka has; the spec's number chooses the partition of a key all the same. */
   readonly partitions: number;
+  /** How long Kafka keeps a message, settled or not; null: for ever. */
+  readonly retentionMs: number | null;
 }
 
 /** With three replicas an append that is answered stands on two of them. */
@@ -72,7 +74,8 @@ export class TopicTable {
         if (this.link.partitionsOf(name) < count)
           throw new Error(`its ${count} partitions are not known everywhere yet`);
       });
-      this.known.set(name, { spec, partitions: this.link.partitionsOf(name) });
+      const retentionMs = spec.retention === 'standard' ? await this.checkLimits(name) : null;
+      this.known.set(name, { spec, partitions: this.link.partitionsOf(name), retentionMs });
       return count;
     } catch (error) {
       throw asBigpipeError(error, `topic ${name} cannot be made or read`);
@@ -104,6 +107,26 @@ export class TopicTable {
     const plan = { topic: name, numPartitions: partitions, replicationFactor: factor, configEntries: entries };
     // False when another process was faster.
     await this.admin.createTopics({ topics: [plan], waitForLeaders: true });
+  }
+
+  /** Returns for how long it keeps a message. */
+  private async checkLimits(name: string): Promise<number | null> {
+    const limits = await this.admin.describeConfigs({
+      resources: [
+        { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms', 'max.message.bytes'] },
+      ],
+      includeSynonyms: false,
+    });
+    const entries = limits.resources[0]?.configEntries ?? [];
+    const numberOf = (entry: string) => Number(entries.find(({ configName }) => configName === entry)?.configValue);
+    const { maxMessageBytes } = this.settings;
+    if (numberOf('max.message.bytes') < maxMessageBytes) {
+      this.warn(
+        `topic ${name} takes messages of ${numberOf('max.message.bytes')} bytes at most, http.server.max.body.size asks for ${maxMessageBytes}: longer calls are refused until its max.message.bytes is raised`,
+      );
+    }
+    const retentionMs = numberOf('retention.ms');
+    return retentionMs >= 0 ? retentionMs : null;
   }
 
   private async compare({ name, partitions }: TopicSpec, found: number): Promise<void> {

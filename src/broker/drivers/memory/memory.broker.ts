@@ -11,6 +11,7 @@ import {
   type GroupHandlers,
   type Membership,
   type MessageBatch,
+  notWanted,
   type PartitionLag,
   type TopicPartition,
   type TopicSpec,
@@ -62,8 +63,13 @@ export class MemoryBroker extends Broker implements PartitionLog {
     if (before < partitions.length) await this.coordinator.topicChanged(spec.name);
   }
 
-  override async append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override async append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     if (this.closed) throw new BigpipeError('closed', 'the broker is closed');
+    if (isWanted?.() === false) throw notWanted();
     const weight = messages.reduce((sum, message) => sum + weightOf(message), 0);
     const targets = messages.map((message) => this.partitionFor(message));
     if (this.bytes + weight > this.options.maxBytes) this.removeSettled();

@@ -13,9 +13,12 @@ function laneWith(...bodies: string[]): { lane: AppendLane; told: Map<string, un
   return { lane, told };
 }
 
+const unwanted = new Set<string>();
+
 function push(lane: AppendLane, told: Map<string, unknown>, body: string, deadlineMs = 1000, weight = 100): void {
   const record = { key: null, value: Buffer.from(body), headers: {}, timestamp: 0 };
-  lane.push({ record, weight, deadlineMs, settle: (result) => told.set(body, result) });
+  const isWanted = () => !unwanted.has(body);
+  lane.push({ record, weight, deadlineMs, isWanted, settle: (result) => told.set(body, result) });
 }
 
 const bodiesOf = (lane: AppendLane) => lane.next(maxBatchBytes)?.map(({ record }) => record.value.toString());
@@ -34,6 +37,23 @@ test('a batch that failed is repeated as it was, whatever has come since; its nu
   ]);
   expect(lane.sequence).toBe(2);
   expect(bodiesOf(lane)).toEqual(['c']);
+});
+
+test('what nobody wants any more does not leave; once a batch has left it is repeated as it was', () => {
+  const { lane, told } = laneWith('a', 'b', 'c');
+  lane.next(maxBatchBytes);
+  unwanted.add('b');
+  expect(lane.leave()).toBe(true);
+  expect([...told]).toMatchObject([['b', { code: 'fenced' }]]);
+  unwanted.add('a').add('c');
+  lane.failed(0);
+  expect(lane.leave()).toBe(true);
+  expect(bodiesOf(lane)).toEqual(['a', 'c']);
+  lane.stored(7n);
+  push(lane, told, 'a');
+  lane.next(maxBatchBytes);
+  expect([lane.leave(), lane.isIdle]).toEqual([false, true]);
+  unwanted.clear();
 });
 
 test('a batch is bounded in bytes; one larger message goes by itself', () => {

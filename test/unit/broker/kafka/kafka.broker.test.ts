@@ -124,13 +124,40 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     const told: string[] = [];
     const broker = await open({}, (text) => told.push(text));
     await broker.ensureTopic({ name: topic, partitions: 2, retention: 'standard' });
-    expect(told).toEqual([expect.stringContaining(`topic ${topic} has 5 partitions at Kafka, the settings say 2`)]);
+    const aboutPartitions = told.filter((text) => text.includes(' partitions '));
+    expect(aboutPartitions).toEqual([
+      expect.stringContaining(`topic ${topic} has 5 partitions at Kafka, the settings say 2`),
+    ]);
     const positions = await broker.append(
       Array.from({ length: 20 }, (_, i) => ({ topic, key: Buffer.from(`${i}`), body: Buffer.from(''), headers: {} })),
       -1,
     );
     expect(new Set(positions.map((position) => position?.partition))).toEqual(new Set([0, 1]));
     expect(broker.lag('G', topic)).toHaveLength(5);
+  });
+
+  test('a topic that takes less than a call may have is told', async () => {
+    const entries = [{ name: 'max.message.bytes', value: '100000' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: entries }] });
+    const told: string[] = [];
+    const broker = await open({}, (text) => told.push(text));
+    await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
+    expect(told).toEqual([expect.stringMatching(/^topic \S+ takes messages of 100000 bytes at most, .* 1114112/)]);
+  });
+
+  test('a group that has not settled what is older than half of the retention is named, once', async () => {
+    const entries = [{ name: 'retention.ms', value: '4000' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: entries }] });
+    const told: string[] = [];
+    const broker = await open({}, (text) => told.push(text));
+    await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
+    const named = (group: string) => told.filter((text) => text.startsWith(`${group} has not settled `));
+    await broker.append([{ topic, key: null, body: Buffer.from('x'), headers: {} }], -1);
+    for (const group of ['G', 'H']) {
+      await broker.join(group, [topic], new GroupLog());
+      await until('it is named', () => named(group).length > 0, 30_000);
+    }
+    expect(named('G')).toEqual([expect.stringContaining(`${topic}/0 that are older than half of what Kafka keeps`)]);
   });
 
   test('what transactions leave between messages is passed over; what they took back is not delivered', async () => {

@@ -36,6 +36,17 @@ test('the waits between the attempts are those of the list, the last one for all
   expect(times).toEqual([0, 100, 400, 600, 800]);
 });
 
+test('while it is not certain that a partition is ours nothing of it is sent; after that it goes on, and no attempt is used up', async () => {
+  await lab.run({ retries: 0 });
+  lab.isCertain = false;
+  await lab.append(call('x'), call('y', undefined, 'k'));
+  await lab.pass(2000, 100);
+  expect(said()).toEqual([]);
+  lab.isCertain = true;
+  await lab.pass(200);
+  expect(said()).toEqual(['x/1/null', 'y/1/null']);
+});
+
 test('after an end without a word every message that may have been sent says crash, and what was settled is not sent', async () => {
   const first = await lab.run();
   await lab.append(call('x'), call('y'), call('z'));

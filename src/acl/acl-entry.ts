@@ -1,0 +1,50 @@
+// What a caller who is let in may do.
+import { matchesOrigin, type OriginPattern } from '../config-watch/origin-pattern.js';
+import type { AclSettings } from '../config-watch/settings.js';
+import { parseCallUrl } from '../message/call-url.js';
+
+/** One caller's rights, as they were when it was asked for; hold it for one call only. */
+export interface AclEntry {
+  readonly name: string;
+  /** Where calls go that name no topic. */
+  readonly topic: string;
+  mayWrite(topic: string): boolean;
+  /** False also for what is no URL of a call. What the egress guard says is another matter. */
+  mayCall(url: string): boolean;
+}
+
+/** Matching costs some microseconds, and a caller calls few origins many times. */
+const maxKnownOrigins = 1024;
+
+export class Rights implements AclEntry {
+  readonly name: string;
+  readonly topic: string;
+  private readonly topics: ReadonlySet<string>;
+  private readonly allow: readonly OriginPattern[] | null;
+  private readonly known = new Map<string, boolean>();
+
+  constructor({ name, topic, topics, allow }: AclSettings) {
+    this.name = name;
+    this.topic = topic;
+    this.topics = new Set([topic, ...topics]);
+    this.allow = allow;
+  }
+
+  mayWrite(topic: string): boolean {
+    return this.topics.has(topic);
+  }
+
+  mayCall(url: string): boolean {
+    const origin = parseCallUrl(url)?.origin;
+    if (origin === undefined) return false;
+    const { allow } = this;
+    if (allow === null) return true;
+    let may = this.known.get(origin);
+    if (may === undefined) {
+      may = allow.some((pattern) => matchesOrigin(pattern, origin));
+      if (this.known.size >= maxKnownOrigins) this.known.clear();
+      this.known.set(origin, may);
+    }
+    return may;
+  }
+}
