@@ -31,7 +31,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/embedded',
   kafkajs: 'src/broker/drivers/kafka',
   undici: 'src/target/http',
-  fastify: 'src/(ingress|workers|bigpipe|main-adapter)',
+  fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener)',
   '@nestjs/terminus': 'src/health',
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
