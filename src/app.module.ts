@@ -1,7 +1,7 @@
 // The whole program as a list of modules, in the order a message meets them, and the order in which it drains.
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
-import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
@@ -18,16 +18,15 @@ import type { ProcessLog } from './log.js';
 import { ManagementModule } from './management/management.module.js';
 import { Clock, pause } from './message/clock.js';
 import { OwnDoors } from './own-doors.js';
+import { PagesGuard, pagesLimit } from './pages.guard.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
+import { acceptHanded } from './workers/hand-keyed.js';
 import { Workers } from './workers/workers.js';
-
-/** The pages for people, a second and address: nobody needs more, and the calls do not pass this guard. */
-const pagesLimit = { ttl: 1000, limit: 50 };
 
 export interface AppParts {
   readonly configWatch: ConfigWatch;
@@ -53,7 +52,7 @@ export class AppModule implements OnModuleDestroy {
       module: AppModule,
       imports: [
         LoggerModule.forRoot(log.params),
-        ThrottlerModule.forRoot([pagesLimit]),
+        ThrottlerModule.forRoot(pagesLimit(clock)),
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
         IngressModule,
@@ -65,16 +64,22 @@ export class AppModule implements OnModuleDestroy {
         ManagementModule,
       ],
       providers: [
-        { provide: APP_GUARD, useClass: ThrottlerGuard },
+        { provide: APP_GUARD, useClass: PagesGuard },
         {
           provide: Doors,
-          inject: [HttpAdapterHost, Broker, Stats, WorkersIndicator],
-          useFactory: (adapterHost: HttpAdapterHost, broker: Broker, stats: Stats, indicator: WorkersIndicator) => {
+          inject: [HttpAdapterHost, Broker, Producer, Stats, WorkersIndicator],
+          useFactory: (
+            adapterHost: HttpAdapterHost,
+            broker: Broker,
+            producer: Producer,
+            stats: Stats,
+            indicator: WorkersIndicator,
+          ) => {
             const count = configWatch.settings.server.workers;
             if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
             const line = (row: string) => log.pass(row);
-            const answer = answerHanded(adapterHost);
-            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answer });
+            const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
+            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answerers });
             indicator.watch(() => workers.view);
             return workers;
           },

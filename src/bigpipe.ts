@@ -14,6 +14,7 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { ListenerTls } from './listener-tls.js';
 import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
 import { closeServer, openManagement } from './management-listener.js';
@@ -22,6 +23,11 @@ import { Producer } from './producer/producer.js';
 import { Doors } from './workers/doors.js';
 
 const defaultFile = 'config/bigpipe.json';
+
+interface Tls {
+  readonly main: ListenerTls;
+  readonly management: ListenerTls;
+}
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -42,8 +48,12 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const source = new ConfigSource(file ?? environment.BIGPIPE_CONFIG ?? defaultFile, environment, variables);
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
+  const tls = {
+    main: new ListenerTls(settings.server.tls, 'http.server.tls', clock),
+    management: new ListenerTls(settings.management.tls, 'management.tls', clock),
+  };
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(settings.server);
+  const adapter = newAdapter(configWatch, tls.main);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog }),
     adapter,
@@ -53,13 +63,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, configWatch);
+    const running = await open(app, configWatch, tls);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
     let closing: Promise<void> | undefined;
     const close = () => {
       configWatch.close();
+      tls.main.close();
+      tls.management.close();
       closing ??= drain(running.close, log);
       return closing;
     };
@@ -73,13 +85,14 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   const port = await app.get(Doors).open(app);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const managementServer = await openManagement(fastify, configWatch);
+  const managementServer = await openManagement(fastify, configWatch, tls.management);
+  tls.main.follow(app.getHttpServer());
   const ports = { port, managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();

@@ -3,10 +3,14 @@ import type { Duplex } from 'node:stream';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { LoggerModule, type Params } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
-import { type Durabilities, RemoteBrokerModule } from './broker/remote.module.js';
+import { type LogFacts, RemoteBrokerModule } from './broker/remote.module.js';
 import type { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
-import { IngressModule } from './ingress/ingress.module.js';
+import { CommitDoor } from './ingress/commit/commit.door.js';
+import { BatchDoor } from './ingress/messages/batch.door.js';
+import { MessagesDoor } from './ingress/messages/messages.door.js';
+import { MockDoor } from './ingress/rpc/mock.door.js';
+import { RpcDoor } from './ingress/rpc/rpc.door.js';
 import type { Clock } from './message/clock.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { Stats } from './stats/stats.js';
@@ -19,7 +23,7 @@ export interface DoorWorkerParts {
   readonly environment: DynamicModule;
   readonly log: Params;
   readonly link: Duplex;
-  readonly durabilities: Durabilities;
+  readonly facts: LogFacts;
   readonly channel: ControlChannel;
 }
 
@@ -27,6 +31,13 @@ export interface DoorWorkerParts {
 @Global()
 @Module({ providers: [Stats], exports: [Stats] })
 class CountersModule {}
+
+/** The doors that need no more of the log than to append; the requests of all others are handed over. */
+@Module({
+  imports: [AclModule, ProducerModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor],
+})
+class DoorsModule {}
 
 @Module({})
 export class DoorWorkerModule {
@@ -37,10 +48,10 @@ export class DoorWorkerModule {
         LoggerModule.forRoot(parts.log),
         ConfigWatchModule.holding(parts.configWatch, parts.clock, parts.environment),
         CountersModule,
-        IngressModule,
+        DoorsModule,
         AclModule,
         ProducerModule,
-        RemoteBrokerModule.over(parts.link, parts.durabilities),
+        RemoteBrokerModule.over(parts.link, parts.facts),
       ],
       // Behind all doors: what none of them takes.
       providers: [HandingDoor, { provide: ControlChannel, useValue: parts.channel }],

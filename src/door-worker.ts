@@ -12,6 +12,7 @@ import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import type { Settings } from './config-watch/settings.js';
 import { DoorWorkerModule } from './door-worker.module.js';
+import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
@@ -20,6 +21,7 @@ import { Producer } from './producer/producer.js';
 import { Stats } from './stats/stats.js';
 import { Connections } from './workers/connections.js';
 import { ControlChannel, type Sections, type StartOrder } from './workers/control-channel.js';
+import { handKeyed } from './workers/hand-keyed.js';
 import { SentSettings } from './workers/sent-settings.js';
 import { linkFd } from './workers/worker-process.js';
 
@@ -33,32 +35,36 @@ class DoorWorker {
     private readonly configWatch: ConfigWatch,
     private readonly source: SentSettings,
     private readonly connections: Connections,
+    private readonly tls: ListenerTls,
     private readonly clock: Clock,
   ) {}
 
   static async start(order: StartOrder, link: Socket, channel: ControlChannel, clock: Clock): Promise<DoorWorker> {
-    const { worker, settings, port, durabilities } = order;
+    const { worker, settings, port, facts } = order;
     const source = new SentSettings(settings);
     // A change is told once, by the main process; what fails here is told here.
     const log = Object.assign(new Logger(ConfigWatch.name), { log: () => undefined });
     const configWatch = new ConfigWatch(source, clock, log);
+    const tls = new ListenerTls(settings.server.tls, 'http.server.tls', clock);
     const processLog = new ProcessLog(settings.log, { worker });
     const { module: environment } = await loadEnvironment();
     const app = await NestFactory.create<NestFastifyApplication>(
-      DoorWorkerModule.of({ configWatch, clock, environment, log: processLog.params, link, durabilities, channel }),
-      newAdapter(settings.server),
+      DoorWorkerModule.of({ configWatch, clock, environment, log: processLog.params, link, facts, channel }),
+      newAdapter(configWatch, tls),
       { logger: false, abortOnError: false, bodyParser: false },
     );
     app.useLogger(app.get(ProcessLogger));
+    handKeyed(app.get(Producer), channel);
     const { host } = settings.server;
     const server = app.getHttpServer() as Server;
     const connections = new Connections(server);
+    tls.follow(server);
     // Each worker has a queue of its own there, and the system shares the connections out.
     await app.listen({ port, host, reusePort: true } as never);
     for (const adjustable of [processLog, app.get(Producer), app.get(Acl), new LiveListener(server)]) {
       configWatch.register(adjustable);
     }
-    return new DoorWorker(app, configWatch, source, connections, clock);
+    return new DoorWorker(app, configWatch, source, connections, tls, clock);
   }
 
   adjust(settings: Settings): ReturnType<ConfigWatch['reload']> {
@@ -78,6 +84,7 @@ class DoorWorker {
 
   async drain(): Promise<Sections> {
     const { httpAdapter, server } = { httpAdapter: this.app.getHttpAdapter(), server: this.app.getHttpServer() };
+    this.tls.close();
     const { readTimeoutMs } = this.configWatch.settings.server;
     await closeListener(server, () => httpAdapter.close() as Promise<void>, this.clock, readTimeoutMs);
     await this.app.get(Producer).drain();
@@ -95,7 +102,8 @@ function main(): void {
   // Without the main process nothing can be stored, and nobody may keep its port.
   process.once('disconnect', () => process.exit(0));
   const link = new Socket({ fd: linkFd });
-  link.once('close', () => process.exit(0));
+  // Before anybody else hears of it: a call whose answer is not known is not answered.
+  for (const event of ['error', 'end', 'close']) link.once(event, () => process.exit(0));
   const clock = new SystemClock();
   let worker: DoorWorker | null = null;
   const started = () => {

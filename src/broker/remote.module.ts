@@ -3,20 +3,20 @@ import type { Duplex } from 'node:stream';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
-import { type Durabilities, RemoteBroker } from './drivers/remote/remote.broker.js';
+import { type LogFacts, RemoteBroker } from './drivers/remote/remote.broker.js';
 import { type Admitting, RemoteAppends } from './drivers/remote/remote-appends.js';
 
-export type { Durabilities } from './drivers/remote/remote.broker.js';
+export type { LogFacts } from './drivers/remote/remote.broker.js';
 
 @Global()
 @Module({})
 export class RemoteBrokerModule {
-  static over(link: Duplex, durabilities: Durabilities): DynamicModule {
+  static over(link: Duplex, facts: LogFacts): DynamicModule {
     const provider = {
       provide: Broker,
       inject: [Stats],
       useFactory: (stats: Stats) => {
-        const broker = new RemoteBroker(link, durabilities);
+        const broker = new RemoteBroker(link, facts);
         stats.register('brokerStats', () => broker.counters);
         return broker;
       },
@@ -35,8 +35,7 @@ export function serveAppends(
   new RemoteAppends(link, broker, admission, report);
 }
 
-export const durabilitiesOf = (broker: Broker): Durabilities => ({
-  '0': broker.durability(0),
-  '1': broker.durability(1),
-  '-1': broker.durability(-1),
+export const factsOf = (broker: Broker): LogFacts => ({
+  durabilities: { '0': broker.durability(0), '1': broker.durability(1), '-1': broker.durability(-1) },
+  appendsTogether: broker.appendsTogether,
 });

@@ -21,10 +21,22 @@ export const errorCodes = [
   'message-too-large',
   /** The member no longer owns the partition. */
   'fenced',
+  /** What nobody expected: a fault of bigpipe's own. */
+  'internal',
+  /** Another call with the same idempotency key is being stored. */
+  'idempotency-in-progress',
+  /** The idempotency key belongs to a call that asked for something else. */
+  'idempotency-mismatch',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
-const retriableCodes: ReadonlySet<ErrorCode> = new Set(['overloaded', 'storage-full', 'storage-failed', 'closed']);
+const retriableCodes: ReadonlySet<ErrorCode> = new Set([
+  'overloaded',
+  'storage-full',
+  'storage-failed',
+  'closed',
+  'idempotency-in-progress',
+]);
 
 export class BigpipeError extends Error {
   override readonly name = 'BigpipeError';

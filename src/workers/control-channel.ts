@@ -1,10 +1,11 @@
 // Questions and answers between the main process and a worker, over the channel that Node keeps for a child process.
 
-import type { Durabilities } from '../broker/remote.module.js';
+import type { LogFacts } from '../broker/remote.module.js';
 import type { ReloadEnd } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import type { Clock } from '../message/clock.js';
-import { textOf } from '../message/errors.js';
+import { type BigpipeError, type ErrorCode, textOf } from '../message/errors.js';
+import type { Accepted, Offer } from '../producer/producer.js';
 
 export type Sections = Readonly<Record<string, object>>;
 
@@ -15,7 +16,7 @@ export interface StartOrder {
   readonly settings: Settings;
   /** The port as it is, also where the settings ask for a free one. */
   readonly port: number;
-  readonly durabilities: Durabilities;
+  readonly facts: LogFacts;
 }
 
 /** A request that a worker does not answer itself. */
@@ -33,6 +34,14 @@ export interface HandedAnswer {
   readonly body: Uint8Array;
 }
 
+/** An error as it travels. */
+export interface KeyedRefusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export const refusalOf = ({ code, message }: BigpipeError): KeyedRefusal => ({ code, message });
+
 /** Who asks what, and what is answered. */
 export interface Questions {
   /** The main process asks; answered once the listener is open. */
@@ -45,6 +54,8 @@ export interface Questions {
   letGo: { request: null; answer: null };
   /** The worker asks. */
   handed: { request: HandedRequest; answer: HandedAnswer };
+  /** The same for calls that bear an idempotency key, which is known there. */
+  keyed: { request: readonly Offer[]; answer: readonly (Accepted | KeyedRefusal)[] };
   /** The worker tells: its counters, so that few are lost with it. */
   counted: { request: Sections; answer: null };
 }

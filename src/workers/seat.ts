@@ -1,10 +1,10 @@
 // One worker's place: the process that sits there is started, told, watched, replaced when it ends, and drained.
 import { Logger } from '@nestjs/common';
-import type { Durabilities } from '../broker/remote.module.js';
+import type { LogFacts } from '../broker/remote.module.js';
 import type { Settings } from '../config-watch/settings.js';
 import { type Clock, type Timer, within } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
-import type { HandedAnswer, HandedRequest, Sections } from './control-channel.js';
+import type { Answerers, Sections } from './control-channel.js';
 import { respawnAfter } from './respawn-delay.js';
 import { WorkerProcess } from './worker-process.js';
 
@@ -19,13 +19,14 @@ const drainMs = 30_000;
 
 export interface SeatParts {
   readonly clock: Clock;
-  readonly durabilities: Durabilities;
+  readonly facts: LogFacts;
   /** In force now, as this worker gets them. */
   readonly settings: () => Settings;
   /** Appends what comes over the worker's link, until it ends. */
   readonly serve: (worker: WorkerProcess) => void;
   readonly line: (row: string) => void;
-  readonly answer: (request: HandedRequest) => Promise<HandedAnswer>;
+  /** Of what the worker asks. */
+  readonly answerers: Answerers;
   /** A worker is gone; what it had counted. */
   readonly gone: (counted: Sections) => void;
   /** One sits where another sat. */
@@ -135,18 +136,16 @@ export class Seat {
   }
 
   private async start(): Promise<void> {
-    const { clock, durabilities, line, answer, serve } = this.parts;
-    const worker: WorkerProcess = new WorkerProcess(
-      this.number,
-      clock,
-      { handed: answer },
-      { line, ended: (why) => this.ended(worker, why) },
-    );
+    const { clock, facts, line, answerers, serve } = this.parts;
+    const worker: WorkerProcess = new WorkerProcess(this.number, clock, answerers, {
+      line,
+      ended: (why) => this.ended(worker, why),
+    });
     this.worker = worker;
     serve(worker);
     const settings = this.parts.settings();
     try {
-      await worker.channel.ask('start', { worker: this.number, port: this.port, durabilities, settings }, startMs);
+      await worker.channel.ask('start', { worker: this.number, port: this.port, facts, settings }, startMs);
     } catch (error) {
       worker.kill();
       await worker.gone;

@@ -1,13 +1,13 @@
 // The doors in processes of their own: kept alive, told of new settings, counted together, drained together.
 import { type INestApplication, Logger } from '@nestjs/common';
 import type { Broker } from '../broker/broker.js';
-import { durabilitiesOf, serveAppends } from '../broker/remote.module.js';
+import { factsOf, serveAppends } from '../broker/remote.module.js';
 import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { Admission } from '../producer/admission.js';
 import type { Stats } from '../stats/stats.js';
-import type { HandedAnswer, HandedRequest, Sections } from './control-channel.js';
+import type { Answerers, Sections } from './control-channel.js';
 import { Doors } from './doors.js';
 import { Seat, type WorkerView } from './seat.js';
 import { shareOf } from './share-of.js';
@@ -25,8 +25,8 @@ export interface WorkersParts {
   readonly clock: Clock;
   /** Takes the lines of the workers' logs. */
   readonly line: (row: string) => void;
-  /** Answers what a worker does not answer itself. */
-  readonly answer: (request: HandedRequest) => Promise<HandedAnswer>;
+  /** Of what a worker does not answer itself. */
+  readonly answerers: Answerers;
 }
 
 export class Workers extends Doors {
@@ -47,7 +47,7 @@ export class Workers extends Doors {
     this.admission = new Admission(maxWaiting, maxWaitingBytes);
     const seatParts = {
       ...parts,
-      durabilities: durabilitiesOf(broker),
+      facts: factsOf(broker),
       settings: () => shareOf(configWatch.settings, count),
       serve: (worker: WorkerProcess) => this.serve(worker),
       gone: (counted: Sections) => {

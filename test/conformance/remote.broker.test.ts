@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import { RemoteBroker } from '#src/broker/drivers/remote/remote.broker.js';
 import { RemoteAppends } from '#src/broker/drivers/remote/remote-appends.js';
-import { durabilitiesOf } from '#src/broker/remote.module.js';
+import { factsOf } from '#src/broker/remote.module.js';
 import { SystemClock } from '#src/message/clock.js';
 import { Admission } from '#src/producer/admission.js';
 import { AppendedThrough } from '../support/appended-through.js';
@@ -43,7 +43,7 @@ brokerSuite('remote', {
     new RemoteAppends(far, log, new Admission(10_000, 67_108_864), (text, error) => {
       throw new Error(text, { cause: error });
     });
-    return new AppendedThrough(new RemoteBroker(near, durabilitiesOf(log)), log, () => near.destroy());
+    return new AppendedThrough(new RemoteBroker(near, factsOf(log)), log, () => near.destroy());
   },
   close: closeAll,
 });

@@ -15,6 +15,10 @@ import type { Acks, Message, Position } from '#src/message/message.js';
 export class AppendedThrough extends Broker {
   readonly maxMetadataBytes: number;
 
+  get appendsTogether(): boolean {
+    return this.appends.appendsTogether;
+  }
+
   constructor(
     private readonly appends: Broker,
     private readonly log: Broker,

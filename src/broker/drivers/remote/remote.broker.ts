@@ -18,8 +18,12 @@ import { FrameReader } from './frame-reader.js';
 const maxPendingBytes = 64 * 1_048_576;
 const idLimit = 0x1_0000_0000;
 
-/** What each level means in the main process. */
-export type Durabilities = Readonly<Record<`${Acks}`, Durability>>;
+/** What holds for the main process's log. */
+export interface LogFacts {
+  /** What each level means there. */
+  readonly durabilities: Readonly<Record<`${Acks}`, Durability>>;
+  readonly appendsTogether: boolean;
+}
 
 interface Pending {
   readonly messages: readonly Message[];
@@ -33,7 +37,7 @@ interface Pending {
 
 /**
  * All appends of one turn of the event loop go in one write, in their order; the main process keeps it. An answer of
- * success means in the main process's log what `durabilities` says. When the link ends, whoever waits gets `closed`:
+ * success means what it means in the main process's log. When the link ends, whoever waits gets `closed`:
  * the message may be stored or not.
  */
 export class RemoteBroker extends Broker {
@@ -50,7 +54,7 @@ export class RemoteBroker extends Broker {
 
   constructor(
     private readonly link: Duplex,
-    private readonly durabilities: Durabilities,
+    private readonly facts: LogFacts,
   ) {
     super();
     link.on('data', (chunk: Buffer) => this.read(chunk));
@@ -81,8 +85,12 @@ export class RemoteBroker extends Broker {
     });
   }
 
+  override get appendsTogether(): boolean {
+    return this.facts.appendsTogether;
+  }
+
   override durability(acks: Acks): Durability {
-    return this.durabilities[`${acks}`];
+    return this.facts.durabilities[`${acks}`];
   }
 
   override health(): BrokerHealth {

@@ -8,7 +8,7 @@ import type { Acks, Message, Position } from '#src/message/message.js';
 import { Admission } from '#src/producer/admission.js';
 import { until } from '../../../support/until.js';
 
-const durabilities = { '0': 'none', '1': 'disk', '-1': 'disk' } as const;
+const facts = { durabilities: { '0': 'none', '1': 'disk', '-1': 'disk' }, appendsTogether: true } as const;
 
 const messageOf = (body: string | Buffer, changes: Partial<Message> = {}): Message => ({
   topic: 'orders',
@@ -48,7 +48,7 @@ function pair(log = new Log(), admission = wide()) {
   const [near, far] = duplexPair();
   const reports: string[] = [];
   new RemoteAppends(far, log, admission, (text) => reports.push(text));
-  return { broker: new RemoteBroker(near, durabilities), log, near, far, reports };
+  return { broker: new RemoteBroker(near, facts), log, near, far, reports };
 }
 
 test('what is appended in one turn of the event loop arrives as one append, in its order', async () => {
@@ -178,7 +178,7 @@ test('an append that has come whole is stored though its worker is dead; a torn 
         return true;
       },
     }),
-    durabilities,
+    facts,
   );
   void whole.append([messageOf('a')], -1).catch(() => undefined);
   void whole.append([messageOf('b')], -1).catch(() => undefined);
