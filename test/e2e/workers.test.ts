@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
 import { replaceConfig, untilCounted } from '../support/live-config.js';
-import { rawRequest } from '../support/raw-request.js';
+import { goodCaller } from '../support/messages-door.js';
+import { type RawAnswer, rawRequest } from '../support/raw-request.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 import { isAlive, untilServing, workersOf } from '../support/workers.js';
@@ -64,6 +65,28 @@ test('what a worker does not answer itself is answered as ever', async () => {
   expect(JSON.parse((await ask('/nowhere?x=1', 'DELETE')).text)).toMatchObject({
     message: 'Cannot DELETE /nowhere?x=1',
     statusCode: 404,
+  });
+});
+
+test('an idempotency key is known at every worker, and so is where its message is', async () => {
+  bigpipe = await BigpipeProcess.start({ env });
+  const call = { acl: { name: 'system-1', secret: 'i am good' }, url: target.url(), data: 'once', partition_key: '' };
+  const request = { headers: { 'idempotency-key': 'k-1' }, body: [Buffer.from(JSON.stringify(call))] };
+  const answers: RawAnswer[] = [];
+  for (let i = 0; i < 12; i += 1) answers.push(await rawRequest(`${bigpipe.origin}/rpc/call`, request));
+  expect(new Set(answers.map(({ text }) => (JSON.parse(text) as { errno: number }).errno))).toEqual(new Set([0]));
+  const ids = new Set(answers.map(({ headers }) => headers['bigpipe-message-id']));
+  expect(ids.size).toBe(1);
+  await until('it has arrived', () => target.arrivals.length > 0);
+  const path = `${bigpipe.origin}/v1/messages/${String([...ids][0])}`;
+  for (let i = 0; i < 6; i += 1) {
+    const shown = await rawRequest(path, { method: 'GET', headers: { authorization: goodCaller } });
+    expect(shown.status).toBe(200);
+  }
+  expect(target.arrivals.length).toBe(1);
+  expect((await bigpipe.stats()) as unknown).toMatchObject({
+    idempotencyStats: { keys: 1, replayed: 11 },
+    serverStats: { receivedCall: 12, acceptedCall: 12 },
   });
 });
 

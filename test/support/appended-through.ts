@@ -33,8 +33,8 @@ export class AppendedThrough extends Broker {
     await this.appends.open();
   }
 
-  append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
-    return this.appends.append(messages, acks);
+  append(messages: readonly Message[], acks: Acks, isWanted?: () => boolean): Promise<readonly (Position | null)[]> {
+    return this.appends.append(messages, acks, isWanted);
   }
 
   durability(acks: Acks): Durability {

@@ -8,6 +8,7 @@ import {
   type Durability,
   type Membership,
   type MessageBatch,
+  notWanted,
   type PartitionLag,
 } from '../../broker.js';
 import { type Place, readAnswer } from './answer-frame.js';
@@ -28,6 +29,7 @@ export interface LogFacts {
 interface Pending {
   readonly messages: readonly Message[];
   readonly size: number;
+  readonly isWanted: (() => boolean) | undefined;
   /** Null at acks 0, where nobody waits. */
   readonly caller: {
     readonly resolve: (positions: readonly (Position | null)[]) => void;
@@ -64,7 +66,11 @@ export class RemoteBroker extends Broker {
 
   override async open(): Promise<void> {}
 
-  override append(messages: readonly Message[], acks: Acks): Promise<readonly (Position | null)[]> {
+  override append(
+    messages: readonly Message[],
+    acks: Acks,
+    isWanted?: () => boolean,
+  ): Promise<readonly (Position | null)[]> {
     if (this.isClosed || this.link.destroyed) {
       return Promise.reject(new BigpipeError('closed', 'the link to the main process is closed'));
     }
@@ -77,11 +83,11 @@ export class RemoteBroker extends Broker {
     this.unsent.push(append);
     if (this.unsent.length === 1) setImmediate(() => this.send());
     if (acks === 0) {
-      this.pending.set(id, { messages, size, caller: null });
+      this.pending.set(id, { messages, size, isWanted, caller: null });
       return Promise.resolve(messages.map(() => null));
     }
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { messages, size, caller: { resolve, reject } });
+      this.pending.set(id, { messages, size, isWanted, caller: { resolve, reject } });
     });
   }
 
@@ -136,13 +142,20 @@ export class RemoteBroker extends Broker {
   }
 
   private send(): void {
-    const appends = this.unsent;
+    const appends = this.unsent.filter(({ id }) => this.isStillWanted(id));
     this.unsent = [];
-    if (this.link.destroyed) return;
+    if (this.link.destroyed || appends.length === 0) return;
     const bytes = Buffer.allocUnsafe(appends.reduce((sum, { size }) => sum + size, 0));
     let position = 0;
     for (const append of appends) position = writeAppend(bytes, position, append);
     this.link.write(bytes);
+  }
+
+  /** Who does not want it any more is told, and it is not sent. */
+  private isStillWanted(id: number): boolean {
+    if (this.pending.get(id)?.isWanted?.() !== false) return true;
+    this.refuse(id, notWanted());
+    return false;
   }
 
   private read(chunk: Buffer): void {
@@ -156,15 +169,19 @@ export class RemoteBroker extends Broker {
   private answered(frame: Buffer): void {
     const answer = readAnswer(frame);
     if ('error' in answer) {
-      const { messages, caller } = this.take(answer.id);
-      if (caller === null) this.counters.unacknowledgedLost += messages.length;
-      else caller.reject(answer.error);
+      this.refuse(answer.id, answer.error);
       return;
     }
     for (const { id, places } of answer) {
       const { messages, caller } = this.take(id);
       caller?.resolve(messages.map(({ topic }, i) => positionOf(topic, places[i] as Place)));
     }
+  }
+
+  private refuse(id: number, error: BigpipeError): void {
+    const { messages, caller } = this.take(id);
+    if (caller === null) this.counters.unacknowledgedLost += messages.length;
+    else caller.reject(error);
   }
 
   private take(id: number): Pending {
