@@ -226,7 +226,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
   };
 }
 
-/** Auto leaves one processor to the log and the deliveries; where there is no other, workers would only be in the way. */
+/** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */
 function workersOf(asked: number | string): number {
   return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
 }
