@@ -28,7 +28,7 @@ const mayImport = {
 /** Client library → the one folder that may use it. */
 const behind = {
   'better-sqlite3': 'src/broker/drivers/embedded',
-  '@node-rs/crc32': 'src/broker/drivers/embedded',
+  '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   undici: 'src/target/http',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',

@@ -14,6 +14,7 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { serveDocument } from './ingress/openapi/openapi.js';
 import { ListenerTls } from './listener-tls.js';
 import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
@@ -89,6 +90,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: 
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
+  serveDocument(app);
   const port = await app.get(Doors).open(app);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch, tls.management);

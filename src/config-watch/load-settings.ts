@@ -21,7 +21,7 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
-import { ServerSection } from './schema/server.js';
+import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { type Settings, SettingsError } from './settings.js';
@@ -194,6 +194,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       readTimeoutMs: server['http.server.read.timeout'],
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
+      closedPages: mainPages.filter((page) => !server['http.server.pages'].includes(page)),
       maxHeaderBytes: server['http.server.max.header.size'],
       maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
