@@ -77,4 +77,6 @@ export const goals = {
   },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
+  /** What two workers gain over one process, against what a second process gains bare node:http. */
+  gain: atLeast(0.85, 0.95),
 } as const;

@@ -1,5 +1,6 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
 import { isIPv4 } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 import { aclOf } from './acl-settings.js';
@@ -122,10 +123,12 @@ function environmentKeys(environment: Environment): Json {
   const level = environment.BIGPIPE_LOG_LEVEL;
   const port = environment.BIGPIPE_PORT;
   const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
+  const workers = environment.BIGPIPE_WORKERS;
   const keys: Json = {
     'log.level': level === undefined ? undefined : Number(level),
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
+    'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
@@ -196,6 +199,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
+      workers: workersOf(environment.BIGPIPE_WORKERS ?? server['http.server.workers']),
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
@@ -223,6 +227,11 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
   };
 }
 
+/** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */
+function workersOf(asked: number | string): number {
+  return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
+}
+
 /** Without a token nothing but the place protects that listener. */
 function collectManagementFaults(
   server: ServerSection,
@@ -241,7 +250,8 @@ function collectManagementFaults(
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
-function freeze<T>(value: T): T {
+/** Deeply; returns its argument. */
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const member of Object.values(value)) freeze(member);

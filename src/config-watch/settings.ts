@@ -136,6 +136,8 @@ export interface ServerSettings {
   readonly maxConnections: number;
   /** Not ready, and still serving, before the doors close. */
   readonly stopDelayMs: number;
+  /** Processes that the main listener is in; 0: this one. */
+  readonly workers: number;
 }
 
 /** PEM files; null: none. */
