@@ -21,10 +21,18 @@ export const errorCodes = [
   'message-too-large',
   /** The member no longer owns the partition. */
   'fenced',
+  /** What several nodes share cannot be reached now. */
+  'unavailable',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
-const retriableCodes: ReadonlySet<ErrorCode> = new Set(['overloaded', 'storage-full', 'storage-failed', 'closed']);
+const retriableCodes: ReadonlySet<ErrorCode> = new Set([
+  'overloaded',
+  'storage-full',
+  'storage-failed',
+  'closed',
+  'unavailable',
+]);
 
 export class BigpipeError extends Error {
   override readonly name = 'BigpipeError';
