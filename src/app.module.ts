@@ -1,7 +1,7 @@
 // The whole program as a list of modules, in the order a message meets them, and the order in which it drains.
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
-import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { LoggerModule, type Params } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
@@ -16,12 +16,10 @@ import { HealthModule } from './health/health.module.js';
 import { IngressModule } from './ingress/ingress.module.js';
 import { ManagementModule } from './management/management.module.js';
 import { Clock, pause } from './message/clock.js';
+import { PagesGuard, pagesLimit } from './pages.guard.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { StatsModule } from './stats/stats.module.js';
-
-/** The pages for people, a second and address: nobody needs more, and the calls do not pass this guard. */
-const pagesLimit = { ttl: 1000, limit: 50 };
 
 export interface AppParts {
   readonly configWatch: ConfigWatch;
@@ -47,7 +45,7 @@ export class AppModule implements OnModuleDestroy {
       module: AppModule,
       imports: [
         LoggerModule.forRoot(log),
-        ThrottlerModule.forRoot([pagesLimit]),
+        ThrottlerModule.forRoot(pagesLimit(clock)),
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
         IngressModule,
@@ -58,7 +56,7 @@ export class AppModule implements OnModuleDestroy {
         HealthModule,
         ManagementModule,
       ],
-      providers: [{ provide: APP_GUARD, useClass: ThrottlerGuard }],
+      providers: [{ provide: APP_GUARD, useClass: PagesGuard }],
     };
   }
 

@@ -13,8 +13,8 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
-import type { ServerSettings } from './config-watch/settings.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
@@ -22,6 +22,11 @@ import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
+
+interface Tls {
+  readonly main: ListenerTls;
+  readonly management: ListenerTls;
+}
 
 export interface RunningBigpipe {
   /** Ports as they are, also where the settings asked for a free one. */
@@ -42,8 +47,12 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const source = new ConfigSource(file ?? environment.BIGPIPE_CONFIG ?? defaultFile, environment, variables);
   const configWatch = new ConfigWatch(source, clock);
   const { settings } = configWatch;
+  const tls = {
+    main: new ListenerTls(settings.server.tls, 'http.server.tls', clock),
+    management: new ListenerTls(settings.management.tls, 'management.tls', clock),
+  };
   const processLog = new ProcessLog(settings.log);
-  const adapter = newAdapter(settings.server);
+  const adapter = newAdapter(configWatch, tls.main);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
     adapter,
@@ -53,13 +62,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const log = app.get(Logger);
   app.useLogger(log);
   try {
-    const running = await open(app, configWatch);
+    const running = await open(app, configWatch, tls);
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
     let closing: Promise<void> | undefined;
     const close = () => {
       configWatch.close();
+      tls.main.close();
+      tls.management.close();
       closing ??= drain(running.close, log);
       return closing;
     };
@@ -73,14 +84,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
-async function open(app: NestFastifyApplication, configWatch: ConfigWatch) {
+async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   const { server } = configWatch.settings;
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  const managementServer = await openManagement(fastify, configWatch);
+  const managementServer = await openManagement(fastify, configWatch, tls.management);
+  tls.main.follow(app.getHttpServer());
   const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
@@ -120,7 +132,16 @@ const listenerConstraint = {
   validate: () => true,
 };
 
-function newAdapter(server: ServerSettings): FastifyAdapter {
+function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter {
+  const { server } = configWatch.settings;
+  const limits = {
+    // Node refuses one that is longer than the other, whose default is 300 s.
+    requestTimeout: server.readTimeoutMs,
+    headersTimeout: server.readTimeoutMs,
+    maxHeaderSize: server.maxHeaderBytes,
+    connectionsCheckingInterval: lateRequestsCheckMs,
+  };
+  const tlsOptions = tls.optionsWithin(server.readTimeoutMs);
   const adapter = new FastifyAdapter({
     // Of the management pages; the doors read bodies by the limit in force.
     bodyLimit: server.maxBodyBytes,
@@ -129,15 +150,22 @@ function newAdapter(server: ServerSettings): FastifyAdapter {
     forceCloseConnections: 'idle',
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
-    http: {
-      // Node refuses one that is longer than the other, whose default is 300 s.
-      requestTimeout: server.readTimeoutMs,
-      headersTimeout: server.readTimeoutMs,
-      connectionsCheckingInterval: lateRequestsCheckMs,
-    },
+    ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
     routerOptions: { constraints: { listener: listenerConstraint } },
   });
-  adapter.getInstance<FastifyInstance>().server.maxConnections = server.maxConnections;
+  const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.server.maxConnections = server.maxConnections;
+  // Node would leave out the ones past its own bound, whatever they say.
+  fastify.server.maxHeadersCount = 0;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const { maxHeaders } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
+    else
+      reply
+        .status(431)
+        .header('connection', 'close')
+        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+  });
   return adapter;
 }
 

@@ -50,6 +50,14 @@ function faultOf(directory: string): string | null {
   }
 }
 
+const secretNames = ['secret', 'secrets', 'password', 'token', 'authorization', 'cookie', 'headers', 'body', 'data'];
+
+/** A second line: none of these is ever handed to the log, and if one were, in a row or in what it holds, it would not be shown. */
+export const redaction = {
+  paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+  censor: '***',
+};
+
 /** The process's log; its level and its files change live. */
 export class ProcessLog implements Adjustable {
   readonly name = 'log';
@@ -66,7 +74,7 @@ export class ProcessLog implements Adjustable {
     ]);
     this.params = {
       pinoHttp: {
-        logger: pino({ level: nameOf(level), base: { pid: process.pid } }, streams),
+        logger: pino({ level: nameOf(level), base: { pid: process.pid }, redact: redaction }, streams),
         autoLogging: false,
         quietReqLogger: true,
       },

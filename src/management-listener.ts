@@ -1,7 +1,9 @@
 // The operator's listener: a second one over the same routes, whose marks decide which of the two serves them.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { FastifyInstance } from 'fastify';
 import type { ConfigWatch } from './config-watch/config-watch.js';
+import type { ListenerTls } from './listener-tls.js';
 import { type Turned, whyTurnedAway } from './management/access.js';
 import { mainListener, managementListener } from './message/listener.js';
 
@@ -18,14 +20,19 @@ export const listenerOf = (request: IncomingMessage): string =>
   throughManagement.has(request) ? managementListener.listener : mainListener.listener;
 
 /** Rejects when the address cannot be had. */
-export async function openManagement(fastify: FastifyInstance, configWatch: ConfigWatch): Promise<Server> {
+export async function openManagement(
+  fastify: FastifyInstance,
+  configWatch: ConfigWatch,
+  tls: ListenerTls,
+): Promise<Server> {
   const { management, server: limits } = configWatch.settings;
   const options = {
     requestTimeout: limits.readTimeoutMs,
     headersTimeout: limits.readTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes,
     connectionsCheckingInterval: lateRequestsCheckMs,
   };
-  const server = createServer(options, (request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     const turned = whyTurnedAway(request, configWatch.settings.management);
     if (turned !== null) {
       turnAway(response, turned);
@@ -33,12 +40,16 @@ export async function openManagement(fastify: FastifyInstance, configWatch: Conf
     }
     throughManagement.add(request);
     fastify.routing(request, response);
-  });
+  };
+  const tlsOptions = tls.optionsWithin(limits.readTimeoutMs);
+  const server =
+    tlsOptions === null ? createServer(options, listener) : createTlsServer({ ...options, ...tlsOptions }, listener);
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(management.port, management.host, resolve);
   });
+  tls.follow(server);
   return server;
 }
 

@@ -2,6 +2,8 @@
 import { matchesOrigin, type OriginPattern } from '../config-watch/origin-pattern.js';
 import type { AclSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
+import type { Clock } from '../message/clock.js';
+import type { Quota, Throttle } from './quota.js';
 
 /** One caller's rights, as they were when it was asked for; hold it for one call only. */
 export interface AclEntry {
@@ -11,6 +13,8 @@ export interface AclEntry {
   mayWrite(topic: string): boolean;
   /** False also for what is no URL of a call. What the egress guard says is another matter. */
   mayCall(url: string): boolean;
+  /** Counts so many calls; what to answer where these are too many (then none is counted), else null. */
+  admit(calls?: number): Throttle | null;
 }
 
 /** Matching costs some microseconds, and a caller calls few origins many times. */
@@ -23,11 +27,19 @@ export class Rights implements AclEntry {
   private readonly allow: readonly OriginPattern[] | null;
   private readonly known = new Map<string, boolean>();
 
-  constructor({ name, topic, topics, allow }: AclSettings) {
+  constructor(
+    { name, topic, topics, allow }: AclSettings,
+    private readonly quota: Quota | null,
+    private readonly clock: Clock,
+  ) {
     this.name = name;
     this.topic = topic;
     this.topics = new Set([topic, ...topics]);
     this.allow = allow;
+  }
+
+  admit(calls = 1): Throttle | null {
+    return this.quota === null ? null : this.quota.take(calls, this.clock.elapsedMs());
   }
 
   mayWrite(topic: string): boolean {

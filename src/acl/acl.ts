@@ -9,14 +9,15 @@ import { Clock } from '../message/clock.js';
 import { networkOf } from '../message/ip-address.js';
 import { type AclEntry, Rights } from './acl-entry.js';
 import { AttemptLimit } from './attempt-limit.js';
+import { Quota } from './quota.js';
 import { SecretCheck } from './secret-check.js';
 
 /** Callers times the addresses they come from; twice as many at the most, some 200 bytes each. */
 const maxVerified = 16_384;
-/** Wrong secrets: who mistypes goes on at once, who guesses has some 60,000 tries a year and address. */
-const addressLimit = { perMinute: 6, burst: 20 };
+/** Wrong secrets: who mistypes goes on at once, who guesses has some 9,000 tries a day and address. */
+const addressLimit = { perSecond: 0.1, burst: 20 };
 /** From all addresses together. */
-const nameLimit = { perMinute: 60, burst: 100 };
+const nameLimit = { perSecond: 1, burst: 100 };
 /** Verifications that take long and wait for their turn; it is one at a time, since each holds one of libuv's threads. */
 const maxStretching = 256;
 
@@ -36,10 +37,12 @@ export class Acl implements Adjustable {
   /** Verified, by the keyed digest of name and secret, and of these and the address. The older half goes at once. */
   private verified = new Map<string, Rights>();
   private verifiedBefore = new Map<string, Rights>();
+  /** By name: a reload keeps what was used. */
+  private quotas: ReadonlyMap<string, Quota> = new Map();
   private readonly stretching = new Map<string, Promise<Rights | null>>();
   private turn: Promise<unknown> = Promise.resolve();
-  private readonly byAddress = new AttemptLimit(addressLimit.perMinute, addressLimit.burst);
-  private readonly byName = new AttemptLimit(nameLimit.perMinute, nameLimit.burst);
+  private readonly byAddress = new AttemptLimit(addressLimit);
+  private readonly byName = new AttemptLimit(nameLimit);
 
   constructor(
     configWatch: ConfigWatch,
@@ -72,7 +75,7 @@ export class Acl implements Adjustable {
   ): Rights | null | Promise<Rights | null> {
     const nowMs = this.clock.elapsedMs();
     const [from, whose] = [networkOf(address), this.digest(`\n${name}`)];
-    if (!this.byAddress.allows(from, nowMs) || !this.byName.allows(whose, nowMs)) return null;
+    if (this.byAddress.waitMs(from, nowMs) > 0 || this.byName.waitMs(whose, nowMs) > 0) return null;
     const anywhere = this.digest(`\n\n${name.length}:${name}${secret}`);
     const end = (rights: Rights | null) => {
       if (rights === null) return null;
@@ -147,14 +150,26 @@ export class Acl implements Adjustable {
   }
 
   private take(acl: readonly AclSettings[]): void {
+    const quotas = new Map(acl.flatMap((entry) => this.quotaOf(entry)));
+    this.quotas = quotas;
     const callers = acl.map((entry): [string, Caller] => [
       entry.name,
-      { rights: new Rights(entry), secrets: new SecretCheck(entry.secrets) },
+      {
+        rights: new Rights(entry, quotas.get(entry.name) ?? null, this.clock),
+        secrets: new SecretCheck(entry.secrets),
+      },
     ]);
     this.callers = new Map(callers);
     const slowest = acl.flatMap(({ secrets }) => secrets).findLast(({ kind }) => kind === 'scrypt');
     this.nobody = new SecretCheck(slowest === undefined ? [{ kind: 'plain', text: this.key }] : [slowest]);
     this.verified = new Map();
     this.verifiedBefore = new Map();
+  }
+
+  private quotaOf({ name, rate }: AclSettings): readonly (readonly [string, Quota])[] {
+    if (rate === null) return [];
+    const known = this.quotas.get(name);
+    known?.adjust(rate, this.clock.elapsedMs());
+    return [[name, known ?? new Quota('calls', rate)]];
   }
 }

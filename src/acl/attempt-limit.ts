@@ -1,4 +1,5 @@
-// How often something may go wrong: a bucket a key, in one number each; bounded.
+// How often something may happen: a bucket a key, in one number each; bounded.
+import { type QuotaRate, quotaAfter, quotaWaitMs } from './quota.js';
 
 /** Some 10 MB at the most; past it the buckets that were used longest ago begin anew. */
 const maxKeys = 65_536;
@@ -6,23 +7,16 @@ const maxKeys = 65_536;
 export class AttemptLimit {
   /** Key to the moment when its bucket is full again. */
   private readonly fullAtMs = new Map<string, number>();
-  private readonly everyMs: number;
 
-  /** `burst` at once, and then `perMinute`. */
-  constructor(
-    perMinute: number,
-    private readonly burst: number,
-  ) {
-    this.everyMs = 60_000 / perMinute;
-  }
+  constructor(private readonly rate: QuotaRate) {}
 
-  /** Whether one more may go wrong now. Takes nothing. */
-  allows(key: string, nowMs: number): boolean {
-    return (this.fullAtMs.get(key) ?? 0) - nowMs <= (this.burst - 1) * this.everyMs;
+  /** Milliseconds until one more fits, 0 for now. Takes nothing. */
+  waitMs(key: string, nowMs: number): number {
+    return quotaWaitMs(this.fullAtMs.get(key) ?? 0, 1, nowMs, this.rate);
   }
 
   take(key: string, nowMs: number): void {
-    const fullAtMs = Math.max(this.fullAtMs.get(key) ?? 0, nowMs) + this.everyMs;
+    const fullAtMs = quotaAfter(this.fullAtMs.get(key) ?? 0, 1, nowMs, this.rate);
     // What was used last stands last.
     this.fullAtMs.delete(key);
     this.fullAtMs.set(key, fullAtMs);
@@ -31,9 +25,14 @@ export class AttemptLimit {
     if (oldest !== undefined) this.fullAtMs.delete(oldest);
   }
 
-  /** Takes back a take: it did not go wrong. */
+  /** Takes back a take: it did not count. */
   giveBack(key: string): void {
     const fullAtMs = this.fullAtMs.get(key);
-    if (fullAtMs !== undefined) this.fullAtMs.set(key, fullAtMs - this.everyMs);
+    if (fullAtMs !== undefined) this.fullAtMs.set(key, fullAtMs - 1000 / this.rate.perSecond);
+  }
+
+  /** Milliseconds until the bucket is full, 0 when it is. */
+  fullInMs(key: string, nowMs: number): number {
+    return Math.max(0, (this.fullAtMs.get(key) ?? 0) - nowMs);
   }
 }

@@ -4,9 +4,9 @@ import type { Acks, Message, Position, StoredMessage } from '../message/message.
 
 /**
  * What an answer of success stands for: nothing yet, this process's memory, the system's page cache, a synced disk,
- * or that all replicas that are in step have it.
+ * that the partition's leader has it, or all replicas that are in step.
  */
-export const durabilities = ['none', 'memory', 'page-cache', 'disk', 'replicas'] as const;
+export const durabilities = ['none', 'memory', 'page-cache', 'disk', 'leader', 'replicas'] as const;
 export type Durability = (typeof durabilities)[number];
 
 export interface TopicPartition {
@@ -100,6 +100,9 @@ export interface BrokerHealth {
 export abstract class Broker {
   /** The longest metadata a commit may carry, in bytes. */
   abstract readonly maxMetadataBytes: number;
+
+  /** True: all messages of one append are stored or none, whatever dies; false: some may be when it fails. */
+  abstract readonly appendsTogether: boolean;
 
   /** Ready to append and to be joined. Rejects with a BigpipeError that says what to do. */
   abstract open(): Promise<void>;

@@ -1,9 +1,10 @@
 // Faults that no single value shows: names that are not there, names that are there twice.
-import { controlTopic, delayTiers, delayTopic, overflowTopic, parkedTopic } from '../message/side-topic.js';
+import { delayTiers, delayTopic, overflowTopic, ownTopics, parkedTopic } from '../message/side-topic.js';
 import type { Faults } from './faults.js';
 import { entriesOf } from './json.js';
 import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
+import type { ServerSection } from './schema/server.js';
 import type {
   NamedDestinationEntry,
   RetryBackoffEntry,
@@ -21,7 +22,7 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   const names = topics.map(({ name }) => name);
   repeated(names, (i) => faults.push(`kafka.topics[${i}].name: found ${faults.shown(names[i])} a second time`));
   names.forEach((name, i) => {
-    if (name === controlTopic)
+    if (ownTopics.includes(name))
       faults.push(`kafka.topics[${i}].name: found ${faults.shown(name)}, which is bigpipe's own`);
   });
   const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
@@ -29,10 +30,13 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
     faults.push(`${path}: found ${faults.shown(topic)}, allowed: a topic of kafka.topics (${known})`);
   };
-  acl.forEach(({ topic, topics: others, secret, secrets }, i) => {
+  acl.forEach(({ topic, topics: others, secret, secrets, rateLimit, burst }, i) => {
     const path = `kafka.producer.acl[${i}]`;
     mustBeKnown(`${path}.topic`, topic);
     for (const other of Array.isArray(others) ? others : []) mustBeKnown(`${path}.topics`, other);
+    if (burst !== undefined && rateLimit === undefined) {
+      faults.push(`${path}.burst: found ${faults.shown(burst)}, allowed: beside a rateLimit only`);
+    }
     if (secret !== undefined && secrets !== undefined) {
       faults.push(`${path}.secrets: found beside secret, allowed: one of the two`);
     }
@@ -53,11 +57,22 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
   collectSideTopics(consumers, names, faults);
 }
 
+/** Topics that are open to everybody must be there. */
+export function collectOpenTopics(kafka: KafkaSection, server: ServerSection, faults: Faults): void {
+  const names = entriesOf<TopicEntry>(kafka['kafka.topics']).map(({ name }) => name);
+  const open: unknown = server['commit.open.topics'];
+  for (const [i, name] of (Array.isArray(open) ? open : []).entries()) {
+    if (typeof name !== 'string' || name === '' || names.length === 0 || names.includes(name)) continue;
+    const known = names.map((one) => faults.shown(one)).join(', ');
+    faults.push(`commit.open.topics[${i}]: found ${faults.shown(name)}, allowed: a topic of kafka.topics (${known})`);
+  }
+}
+
 /** They share the names' space: a.b of group c and a of group b.c would be one. */
 function collectSideTopics(consumers: readonly SubscriptionEntry[], names: readonly string[], faults: Faults): void {
   const again = repeatedClaims(consumers);
   const taken = new Map(names.map((name) => [name, { by: -1, text: 'in kafka.topics' }]));
-  taken.set(controlTopic, { by: -1, text: "bigpipe's own" });
+  for (const name of ownTopics) taken.set(name, { by: -1, text: "bigpipe's own" });
   consumers.forEach((entry, i) => {
     if (again.has(i)) return;
     for (const [what, name] of sideTopicsOf(entry)) {

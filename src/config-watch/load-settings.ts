@@ -5,7 +5,7 @@ import { type ValidationError, validateSync } from 'class-validator';
 import { aclOf } from './acl-settings.js';
 import { describeChange } from './change.js';
 import { oneText, readConfig } from './config-files.js';
-import { collectContradictions } from './contradictions.js';
+import { collectContradictions, collectOpenTopics } from './contradictions.js';
 import { egressOf } from './egress-settings.js';
 import type { Environment } from './env.js';
 import { Faults } from './faults.js';
@@ -22,8 +22,10 @@ import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
+import { TlsSection } from './schema/tls.js';
 import { type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
+import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -61,7 +63,9 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   const raw = resolveReferences(files.raw, parts, mask, faults);
   const sections = readSections(raw, faults);
   collectContradictions(sections.kafka, sections.subscription, faults);
+  collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
+  collectTlsFaults(sections.tls, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
@@ -87,6 +91,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
     egress: read(EgressSection),
+    tls: read(TlsSection),
     broker: read(BrokerSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -137,6 +142,7 @@ interface Sections {
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
   readonly egress: EgressSection;
+  readonly tls: TlsSection;
   readonly broker: BrokerSection;
 }
 
@@ -162,7 +168,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, broker } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -176,22 +182,28 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
       maxWaitingBytes: server['http.server.handler.channel.bytes'],
     },
+    commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
+    idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),
+      tls: listenerTlsOf(tls, 'http.server.tls'),
       readTimeoutMs: server['http.server.read.timeout'],
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
+      maxHeaderBytes: server['http.server.max.header.size'],
+      maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
+      tls: listenerTlsOf(tls, 'management.tls'),
       token: environment.BIGPIPE_MANAGEMENT_TOKEN ?? server['management.token'] ?? null,
       open: server['management.open'],
     },
-    egress: egressOf(egress),
+    egress: egressOf(egress, tls),
     broker: {
       driver: broker['broker.driver'],
       embedded: {

@@ -22,6 +22,8 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** How many calls it may make; null: any number. */
+  readonly rate: RateSettings | null;
 }
 
 export interface BackoffCurve {
@@ -86,6 +88,8 @@ export type Poison = (typeof poisons)[number];
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
+  /** Where a message goes that names no URL; null: to the dead letters. */
+  readonly url: string | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly concurrency: ConcurrencySettings;
@@ -120,22 +124,42 @@ export interface LogSettings {
 export interface ServerSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly maxConnections: number;
   /** Not ready, and still serving, before the doors close. */
   readonly stopDelayMs: number;
 }
 
+/** PEM files; null: none. */
+export interface TlsFileNames {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  /** Of a listener: who signs its callers' certificates. Of receivers: whom to trust beside the system's own. */
+  readonly caFile: string | null;
+}
+
+export interface EgressTlsSettings extends TlsFileNames {
+  /** Which receivers are shown the certificate; null: all that ask. */
+  readonly origins: readonly OriginPattern[] | null;
+}
+
 export interface EgressSettings extends EgressAllowance {
   /** address:port; null: names are looked up as the system does. */
   readonly dnsServers: readonly string[] | null;
+  readonly tls: EgressTlsSettings;
 }
 
 export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
   /** null: on loopback only. */
   readonly token: string | null;
   /** Paths that may be read without it. */
@@ -146,6 +170,17 @@ export interface ProducerSettings {
   readonly acks: Acks;
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+}
+
+export interface CommitSettings {
+  readonly acks: Acks;
+  /** May be written to without a name. */
+  readonly openTopics: readonly string[];
+}
+
+export interface IdempotencySettings {
+  readonly ttlMs: number;
+  readonly maxKeys: number;
 }
 
 export interface EmbeddedBrokerSettings {
@@ -223,6 +258,8 @@ export interface Settings {
   readonly acl: readonly AclSettings[];
   readonly subscriptions: readonly SubscriptionSettings[];
   readonly producer: ProducerSettings;
+  readonly commit: CommitSettings;
+  readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;

@@ -30,6 +30,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
   return {
     topic: entry.topic,
     groupId: entry.groupId,
+    url: entry.url ?? null,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
     concurrency: concurrencyOf(entry.concurrency),

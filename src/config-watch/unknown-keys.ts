@@ -17,6 +17,7 @@ import {
   SubscriptionEntry,
   SubscriptionSection,
 } from './schema/subscription.js';
+import { TlsSection } from './schema/tls.js';
 
 type Class = new () => object;
 
@@ -34,9 +35,15 @@ const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
 
 export function unknownKeys(raw: Json): string[] {
   const warnings: string[] = [];
-  const known = [LogSection, KafkaSection, SubscriptionSection, ServerSection, EgressSection, BrokerSection].flatMap(
-    keysOf,
-  );
+  const known = [
+    LogSection,
+    KafkaSection,
+    SubscriptionSection,
+    ServerSection,
+    EgressSection,
+    TlsSection,
+    BrokerSection,
+  ].flatMap(keysOf);
   warnOfUnknown(raw, '', known, warnings);
   const warnOfEntries = (key: string, section: Class) => {
     entriesOf<Json>(raw[key]).forEach((entry, i) => {

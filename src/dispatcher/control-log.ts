@@ -1,13 +1,12 @@
 // What operators have ordered, kept in a topic, so that it holds after a restart.
-import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { Broker, type Membership } from '../broker/broker.js';
+import { Broker } from '../broker/broker.js';
+import { SharedLog } from '../broker/shared-log.js';
 import { Clock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import type { StoredMessage } from '../message/message.js';
 import { controlTopic } from '../message/side-topic.js';
 import { type PausePlace, Pauses } from '../policy/pauses.js';
-import { ReadWaiters } from './window/read-waiters.js';
 
 interface Order extends PausePlace {
   readonly kind: 'pause' | 'resume';
@@ -18,37 +17,23 @@ interface Order extends PausePlace {
 @Injectable()
 export class ControlLog {
   private readonly log = new Logger('Control');
-  /** Of this process alone: each reads all orders. It commits nothing and leaves nothing behind. */
-  private readonly group = `bigpipe.control.${randomUUID()}`;
-  private membership: Membership | null = null;
-  private readUpTo = 0n;
-  private readonly readers = new ReadWaiters((offset) => offset < this.readUpTo);
+  private readonly orders: SharedLog;
 
   constructor(
-    private readonly broker: Broker,
+    broker: Broker,
     private readonly pauses: Pauses,
     private readonly clock: Clock,
-  ) {}
-
-  /** All that was ordered before holds once it resolves. */
-  async open(): Promise<void> {
-    await this.broker.ensureTopic({ name: controlTopic, partitions: 1, retention: 'keep' });
-    this.membership = await this.broker.join(this.group, [controlTopic], {
-      assigned: () => undefined,
-      messages: (_membership, { messages, nextOffset }) => {
-        for (const message of messages) this.apply(message);
-        this.readUpTo = nextOffset;
-        this.readers.check();
-      },
-      revoked: () => undefined,
-    });
-    const end = this.broker.lag(this.group, controlTopic)[0]?.highWatermark ?? 0n;
-    if (end > 0n) await this.readers.until(end - 1n);
+  ) {
+    this.orders = new SharedLog(broker, controlTopic, (message) => this.apply(message));
   }
 
-  async close(): Promise<void> {
-    await this.membership?.leave();
-    this.membership = null;
+  /** All that was ordered before holds once it resolves. */
+  open(): Promise<void> {
+    return this.orders.open();
+  }
+
+  close(): Promise<void> {
+    return this.orders.close();
   }
 
   /** Resolves once the order is durable and in force. `destination` null: the whole subscription. */
@@ -65,9 +50,7 @@ export class ControlLog {
   }
 
   private async write(order: Order): Promise<void> {
-    const body = Buffer.from(JSON.stringify(order));
-    const [position] = await this.broker.append([{ topic: controlTopic, key: null, body, headers: {} }], -1);
-    if (position) await this.readers.until(position.offset);
+    await this.orders.write(Buffer.from(JSON.stringify(order)));
     const { kind, topic, groupId, destination } = order;
     this.log.log({ msg: `${kind}d by an operator`, topic, group: groupId, destination });
   }

@@ -3,13 +3,14 @@ import { Module } from '@nestjs/common';
 import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.js';
 import { PolicyModule } from '../policy/policy.module.js';
 import { TargetModule } from '../target/target.module.js';
+import { TrackingModule } from '../tracking/tracking.module.js';
 import { ControlLog } from './control-log.js';
 import { DispatcherController } from './dispatcher.controller.js';
 import { Dispatcher } from './dispatcher.js';
 import { Gates } from './gates.js';
 
 @Module({
-  imports: [CircuitBreakerModule, PolicyModule, TargetModule],
+  imports: [CircuitBreakerModule, PolicyModule, TargetModule, TrackingModule],
   controllers: [DispatcherController],
   providers: [ControlLog, Dispatcher, Gates],
   exports: [ControlLog, Dispatcher],

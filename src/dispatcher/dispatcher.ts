@@ -15,6 +15,8 @@ import { subscriptionChange, topicChange } from '../config-watch/settings-change
 import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
+import { CancelLog } from '../tracking/cancel-log.js';
+import { MessageTracker } from '../tracking/message-tracker.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
@@ -46,6 +48,8 @@ export class Dispatcher implements Adjustable {
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
+    private readonly cancelLog: CancelLog,
+    tracker: MessageTracker,
     stats: Stats,
   ) {
     this.served = new ServedSubscriptions({
@@ -56,6 +60,10 @@ export class Dispatcher implements Adjustable {
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.consumers.delete(name),
     });
+    tracker.follow({
+      byId: (id) => this.explainId(id),
+      byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
+    });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -63,8 +71,8 @@ export class Dispatcher implements Adjustable {
 
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
-    // What is paused sends nothing, also in the first moment.
-    await this.controlLog.open();
+    // What is paused or cancelled is not sent, also in the first moment.
+    await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
     await this.served.openAll();
   }
 
@@ -93,7 +101,7 @@ export class Dispatcher implements Adjustable {
     this.drained = true;
     await this.served.drain();
     await this.transport.close();
-    await this.controlLog.close();
+    await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
     await this.target.close();
   }
 
@@ -184,7 +192,8 @@ export class Dispatcher implements Adjustable {
     const consumer = { groupId, topic, ...newConsumerCounters() };
     this.consumers.set(nameOf(topic, groupId), consumer);
     const { broker, clock, gates, target } = this;
+    const isCancelled = (id: string) => this.cancelLog.has(id);
     const report = new FailureLog(groupId, clock).warn;
-    return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, report });
+    return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, isCancelled, report });
   }
 }

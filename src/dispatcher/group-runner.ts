@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
+import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
@@ -24,6 +25,7 @@ import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
+import { NotYet } from './window/not-yet.js';
 import { followFromOf, readMetadata } from './window/offset-tracker.js';
 import { OwnedPartition } from './window/owned-partition.js';
 import { PartitionWindow, type WindowSettings, type Work } from './window/partition-window.js';
@@ -42,6 +44,8 @@ export interface RunnerParts {
   readonly target: Target;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
+  /** By message id. */
+  readonly isCancelled: (id: string) => boolean;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -60,6 +64,7 @@ export class GroupRunner {
   private readonly deliverer: Deliverer;
   private readonly mover: Mover;
   private readonly delayed = new DelayedNotes();
+  private readonly notYet: NotYet;
   private readonly intake: Intake;
   private readonly committer: Committer;
   private readonly adoption: Adoption;
@@ -79,8 +84,8 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, report } = parts;
-    const { windows, partitions, delayed } = this;
+    const { broker, clock, gates, target, client, consumer, isCancelled, report } = parts;
+    const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
     this.deliverer = new Deliverer({
@@ -90,12 +95,10 @@ export class GroupRunner {
       target,
       counters: client,
       settled: (work) => this.settled(work),
-      delay: (work) => {
-        delayed.add(work);
-        this.mover.delay(work, this.inletOf(work).owned);
-      },
+      delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
       stays: (work) => this.sender?.stays(work),
+      isCancelled,
       report,
     });
     this.mover = new Mover({
@@ -108,12 +111,20 @@ export class GroupRunner {
       refused: (moves) => this.intake.takeBack(moves, (window) => this.inlets.get(window) as Inlet),
       report,
     });
-    const { deliverer, mover, letters } = this;
+    this.notYet = new NotYet({
+      clock,
+      due: (work) => this.intake.place(this.inletOf(work), work),
+      batchEnded: () => this.deliverer.pump(),
+      delay: (work) => this.delay(work),
+      isRefused: () => this.mover.isRefused,
+    });
+    const { deliverer, mover, letters, notYet } = this;
     this.intake = new Intake(
       {
         clock,
         deliverer,
         mover,
+        notYet,
         letters,
         client,
         consumer,
@@ -124,7 +135,9 @@ export class GroupRunner {
     );
     const topics = [topic, mover.overflowTopic, ...mover.delayTopics];
     const ofLetters = letters.box === null ? [] : [letters.box.topic];
-    const copyTopics = [mover.overflowTopic, ...mover.delayTopics, ...ofLetters];
+    const [shortest = '', ...longer] = mover.delayTopics;
+    // Their places in a commit's note are for ever: the shortest tier came last.
+    const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
     this.committer = new Committer({ broker, clock, windows, copyTopics, report });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
@@ -139,7 +152,8 @@ export class GroupRunner {
       windows,
       letterWindows,
       partitions,
-      delayed,
+      delayed: this.delayed,
+      notYet: () => notYet.size,
     });
   }
 
@@ -339,6 +353,7 @@ export class GroupRunner {
     this.draining = true;
     this.letters.redrive?.stop('bigpipe is draining');
     this.deliverer.stop();
+    this.notYet.stop();
     this.committer.stop();
     this.relieveTimer?.cancel();
     await this.release([...this.windows.values()]);
@@ -354,12 +369,18 @@ export class GroupRunner {
       if (!window.isOurs) window.abort.abort();
     }
     for (const window of windows) this.deliverer.withdraw(window.waiting());
+    this.notYet.withdraw(new Set(windows));
     const idle = Promise.all(windows.map((window) => window.whenQuiet()));
     await within(clock, this.subscription.timeoutMs + drainGraceMs, idle);
     for (const window of windows) window.abort.abort();
     const { redrive } = this.letters;
     if (redrive !== null && !(await within(clock, drainGraceMs, redrive.whenSettled()))) redrive.giveUpSettling();
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
+  }
+
+  private delay(work: Work): void {
+    this.delayed.add(work);
+    this.mover.delay(work, this.inletOf(work).owned);
   }
 
   private settled(work: Work): void {
@@ -467,9 +488,10 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
   return isDeepStrictEqual(identityOf(before), identityOf(after));
 }
 
-function identityOf({ topic, groupId, ordering, destinations, deadLetterTopic }: SubscriptionSettings): object {
+function identityOf(subscription: SubscriptionSettings): object {
+  const { topic, groupId, url, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -479,8 +501,9 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf };
+  const defaultUrl = url === null ? null : parseCallUrl(url);
+  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
 }

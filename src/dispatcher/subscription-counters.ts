@@ -9,7 +9,7 @@ export interface ConsumerCounters {
 /** One topic, all its groups together. */
 export interface ClientCounters {
   circuitIsBreak: number;
-  /** Given up: exhausted or rejected. */
+  /** Given up: exhausted, rejected or expired. */
   rpcFail: number;
   rpcRetries: number;
   rpcSuccess: number;
@@ -19,6 +19,10 @@ export interface ClientCounters {
   deadLetters: number;
   /** The same where dead letters are switched off: gone. */
   lost: number;
+  /** Not worth sending any more when their turn came; they are among the failed too. */
+  expired: number;
+  /** Cancelled by their caller before their turn came. */
+  cancelled: number;
 }
 
 export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0 });
@@ -30,4 +34,6 @@ export const newClientCounters = (): ClientCounters => ({
   rpcTotal: 0,
   deadLetters: 0,
   lost: 0,
+  expired: 0,
+  cancelled: 0,
 });

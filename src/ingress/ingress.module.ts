@@ -2,8 +2,16 @@
 import { Module } from '@nestjs/common';
 import { AclModule } from '../acl/acl.module.js';
 import { ProducerModule } from '../producer/producer.module.js';
+import { TrackingModule } from '../tracking/tracking.module.js';
+import { CommitDoor } from './commit/commit.door.js';
+import { BatchDoor } from './messages/batch.door.js';
+import { MessagesDoor } from './messages/messages.door.js';
+import { StateDoor } from './messages/state.door.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
 
-@Module({ imports: [AclModule, ProducerModule], providers: [MockDoor, RpcDoor] })
+@Module({
+  imports: [AclModule, ProducerModule, TrackingModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, StateDoor],
+})
 export class IngressModule {}

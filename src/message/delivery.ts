@@ -27,6 +27,8 @@ export interface DeliverySettings {
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
+  /** Where a message goes that names no URL; null: nowhere. */
+  readonly defaultUrl: CallUrl | null;
 }
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
@@ -52,6 +54,8 @@ export interface Delivery {
   firstAttemptMs: number;
   /** Unix milliseconds before which it is not sent, 0 for at once. */
   notBeforeMs: number;
+  /** Unix milliseconds from which on no attempt begins, 0 for never. */
+  readonly expiresMs: number;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -67,8 +71,8 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
-  if (target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
-  const url = parseCallUrl(target);
+  const url = target === undefined ? settings.defaultUrl : parseCallUrl(target);
+  if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
@@ -85,8 +89,14 @@ export function deliveryOf(
     redelivery: redelivery ?? redeliveryOf(side),
     settings,
     firstAttemptMs: side?.firstAttemptMs ?? 0,
-    notBeforeMs: side?.notBeforeMs ?? 0,
+    notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
+    expiresMs: momentOf(source.headers[messageHeader.expires]),
   };
+}
+
+/** 0 for what is no moment. */
+function momentOf(text: string | undefined): number {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
 /**

@@ -23,6 +23,12 @@ export const errorCodes = [
   'fenced',
   /** What several nodes share cannot be reached now. */
   'unavailable',
+  /** What nobody expected: a fault of bigpipe's own. */
+  'internal',
+  /** Another call with the same idempotency key is being stored. */
+  'idempotency-in-progress',
+  /** The idempotency key belongs to a call that asked for something else. */
+  'idempotency-mismatch',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
@@ -32,6 +38,7 @@ const retriableCodes: ReadonlySet<ErrorCode> = new Set([
   'storage-failed',
   'closed',
   'unavailable',
+  'idempotency-in-progress',
 ]);
 
 export class BigpipeError extends Error {

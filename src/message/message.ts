@@ -38,6 +38,14 @@ export const messageHeader = {
   id: 'bigpipe-message-id',
   url: 'bigpipe-url',
   contentType: 'content-type',
+  /** The finer label within a topic. */
+  type: 'bigpipe-type',
+  /** Unix milliseconds before which it is not sent. */
+  notBefore: 'bigpipe-not-before',
+  /** Unix milliseconds from which on it is not worth sending any more. */
+  expires: 'bigpipe-expires',
+  /** The name under which it was sent: who may see and cancel it. Never sent to a receiver. */
+  acl: 'bigpipe-acl',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

@@ -3,6 +3,15 @@
 /** What operators have ordered. */
 export const controlTopic = 'bigpipe.control';
 
+/** Which messages were cancelled. */
+export const cancelTopic = 'bigpipe.cancelled';
+
+/** Which idempotency keys were used, and for what. */
+export const idempotencyTopic = 'bigpipe.idempotency';
+
+/** None of these may be a caller's. */
+export const ownTopics: readonly string[] = [controlTopic, cancelTopic, idempotencyTopic];
+
 /** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;
 
@@ -14,6 +23,7 @@ export const parkedTopic = (topic: string, group: string) => `${topic}.${group}.
 
 /** How long a message stays in each delay topic; what has to wait longer goes on from one to the next. Ascending. */
 export const delayTiers = [
+  { name: '1s', ms: 1000 },
   { name: '10s', ms: 10_000 },
   { name: '1m', ms: 60_000 },
   { name: '10m', ms: 600_000 },

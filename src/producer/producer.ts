@@ -3,15 +3,48 @@ import { Injectable } from '@nestjs/common';
 import { Broker, type Durability } from '../broker/broker.js';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
-import type { AclSettings, Settings } from '../config-watch/settings.js';
-import { BigpipeError } from '../message/errors.js';
-import { type Acks, type Message, type Position, weightOf } from '../message/message.js';
+import type { Settings } from '../config-watch/settings.js';
+import { Clock, within } from '../message/clock.js';
+import { BigpipeError, textOf } from '../message/errors.js';
+import { type Acks, type Message, messageHeader, type Position, weightOf } from '../message/message.js';
 import { Stats } from '../stats/stats.js';
 import { Admission } from './admission.js';
+import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './idempotency.js';
+
+/** One append of a batch takes at most so many, or one larger message. */
+const maxBatchMessages = 1024;
+const maxBatchBytes = 4 * 1_048_576;
+/** How long an answer waits for the record of its idempotency key where that is written behind the message. */
+const recordBoundMs = 2000;
 
 interface TopicCounters {
   deliveryFail: number;
   deliverySuccess: number;
+}
+
+/** A message with its id among its headers. */
+export interface Offer {
+  readonly message: Message;
+  /** undefined: as the operator set. */
+  readonly acks: Acks | undefined;
+  /** null: whenever it comes it is a message of its own. */
+  readonly once: OnceKey | null;
+}
+
+/** It is stored, now or, `isReplay`, when the same call came before. */
+export interface Accepted {
+  readonly id: string;
+  readonly durability: Durability;
+  readonly isReplay: boolean;
+}
+
+type NewClaim = Extract<Claim, { kind: 'new' }>;
+
+/** An offer that is to be appended. */
+interface Entry {
+  readonly offer: Offer;
+  readonly at: number;
+  readonly claim: NewClaim | null;
 }
 
 @Injectable()
@@ -25,18 +58,21 @@ export class Producer implements Adjustable {
   constructor(
     private readonly broker: Broker,
     private readonly configWatch: ConfigWatch,
+    private readonly idempotency: Idempotency,
+    private readonly clock: Clock,
     stats: Stats,
   ) {
-    const { producer, acl } = configWatch.settings;
+    const { producer } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
-    this.countTopicsOf(acl);
+    this.countTopicsOf(configWatch.settings);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
   }
 
   /** The counters of a topic that nobody may write to any more stay until the process ends. */
-  adjust({ producer, acl }: Settings): void {
+  adjust(settings: Settings): void {
+    const { producer } = settings;
     this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
-    this.countTopicsOf(acl);
+    this.countTopicsOf(settings);
   }
 
   /**
@@ -45,20 +81,39 @@ export class Producer implements Adjustable {
    * Broker.append rejects with.
    */
   async accept(message: Message, acks: Acks | undefined): Promise<Position | null> {
-    if (this.isClosed) throw new BigpipeError('closed', 'bigpipe is shutting down');
-    const bytes = weightOf(message);
-    if (!this.admission.enter(bytes)) throw new BigpipeError('overloaded', 'too many calls wait to be stored');
-    try {
-      const [position] = await this.broker.append([message], this.levelOf(acks));
-      this.count(message.topic, 'deliverySuccess');
-      return position ?? null;
-    } catch (error) {
-      this.count(message.topic, 'deliveryFail');
-      throw error;
-    } finally {
-      this.admission.leave(bytes);
-      if (this.admission.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+    const [position] = await this.append([message], [], this.levelOf(acks));
+    return position ?? null;
+  }
+
+  /**
+   * As accept, under an idempotency key: the same call again resolves to the first one's answer. Rejects besides with
+   * idempotency-in-progress and idempotency-mismatch.
+   */
+  async acceptOnce(offer: Offer): Promise<Accepted> {
+    const [accepted] = await this.acceptAll([offer]);
+    if (accepted instanceof BigpipeError) throw accepted;
+    return accepted as Accepted;
+  }
+
+  /**
+   * Each as acceptOnce, in as few appends as the bounds allow, those of one level in their order; resolves to what became
+   * of each, in the same order. Of an append that fails none is stored, save on Kafka, where some may be.
+   */
+  async acceptAll(offers: readonly Offer[]): Promise<(Accepted | BigpipeError)[]> {
+    const results: (Accepted | BigpipeError)[] = [];
+    const entries: Entry[] = [];
+    for (const [at, offer] of offers.entries()) {
+      const claimed = await this.claim(offer.once);
+      if (claimed instanceof BigpipeError) results[at] = claimed;
+      else if (claimed === null || claimed.kind === 'new') entries.push({ offer, at, claim: claimed });
+      else results[at] = answerOf(claimed);
     }
+    for (const batch of batchesOf(entries, (acks) => this.levelOf(acks))) await this.store(batch, results);
+    return results;
+  }
+
+  get idempotencyScope(): IdempotencyScope {
+    return this.idempotency.scope;
   }
 
   /** What success at this level means here. */
@@ -69,16 +124,103 @@ export class Producer implements Adjustable {
   /** Takes nothing more; resolves when everything taken was answered. */
   async drain(): Promise<void> {
     this.isClosed = true;
-    if (this.admission.size === 0) return;
-    await new Promise<void>((resolve) => this.idle.push(resolve));
+    if (this.admission.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    await this.idempotency.close();
+  }
+
+  private async claim(once: OnceKey | null): Promise<Claim | BigpipeError | null> {
+    if (once === null) return null;
+    if (this.isClosed) return shuttingDown();
+    try {
+      return await this.idempotency.claim(once);
+    } catch (error) {
+      return asBigpipeError(error);
+    }
+  }
+
+  private async store(batch: readonly Entry[], results: (Accepted | BigpipeError)[]): Promise<void> {
+    const level = this.levelOf(batch[0]?.offer.acks);
+    const durability = this.broker.durability(level);
+    const answers = batch.map(({ offer: { message } }) => ({
+      id: message.headers[messageHeader.id] as string,
+      durability,
+    }));
+    const keyed = batch.flatMap(({ claim }, i) =>
+      claim === null ? [] : [{ claim, record: claim.record(answers[i] as (typeof answers)[number]) }],
+    );
+    const messages = batch.map(({ offer }) => offer.message);
+    const records = keyed.map(({ record }) => record);
+    // Never the record before the message: a call would be answered that was not stored.
+    const isTogether = this.broker.appendsTogether && level !== 0;
+    try {
+      const positions = await this.append(messages, isTogether ? records : [], level);
+      const places = isTogether ? positions.slice(messages.length) : await this.recordBehind(records);
+      for (const [i, { claim }] of keyed.entries()) {
+        const place = places[i];
+        if (place) claim.stored(place.offset);
+        else claim.failed();
+      }
+      for (const [i, { at }] of batch.entries()) {
+        results[at] = { ...(answers[i] as (typeof answers)[number]), isReplay: false };
+      }
+    } catch (error) {
+      for (const { claim } of keyed) claim.failed();
+      for (const { at } of batch) results[at] = asBigpipeError(error);
+    }
+  }
+
+  /** The messages are stored: that their keys could not be noted in time is no reason to say they are not. */
+  private async recordBehind(records: readonly Message[]): Promise<readonly (Position | null)[]> {
+    if (records.length === 0) return [];
+    let positions: readonly (Position | null)[] = [];
+    const writing = this.broker.append(records, -1).then((written) => {
+      positions = written;
+    });
+    await within(this.clock, recordBoundMs, writing);
+    return positions;
+  }
+
+  /** All at once or, with an error, none. */
+  private async append(
+    messages: readonly Message[],
+    records: readonly Message[],
+    level: Acks,
+  ): Promise<readonly (Position | null)[]> {
+    if (this.isClosed) throw shuttingDown();
+    const weights = this.enter(messages);
+    try {
+      const positions = await this.broker.append(records.length === 0 ? messages : [...messages, ...records], level);
+      for (const { topic } of messages) this.count(topic, 'deliverySuccess');
+      return positions;
+    } catch (error) {
+      for (const { topic } of messages) this.count(topic, 'deliveryFail');
+      throw error;
+    } finally {
+      for (const weight of weights) this.admission.leave(weight);
+      if (this.admission.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  private enter(messages: readonly Message[]): readonly number[] {
+    const entered: number[] = [];
+    for (const message of messages) {
+      const weight = weightOf(message);
+      if (!this.admission.enter(weight)) {
+        for (const one of entered) this.admission.leave(one);
+        throw new BigpipeError('overloaded', 'too many calls wait to be stored');
+      }
+      entered.push(weight);
+    }
+    return entered;
   }
 
   private levelOf(acks: Acks | undefined): Acks {
     return acks ?? this.configWatch.settings.producer.acks;
   }
 
-  private countTopicsOf(acl: readonly AclSettings[]): void {
-    for (const { topic } of acl) {
+  private countTopicsOf({ acl, commit }: Settings): void {
+    const written = acl.flatMap(({ topic, topics }) => [topic, ...topics]);
+    for (const topic of [...written, ...commit.openTopics]) {
       if (!this.counters.has(topic)) this.counters.set(topic, { deliveryFail: 0, deliverySuccess: 0 });
     }
   }
@@ -87,4 +229,40 @@ export class Producer implements Adjustable {
     const counters = this.counters.get(topic);
     if (counters !== undefined) counters[what] += 1;
   }
+}
+
+const shuttingDown = () => new BigpipeError('closed', 'bigpipe is shutting down');
+
+const asBigpipeError = (error: unknown) =>
+  error instanceof BigpipeError ? error : new BigpipeError('internal', textOf(error), { cause: error });
+
+function answerOf(claim: Exclude<Claim, NewClaim>): Accepted | BigpipeError {
+  switch (claim.kind) {
+    case 'known':
+      return { ...claim.answer, isReplay: true };
+    case 'in progress':
+      return new BigpipeError('idempotency-in-progress', 'a call with this idempotency key is being stored');
+    case 'other payload':
+      return new BigpipeError('idempotency-mismatch', 'this idempotency key belongs to a call with another payload');
+  }
+}
+
+/** Of one level each. */
+function batchesOf(entries: readonly Entry[], levelOf: (acks: Acks | undefined) => Acks): Entry[][] {
+  const batches: Entry[][] = [];
+  const open = new Map<Acks, { readonly batch: Entry[]; bytes: number }>();
+  for (const entry of entries) {
+    const level = levelOf(entry.offer.acks);
+    const bytes = weightOf(entry.offer.message);
+    const last = open.get(level);
+    if (last === undefined || last.batch.length >= maxBatchMessages || last.bytes + bytes > maxBatchBytes) {
+      const batch = [entry];
+      batches.push(batch);
+      open.set(level, { batch, bytes });
+    } else {
+      last.batch.push(entry);
+      last.bytes += bytes;
+    }
+  }
+  return batches;
 }

@@ -2,10 +2,13 @@
 import { Injectable } from '@nestjs/common';
 import { Broker, type TopicPartition } from '../broker/broker.js';
 import { messageHeader, type StoredMessage } from '../message/message.js';
+import { timeOfMessageId } from '../message/message-id.js';
 
 /** A call may wait so long before it is stored, and clocks of several machines may differ by as much the other way. */
 const storedWithinMs = 60_000;
 const clockSkewMs = 5000;
+/** Most are stored within moments of their id's making, by the same machine. */
+const soonMs = 2000;
 /** Messages that are looked at in a partition: those around the id's time, or the newest ones for an id without a time. */
 const maxLookedAt = 50_000;
 /** Narrower than this the search by time goes on message by message. */
@@ -23,7 +26,7 @@ export class MessageFinder {
 
   /** Reads the log: some twenty batches a partition to find the time, then what was stored around it. */
   async find(id: string, topics: readonly string[]): Promise<FoundMessages> {
-    const madeAtMs = timeOf(id);
+    const madeAtMs = timeOfMessageId(id);
     const messages: StoredMessage[] = [];
     let isWhole = madeAtMs !== null;
     for (const topic of topics) {
@@ -38,6 +41,28 @@ export class MessageFinder {
       }
     }
     return { messages, isWhole };
+  }
+
+  /**
+   * One message with this id of which `isIt` says so; null for none. Looks first where nearly all of them stand: a fraction
+   * of what `find` reads.
+   */
+  async findOne(
+    id: string,
+    topics: readonly string[],
+    isIt: (found: StoredMessage) => boolean,
+  ): Promise<StoredMessage | null> {
+    const madeAtMs = timeOfMessageId(id);
+    for (const topic of madeAtMs === null ? [] : topics) {
+      for (const { partition, highWatermark } of this.broker.lag('bigpipe.tracking', topic)) {
+        const at = { topic, partition };
+        const from = await this.offsetAt(at, highWatermark, madeAtMs as number);
+        const { messages } = await this.scan(at, id, from, (madeAtMs as number) + soonMs);
+        const found = messages.findLast(isIt);
+        if (found !== undefined) return found;
+      }
+    }
+    return (await this.find(id, topics)).messages.findLast(isIt) ?? null;
   }
 
   /** The offset of the first message that was stored at `unixMs` or later, or the end. */
@@ -86,10 +111,4 @@ export class MessageFinder {
 function newest(end: bigint): bigint {
   const count = BigInt(maxLookedAt);
   return end > count ? end - count : 0n;
-}
-
-/** Unix milliseconds from an id that bigpipe made (UUID version 7); null for any other. */
-function timeOf(id: string): number | null {
-  const parts = /^msg_([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(id);
-  return parts === null ? null : Number.parseInt(`${parts[1]}${parts[2]}`, 16);
 }

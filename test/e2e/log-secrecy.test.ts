@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
+import { replaceConfig } from '../support/live-config.js';
 import { rawRequest } from '../support/raw-request.js';
 import { untilStats } from '../support/stats-page.js';
 import { TargetServer } from '../support/target-server.js';
@@ -18,6 +19,12 @@ const secrets = {
   query: 'query-hunter7',
   answer: 'answer-hunter8',
   key: 'key-hunter9',
+  token: 'token-hunter10-token',
+  wrongToken: 'wrong-token-hunter11',
+  signing: `whsec_${Buffer.from('signing-hunter12-signing-hunter12').toString('base64')}`,
+  nextSigning: 'whsec_next-hunter13',
+  nextToken: 'next-hunter14',
+  nextSecret: 'sha256:next-hunter15',
 };
 
 const config: Config = baseConfig({
@@ -25,7 +32,8 @@ const config: Config = baseConfig({
   'log.directory': './logs',
   'http.server.max.body.size': 1024,
   'kafka.producer.acl': [{ name: 'system-1', secret: secrets.configured, topic: 'test' }],
-  'kafka.consumer.list': [baseConsumer({ retries: 1 })],
+  'kafka.consumer.list': [baseConsumer({ retries: 1, signing: { secrets: [secrets.signing] } })],
+  'management.token': secrets.token,
 });
 const acl = { name: 'system-1', secret: secrets.configured };
 
@@ -77,6 +85,18 @@ test('neither secrets nor bodies nor header values are in the log, also of calls
   await bigpipe.post(`{"acl": {"secret": "${secrets.configured}"`, caller);
   await bigpipe.post(JSON.stringify({ acl, data: secrets.body.repeat(100) }), caller);
   await rawRequest(`${bigpipe.origin}/${secrets.query}`, { headers: caller });
+  for (const token of [secrets.wrongToken, secrets.token]) {
+    const headers = { authorization: `Bearer ${token}` };
+    await rawRequest(`${bigpipe.management}/config?token=${secrets.query}`, { method: 'GET', headers });
+    await rawRequest(`${bigpipe.management}/dlq/${secrets.query}/${secrets.query}`, { method: 'GET', headers });
+  }
+  await replaceConfig(bigpipe, {
+    ...config,
+    'kafka.producer.acl': [{ name: 'system-1', secrets: [secrets.nextSecret], topic: 'test' }],
+    'kafka.consumer.list': [baseConsumer({ signing: { secrets: [secrets.nextSigning] } })],
+    'management.token': secrets.nextToken,
+  });
+  await until('it is refused', () => bigpipe.log.some(({ msg }) => String(msg).startsWith('configuration refused')));
 
   const failing = urls.length - 1;
   await untilStats(bigpipe, 'all is settled', ({ clientStats: { test: client } }) => {

@@ -3,12 +3,16 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
+import { residentBytes } from '../support/sockets.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
 /** This process and bigpipe each need a handle a connection. */
 const handles = Number(/Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
 const idleCount = Math.max(100, Math.min(10_000, handles - 1000));
+
+/** What one may take in memory. */
+const idleBytes = 32_768;
 
 const slowHead = 'POST /rpc/call HTTP/1.1\r\nHost: x\r\nX-Slow: ';
 const slowBody =
@@ -81,11 +85,14 @@ test(`${idleCount} idle connections do not keep a call from being answered and d
     'http.server.read.timeout': 60_000,
     'http.server.write.timeout': 60_000,
   });
+  const pid = bigpipe.child.pid as number;
+  const before = await residentBytes(pid);
   const idle = await connected(bigpipe.port, idleCount);
   for (let i = 0; i < 20; i += 1) {
     expect((await bigpipe.call({ url: target.url(), data: `${i}` })).body.errno).toBe(0);
   }
   await until('they arrive', () => target.arrivals.length === 20);
+  expect(await residentBytes(pid)).toBeLessThan(before + idleCount * idleBytes);
   expect(idle.filter(({ destroyed, closed }) => destroyed || closed)).toEqual([]);
 });
 

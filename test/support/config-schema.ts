@@ -9,6 +9,7 @@ import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
+import { TlsSection } from '#src/config-watch/schema/tls.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -36,7 +37,15 @@ const plainWords: Readonly<Record<string, string>> = {
 /** A whole file, or one of a directory: which keys a file must have is known only of all together. */
 export function configSchema(): Schema {
   const words = wordsOf();
-  const sections = [LogSection, KafkaSection, SubscriptionSection, ServerSection, EgressSection, BrokerSection];
+  const sections = [
+    LogSection,
+    KafkaSection,
+    SubscriptionSection,
+    ServerSection,
+    EgressSection,
+    TlsSection,
+    BrokerSection,
+  ];
   const properties = Object.assign({}, ...sections.map((section) => propertiesOf(section, words))) as Schema;
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',

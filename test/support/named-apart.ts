@@ -16,6 +16,7 @@ import type { Acks, Message, Position } from '#src/message/message.js';
 
 export class NamedApart extends Broker {
   readonly maxMetadataBytes: number;
+  readonly appendsTogether: boolean;
 
   constructor(
     private readonly inner: Broker,
@@ -23,6 +24,7 @@ export class NamedApart extends Broker {
   ) {
     super();
     this.maxMetadataBytes = inner.maxMetadataBytes;
+    this.appendsTogether = inner.appendsTogether;
   }
 
   open(): Promise<void> {

@@ -54,6 +54,9 @@ export interface Running {
 export class RunnerLab {
   readonly clock = new FakeClock(1_000_000);
   readonly target = new SeenTarget(this.clock);
+  readonly client = newClientCounters();
+  /** Ids of messages that nobody wants any more. */
+  readonly cancelled = new Set<string>();
   readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
 
   /** False: nobody has told the member for long that its partitions are its own. */
@@ -75,8 +78,9 @@ export class RunnerLab {
       clock,
       gates: newGates(clock),
       target,
-      client: newClientCounters(),
+      client: this.client,
       consumer: newConsumerCounters(),
+      isCancelled: (id) => this.cancelled.has(id),
       report: () => undefined,
     });
     const handlers: GroupHandlers = {

@@ -59,6 +59,7 @@ export class SpillLab {
       target,
       client,
       consumer: newConsumerCounters(),
+      isCancelled: () => false,
       report: (text) => this.reports.push(text),
     });
     const handlers: GroupHandlers = {

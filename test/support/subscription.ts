@@ -11,6 +11,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
   return {
     topic,
     groupId,
+    url: null,
     ordering: 'key',
     rate: perSecond(1000),
     concurrency: fixed(10),

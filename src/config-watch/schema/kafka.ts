@@ -11,6 +11,7 @@ import {
   OneOf,
   Optional,
   OriginPatterns,
+  Positive,
   Secret,
   SecretList,
   Text,
@@ -58,6 +59,16 @@ export class AclEntry {
   @Optional()
   @OriginPatterns()
   allow?: string[];
+
+  /** Calls a second that this name may make, on all doors together; any number when absent. */
+  @Optional()
+  @Positive(1_000_000)
+  rateLimit?: number;
+
+  /** How many of them may come at once after a pause; a second's worth when absent; beside a rateLimit only. */
+  @Optional()
+  @Whole(1, 1_000_000)
+  burst?: number;
 }
 
 /** Used by the Kafka driver only, but for topics, acks and acl. */

@@ -1,6 +1,7 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
+import { parseCallUrl } from '../../message/call-url.js';
 import { allowanceOf } from '../../message/egress-rules.js';
 import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
@@ -72,6 +73,15 @@ export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator
     `false, or ${allowed}`,
     schema,
     (value) => value === false || (typeof value === 'string' && pattern.test(value)),
+  );
+}
+
+/** What a caller may name as a URL, too. */
+export function CallTarget(): PropertyDecorator {
+  return rule(
+    'an absolute http or https URL without credentials, at most 8 KiB',
+    { type: 'string', minLength: 1 },
+    (value) => typeof value === 'string' && parseCallUrl(value) !== null,
   );
 }
 

@@ -1,5 +1,6 @@
 // The user's keys about the two listeners and what may come in.
-import { AnyText, dayMs, Optional, SomeOrNone, Text, Whole } from './rules.js';
+import { type Acks, ackLevels } from '../../message/message.js';
+import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
 
 /** Visible ASCII: it travels in a header. */
 export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
@@ -40,6 +41,14 @@ export class ServerSection {
   @Whole(1024, 1_073_741_824, 'bytes')
   'http.server.max.body.size': number = 1_048_576;
 
+  /** Of a request's line and headers together; past it 431. */
+  @Whole(1024, 1_048_576, 'bytes')
+  'http.server.max.header.size': number = 16_384;
+
+  /** Headers of a request; more are answered with 431. */
+  @Whole(10, 10_000)
+  'http.server.max.headers': number = 100;
+
   /** Connections beyond it are closed at once. */
   @Whole(1, 1_000_000)
   'http.server.max.connections': number = 16_384;
@@ -47,6 +56,22 @@ export class ServerSection {
   /** Milliseconds between a signal to stop, from which on /readyz fails, and the closing of the doors. */
   @Whole(0, 300_000, 'milliseconds')
   'http.server.stop.delay': number = 0;
+
+  /** The strength of POST /commit when the call does not say; the original took 1. */
+  @OneOf(ackLevels)
+  'commit.default.acks': Acks = -1;
+
+  /** Topics that anybody may write to by POST /commit, without a name and a secret. */
+  @TextList()
+  'commit.open.topics': string[] = [];
+
+  /** How long an idempotency key is known. */
+  @Whole(1000, 2_592_000_000, 'milliseconds')
+  'idempotency.ttl': number = dayMs;
+
+  /** Keys known at the same moment, 44 to 88 bytes of memory each; beyond them the oldest are forgotten. */
+  @Whole(1000, 20_000_000)
+  'idempotency.max.keys': number = 1_000_000;
 
   /** The operator's address. Elsewhere than on loopback it must have a token. */
   @AnyText()

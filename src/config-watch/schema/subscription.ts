@@ -3,6 +3,7 @@ import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
 import { orderings, poisons } from '../settings.js';
 import {
+  CallTarget,
   Concurrency,
   dayMs,
   nameAllowed,
@@ -115,6 +116,11 @@ export class SubscriptionEntry {
   /** Every group gets every call of its topic. */
   @Text(namePattern, nameAllowed)
   groupId!: string;
+
+  /** Where a message goes that names no URL; without one it goes to the dead letters. */
+  @Optional()
+  @CallTarget()
+  url?: string;
 
   /** Attempts a second, retries included; 0.5 is one in two seconds. */
   @Positive(1_000_000)

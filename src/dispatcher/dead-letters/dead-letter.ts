@@ -2,8 +2,11 @@
 import type { Message, MessageHeaders, Position, StoredMessage } from '../../message/message.js';
 import { positionOf, withoutSideNote } from '../../message/side-message.js';
 
-/** parked: nothing was tried, because an earlier one of its key stands among the dead letters. */
-export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked'] as const;
+/**
+ * parked: nothing was tried, because an earlier one of its key stands among the dead letters. expired: the caller did not
+ * want it sent any more.
+ */
+export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked', 'expired'] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
 
 /** What is known about a message that could not be delivered. */

@@ -132,7 +132,8 @@ export class Letters {
       return;
     }
     const { copies } = owned;
-    if (this.parts.subscription.poison !== 'park' || lane === null) {
+    // One that came too late says nothing of those behind it.
+    if (this.parts.subscription.poison !== 'park' || lane === null || note.reason === 'expired') {
       await this.keep(delivery.source, note, window, copies, (letter) => done(letter === null ? 'lost' : 'buried'));
       return;
     }

@@ -16,7 +16,7 @@ const retryMs = 1000;
 export interface AdoptionParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  /** Where messages are moved to; the overflow first. */
+  /** Where messages are moved to; the overflow first; empty for one that there is none of. */
   readonly copyTopics: readonly string[];
   readonly windowSettings: WindowSettings;
   readonly report: (text: string, details: object) => void;
@@ -49,6 +49,7 @@ export class Adoption {
   private async run(inlet: Inlet): Promise<void> {
     const { copyTopics, report, clock } = this.parts;
     for (const [topic, from] of readCopyEnds(inlet.copyNote ?? '', copyTopics)) {
+      if (topic === '') continue;
       for (let at = from; !inlet.window.closed; ) {
         try {
           const next = await this.read(inlet, topic, at);

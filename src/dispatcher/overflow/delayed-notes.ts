@@ -1,4 +1,5 @@
 // What is known of messages that wait in delay topics, for whoever asks why they wait: the latest ones, in memory.
+import { messageHeader } from '../../message/message.js';
 import type { Work } from '../window/partition-window.js';
 
 /** More are not remembered, and neither are those of an earlier process; they wait all the same. */
@@ -6,6 +7,7 @@ const maxNotes = 10_000;
 
 export interface DelayedNote {
   readonly id: string;
+  readonly aclName: string | undefined;
   readonly partition: number;
   readonly offset: bigint;
   readonly destination: string;
@@ -20,13 +22,14 @@ export class DelayedNotes {
   private readonly notes = new Map<string, DelayedNote>();
 
   add({ delivery }: Work): void {
-    const { id, origin, destination, attempt, settings, redelivery, notBeforeMs } = delivery;
+    const { id, origin, source, destination, attempt, settings, redelivery, notBeforeMs } = delivery;
     const { partition, offset } = origin;
     const { maxAttempts } = settings;
     const name = nameOf(partition, offset);
     this.notes.delete(name);
     this.notes.set(name, {
       id,
+      aclName: source.headers[messageHeader.acl],
       partition,
       offset,
       destination,

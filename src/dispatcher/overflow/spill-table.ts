@@ -200,9 +200,10 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
 }
 
 /** What the names of groups and lanes hang on, short: it stands in commits. */
-export function spillIdentityOf({ ordering, destinations }: SubscriptionSettings): string {
+export function spillIdentityOf({ ordering, destinations, url }: SubscriptionSettings): string {
   const names = destinations.map(({ name, origins }) => [name, origins]);
-  return hashOf(JSON.stringify([ordering, names])).toString(36);
+  // Without a URL it is what it was before there was one.
+  return hashOf(JSON.stringify(url === null ? [ordering, names] : [ordering, names, url])).toString(36);
 }
 
 /** FNV-1a over the text's code units, 32 bits. */

@@ -3,7 +3,6 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
-import { delayTiers } from '../../message/side-topic.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
 import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
@@ -18,7 +17,10 @@ import { type Attempt, Scheduler } from './scheduler.js';
 /** Until it is looked again whether the partition is ours for certain. */
 const doubtMs = 200;
 
-type Failed = Extract<Outcome, { kind: 'retry' | 'rejected' }>;
+/** A retry that waits no longer does so in memory: it is cheaper than an append. */
+const shortWaitMs = 10_000;
+
+type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body'>;
 
 export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
@@ -33,6 +35,8 @@ export interface DelivererParts {
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
   readonly stays: (work: Work) => void;
+  /** Its caller wants it sent no more. */
+  readonly isCancelled: (id: string) => boolean;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -98,6 +102,13 @@ export class Deliverer {
       this.postpone(attempt);
       return;
     }
+    const drop = this.dropOf(attempt.work);
+    if (drop !== null) {
+      window.begin();
+      // The scheduler that asks is not through yet.
+      queueMicrotask(() => this.drop(attempt, drop));
+      return;
+    }
     if (delivery.attempt > 1) this.parts.counters.rpcRetries += 1;
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
@@ -114,11 +125,32 @@ export class Deliverer {
     const { work } = attempt;
     work.window.begin();
     queueMicrotask(() => {
-      this.scheduler.ended(attempt, { kind: 'aborted' });
+      this.scheduler.cancelled(attempt);
       if (this.stopped || work.window.closed) this.letGo(attempt);
       else this.wait(work, doubtMs);
       work.window.end();
     });
+  }
+
+  /** Why no attempt is made any more; null for none. Who sends a dead letter again means it. */
+  private dropOf({ delivery, resent }: Work): 'cancelled' | 'expired' | null {
+    if (resent !== null) return null;
+    if (this.parts.isCancelled(delivery.id)) return 'cancelled';
+    const { expiresMs } = delivery;
+    return expiresMs !== 0 && this.parts.clock.now() >= expiresMs ? 'expired' : null;
+  }
+
+  private drop(attempt: Attempt, why: 'cancelled' | 'expired'): void {
+    const { work } = attempt;
+    this.scheduler.cancelled(attempt);
+    this.parts.counters[why] += 1;
+    if (why === 'cancelled') this.settle(attempt);
+    else {
+      const detail = `not worth sending after ${new Date(work.delivery.expiresMs).toISOString()}`;
+      this.giveUp(attempt, why, { detail, status: 0, body: '' });
+    }
+    work.window.end();
+    this.pump();
   }
 
   private ended(attempt: Attempt, outcome: Outcome): void {
@@ -183,7 +215,7 @@ export class Deliverer {
 
   /** What waits long and holds no lane waits on disk. */
   private waitOrDelay(work: Work, destination: Destination, waitMs: number): void {
-    if (work.lane !== null || work.resent !== null || waitMs < delayTiers[0].ms) {
+    if (work.lane !== null || work.resent !== null || waitMs < shortWaitMs) {
       this.wait(work, waitMs);
       return;
     }
@@ -199,7 +231,7 @@ export class Deliverer {
   }
 
   /** The message stays unsettled until its dead letter is durable. */
-  private giveUp(attempt: Attempt, reason: 'exhausted' | 'rejected', outcome: Failed): void {
+  private giveUp(attempt: Attempt, reason: 'exhausted' | 'rejected' | 'expired', outcome: Failed): void {
     const { work } = attempt;
     const { counters, giveUp } = this.parts;
     const { origin, firstAttemptMs } = work.delivery;
@@ -209,7 +241,7 @@ export class Deliverer {
       detail: outcome.detail,
       status: outcome.status,
       answer: outcome.body,
-      attempts: work.delivery.attempt,
+      attempts: reason === 'expired' ? work.delivery.attempt - 1 : work.delivery.attempt,
       firstAttemptMs,
     };
     work.stage = 'dead letter';

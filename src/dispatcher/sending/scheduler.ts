@@ -119,6 +119,20 @@ export class Scheduler {
     this.busy = wasBusy;
   }
 
+  /** The attempt does not take place: the gates get back what they gave. Pump afterwards. */
+  cancelled({ destination, passes }: Attempt): void {
+    destination.inFlight -= 1;
+    if (this.runnable.has(destination)) this.enqueue(destination);
+    const wasBusy = this.busy;
+    this.busy = true;
+    for (const row of passes) for (const pass of row) pass.cancel();
+    this.busy = wasBusy;
+    // Who was told to wait for what is given back may ask at once.
+    this.unhold(destination);
+    this.timer?.cancel();
+    this.timer = null;
+  }
+
   /** The subscription's settings have changed: the gates go by the new ones, and keep what they remember. */
   adjust(): void {
     const { subscription } = this.parts;

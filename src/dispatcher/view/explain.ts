@@ -1,7 +1,7 @@
 // Why a message is not delivered yet: everything that holds it, and when that may end.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
-import { messageHeader, type StoredMessage } from '../../message/message.js';
+import { type MessageHeaders, messageHeader, type StoredMessage } from '../../message/message.js';
 import { type Hold, type HoldReason, lowestRate } from '../../policy/policy.js';
 import { historyOf } from '../dead-letters/dead-letter.js';
 import type { DelayedNote } from '../overflow/delayed-notes.js';
@@ -11,7 +11,7 @@ import type { Work } from '../window/partition-window.js';
 
 /** One thing that a message waits for. */
 export interface Wait {
-  readonly reason: 'order' | 'retry' | 'turn' | 'backlog' | 'window' | 'overflow' | HoldReason;
+  readonly reason: 'delay' | 'order' | 'retry' | 'turn' | 'backlog' | 'window' | 'overflow' | HoldReason;
   readonly detail: string;
   /** When this one ends, as far as time decides; null when something else does. */
   readonly until: string | null;
@@ -36,6 +36,8 @@ export interface Explanation {
   readonly offset: string;
   readonly state: DeliveryState;
   readonly id?: string;
+  /** The name under which it was sent, where the door told it. */
+  readonly aclName?: string;
   readonly destination?: string;
   /** The attempt that is under way or comes next. */
   readonly attempt?: number;
@@ -80,6 +82,7 @@ export function explainWork(
     partition: origin.partition,
     offset: `${origin.offset}`,
     id,
+    ...aclNameOf(delivery.source.headers),
     destination,
     attempt,
     maxAttempts: settings.maxAttempts,
@@ -98,7 +101,7 @@ export function explainWork(
   return {
     ...place,
     state: 'waiting',
-    ...(stage === 'retry' ? {} : { since: time.text(work.stageMs) }),
+    ...(stage === 'retry' || stage === 'not yet' ? {} : { since: time.text(work.stageMs) }),
     waitingFor: waits.map(({ reason, detail, untilMs: ms }) => ({
       reason,
       detail,
@@ -112,25 +115,31 @@ export function explainWork(
 export function explainLetter(explanation: Explanation, letter: StoredMessage): Explanation {
   const id = letter.headers[messageHeader.id];
   const deadLetter = { offset: `${letter.offset}`, history: historyOf(letter.headers) };
-  return { ...explanation, ...(id === undefined ? {} : { id }), state: 'dead letter', waitingFor: [], deadLetter };
+  const names = { ...(id === undefined ? {} : { id }), ...aclNameOf(letter.headers) };
+  return { ...explanation, ...names, state: 'dead letter', waitingFor: [], deadLetter };
 }
 
 /** A message that waits in a delay topic. */
 export function explainDelayed(note: DelayedNote, { topic, groupId }: SubscriptionSettings): Explanation {
-  const { id, partition, offset, destination, attempt, maxAttempts, redelivery, dueMs } = note;
+  const { id, aclName, partition, offset, destination, attempt, maxAttempts, redelivery, dueMs } = note;
   const due = new Date(dueMs).toISOString();
-  const detail = `attempt ${attempt} of ${maxAttempts} after a ${redelivery}, due ${due}, waiting on disk`;
+  const isFirst = attempt === 1;
+  const what = isFirst
+    ? 'its caller asked for a later moment'
+    : `attempt ${attempt} of ${maxAttempts} after a ${redelivery}`;
+  const detail = `${what}, due ${due}, waiting on disk`;
   return {
     groupId,
     topic,
     partition,
     offset: `${offset}`,
     id,
+    ...(aclName === undefined ? {} : { aclName }),
     destination,
     attempt,
     maxAttempts,
     state: 'waiting',
-    waitingFor: [{ reason: 'retry', detail, until: due }],
+    waitingFor: [{ reason: isFirst ? 'delay' : 'retry', detail, until: due }],
     estimate: due,
   };
 }
@@ -147,6 +156,9 @@ function ownWaits(work: Work, ahead: Work | undefined, time: WallTime): OpenWait
   if (stage === 'order') {
     const detail = ahead === undefined ? 'another message' : `${ahead.delivery.id} at ${ahead.delivery.origin.offset}`;
     return [{ reason: 'order', detail: `behind ${detail}`, untilMs: null }];
+  }
+  if (stage === 'not yet') {
+    return [{ reason: 'delay', detail: `its caller asked for ${time.text(stageMs)}`, untilMs: stageMs }];
   }
   if (stage !== 'retry') return [];
   const { attempt, settings, redelivery } = delivery;
@@ -180,4 +192,9 @@ function positionOf(work: Work, destination: Destination | undefined): number {
   if (work.delivery.attempt > 1) return retries.indexOf(work);
   // Retries past their budget go behind.
   return (retriesHold === null ? retries.length : 0) + firsts.indexOf(work);
+}
+
+function aclNameOf(headers: MessageHeaders): { aclName?: string } {
+  const aclName = headers[messageHeader.acl];
+  return aclName === undefined ? {} : { aclName };
 }

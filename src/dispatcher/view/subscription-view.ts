@@ -29,6 +29,8 @@ export interface ViewParts {
   readonly letterWindows: () => readonly PartitionWindow[];
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
   readonly delayed: DelayedNotes;
+  /** How many that are read wait for the moment that their caller asked for. */
+  readonly notYet: () => number;
 }
 
 /** Under which word of the backlog the unread ones of a topic stand; null for records that are no messages. */
@@ -93,6 +95,7 @@ export class SubscriptionView {
       counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.parts.partitions.values()) counts.order += lanes.waiting;
+    counts.delayed += this.parts.notYet();
     counts.retry = this.parts.deliverer.waitingRetries;
     countDestinations(counts, this.parts.deliverer.scheduler);
     return counts;

@@ -9,6 +9,7 @@ import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
 import type { Inlet } from './inlet.js';
+import type { NotYet } from './not-yet.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, Reading, WindowSettings, Work } from './partition-window.js';
 
@@ -16,6 +17,7 @@ export interface IntakeParts {
   readonly clock: Clock;
   readonly deliverer: Deliverer;
   readonly mover: Mover;
+  readonly notYet: NotYet;
   readonly letters: Letters;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
@@ -50,6 +52,13 @@ export class Intake {
     const { work } = reading;
     if (kind === 'origin') client.rpcTotal += 1;
     if (kind === 'overflow') this.cameBack(work, owned);
+    else if (this.parts.notYet.take(work)) return;
+    this.place(inlet, work);
+  }
+
+  /** It may go as far as its time is concerned. */
+  place(inlet: Inlet, work: Work): void {
+    const { window, owned } = inlet;
     if (this.follows(inlet, work)) {
       window.follow(work);
       this.parts.mover.move(work, owned);

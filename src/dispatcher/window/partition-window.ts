@@ -1,10 +1,10 @@
 // What one subscription has read of one partition and not yet settled: bounded, with its commit point.
 import type { Assignment, CommittedOffset, TopicPartition } from '../../broker/broker.js';
+import { ReadWaiters } from '../../broker/read-waiters.js';
 import type { Ordering } from '../../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf, type InvalidMessage } from '../../message/delivery.js';
 import { type Position, type StoredMessage, weightOf } from '../../message/message.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
-import { ReadWaiters } from './read-waiters.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
 const maxWeight = 4 * 1_048_576;
@@ -21,10 +21,10 @@ export interface WindowSettings {
 }
 
 /**
- * Where a delivery is on its way: behind another of its lane, before the gates, sent, waiting for its time, being
- * buried, or being moved to the overflow.
+ * Where a delivery is on its way: not yet due, behind another of its lane, before the gates, sent, waiting for its next
+ * attempt, being buried, or being moved to the overflow.
  */
-export type Stage = 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
+export type Stage = 'not yet' | 'order' | 'ready' | 'in flight' | 'retry' | 'dead letter' | 'moving';
 
 /** Who sent a dead letter again, and wants to know what became of it. */
 export interface Resent {
@@ -50,7 +50,7 @@ export interface Work extends Routing {
   /** Set for a dead letter that is sent again from where it stands. */
   readonly resent: Resent | null;
   stage: Stage;
-  /** Clock.elapsedMs() at which it came into its stage; for a retry, at which it is due. */
+  /** Clock.elapsedMs() at which it came into its stage; for a retry and what is not yet due, at which it is due. */
   stageMs: number;
 }
 
@@ -118,6 +118,11 @@ export class PartitionWindow {
 
   get isFull(): boolean {
     return this.tracker.open >= this.settings.maxOpen || this.weight >= maxWeight;
+  }
+
+  /** Half of what may be unsettled is. */
+  get isHalfFull(): boolean {
+    return this.tracker.open >= this.settings.maxOpen / 2 || this.weight >= maxWeight / 2;
   }
 
   /** Reading on is worth it. */

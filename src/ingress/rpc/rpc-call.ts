@@ -2,6 +2,10 @@
 import { isUtf8 } from 'node:buffer';
 import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
+import { isMessageId } from '../../message/message-id.js';
+import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
+import { isTooDeep, maxJsonDepth } from '../json-depth.js';
+import { type Times, timesOf } from '../moments.js';
 
 /** A call as it came in; nothing in it is trusted beyond its shape. */
 export interface RpcCall {
@@ -14,6 +18,8 @@ export interface RpcCall {
   readonly acks: Acks | undefined;
   /** The stored message's headers, save the id. */
   readonly headers: Record<string, string>;
+  /** When it is due and until when it is worth sending, as seen from `nowMs`; null: at once, and for ever. */
+  readonly timesAt: ((nowMs: number) => Times | Refusal) | null;
 }
 
 /** The msg of the answer, which says what is wrong. */
@@ -21,39 +27,10 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** An id travels in headers, log lines and signatures; a dot is the signature's separator. */
-const idPattern = /^[A-Za-z0-9_:-]{1,128}$/;
-const headerNamePattern = /^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
-/** Visible ASCII and spaces inside: what every server takes. */
-const headerValuePattern = /^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$/;
-const maxHeaders = 50;
-/** Names and values together: receivers commonly take 8 to 16 KiB of headers in all. */
-const maxHeadersLength = 8192;
-
-/** Credentials of the caller, what belongs to one connection, and what bigpipe itself says. */
-const heldBack: ReadonlySet<string> = new Set([
-  'authorization',
-  'connection',
-  'content-length',
-  'content-type',
-  'cookie',
-  'expect',
-  'host',
-  'idempotency-key',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
-
 type Json = Record<string, unknown>;
 
 export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
+  if (body !== undefined && isTooDeep(body)) return { refused: `JSON无效: nested deeper than ${maxJsonDepth} levels` };
   const call = parseObject(body);
   if (call === undefined) return { refused: 'JSON无效' };
   const url = call?.['url'];
@@ -71,11 +48,11 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
 }
 
 /** What this bigpipe takes beyond the original; null is as good as absent. */
-function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'headers'> | Refusal {
+function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt'> | Refusal {
   const [id, acks, contentType, asked] = [call['id'], call['acks'], call['content_type'], call['headers']].map(
     (value) => value ?? undefined,
   );
-  if (id !== undefined && !(typeof id === 'string' && idPattern.test(id))) return { refused: 'id无效' };
+  if (id !== undefined && !isMessageId(id)) return { refused: 'id无效' };
   if (acks !== undefined && !ackLevels.includes(acks as Acks)) return { refused: 'acks无效' };
   const headers: Record<string, string> = { [messageHeader.url]: url };
   if (contentType !== undefined) {
@@ -86,28 +63,40 @@ function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'hea
     const refused = addForwarded(asked, headers);
     if (refused !== null) return { refused };
   }
-  return { id: id as string | undefined, acks: acks as Acks | undefined, headers };
+  const timesAt = timesOfCall(call);
+  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt };
+}
+
+/** Most calls have none, and need not know the time. */
+function timesOfCall(call: Json): RpcCall['timesAt'] {
+  const [delay, notBefore, expires] = [call['delay'], call['not_before'], call['expires']].map(
+    (value) => value ?? undefined,
+  );
+  if (delay === undefined && notBefore === undefined && expires === undefined) return null;
+  return (nowMs) => {
+    let refused: string | null = null;
+    const times = timesOf({ delay, not_before: notBefore, expires }, nowMs, (field, detail) => {
+      refused ??= `${field}无效: ${detail}`;
+    });
+    return refused === null ? times : { refused };
+  };
 }
 
 function addForwarded(asked: unknown, headers: Record<string, string>): string | null {
   if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) return 'headers无效';
   const entries = Object.entries(asked);
-  if (entries.length > maxHeaders) return `headers无效: more than ${maxHeaders}`;
+  if (entries.length > maxForwarded) return `headers无效: more than ${maxForwarded}`;
   let length = 0;
   for (const [written, value] of entries) {
     const name = written.toLowerCase();
-    if (!headerNamePattern.test(name)) return 'headers无效: a name is not a header name';
-    if (heldBack.has(name) || name.startsWith('bigpipe-')) return `headers无效: ${name} is not forwarded`;
+    const why = whyNotForwarded(name);
+    if (why !== null) return `headers无效: ${why}`;
     if (!isHeaderValue(value)) return `headers无效: ${name}`;
     length += name.length + value.length;
     headers[messageHeader.forward + name] = value;
   }
-  if (length > maxHeadersLength) return `headers无效: more than ${maxHeadersLength} bytes`;
+  if (length > maxForwardedLength) return `headers无效: more than ${maxForwardedLength} bytes`;
   return null;
-}
-
-function isHeaderValue(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxHeadersLength && headerValuePattern.test(value);
 }
 
 /** Undefined for what is no JSON object; null for JSON's null, which the original takes for an object without fields. */

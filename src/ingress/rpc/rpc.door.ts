@@ -3,16 +3,26 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
+import type { AclEntry } from '../../acl/acl-entry.js';
+import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { egressRulesOf } from '../../message/egress-rules.js';
-import { BigpipeError } from '../../message/errors.js';
+import { BigpipeError, type ErrorCode } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
-import { type Message, messageHeader } from '../../message/message.js';
+import { type Acks, type Message, messageHeader } from '../../message/message.js';
+import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
-import { newMessageId } from '../message-id.js';
+import {
+  idempotencyKeyForms,
+  idempotencyKeyOf,
+  idempotencyScopeHeader,
+  onceKeyOf,
+  replayedHeader,
+} from '../idempotency-key.js';
+import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
@@ -27,6 +37,18 @@ const overloaded = answerOf(-1, '超过负载');
 const broken = answerOf(1, '内部错误');
 const forbidden = answerOf(-1, '权限错误');
 const tooLarge = answerOf(-1, '请求体过大');
+
+const misuses: Readonly<Partial<Record<ErrorCode, string>>> = {
+  'idempotency-in-progress': answerOf(-1, '处理中'),
+  'idempotency-mismatch': answerOf(-1, 'Idempotency-Key无效: it belongs to another call'),
+};
+
+interface OnceCall {
+  readonly caller: AclEntry;
+  readonly message: Message;
+  readonly acks: Acks | undefined;
+  readonly key: string | readonly string[];
+}
 
 @Injectable()
 export class RpcDoor implements OnModuleInit {
@@ -69,19 +91,56 @@ export class RpcDoor implements OnModuleInit {
     const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
     const caller = found instanceof Promise ? await found : found;
     if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
+    const throttle = caller.admit();
+    if (throttle !== null) return this.throttled(reply, throttle);
     // What only the look-up of a name can tell is told by a dead letter.
     const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
     if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
-    const id = call.id ?? newMessageId(this.clock.now());
+    const nowMs = this.clock.now();
+    const times = call.timesAt?.(nowMs) ?? null;
+    if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
+    if (times !== null) putTimes(times, call.headers);
+    const message = messageOf(call, caller, call.id ?? newMessageId(nowMs));
+    const key = request.headers['idempotency-key'];
+    if (key !== undefined) return this.once(request, reply, { caller, message, acks: call.acks, key });
     try {
-      await this.producer.accept(messageOf(call, caller.topic, id), call.acks);
+      await this.producer.accept(message, call.acks);
     } catch (error) {
       return this.notStored(error, reply);
     }
+    return this.accepted(reply, message.headers[messageHeader.id] as string, this.producer.durability(call.acks));
+  }
+
+  private async once(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { caller, message, acks, key: written }: OnceCall,
+  ): Promise<FastifyReply> {
+    const key = typeof written === 'string' ? idempotencyKeyOf(written) : null;
+    if (key === null) return reply.send(answerOf(-1, `Idempotency-Key无效: ${idempotencyKeyForms}`));
+    reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
+    const once = onceKeyOf(caller.name, key, ['/rpc/call', request.body as Buffer]);
+    try {
+      const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
+      if (isReplay) reply.header(replayedHeader, 'true');
+      return this.accepted(reply, id, durability);
+    } catch (error) {
+      return this.notStored(error, reply);
+    }
+  }
+
+  private accepted(reply: FastifyReply, id: string, durability: string): FastifyReply {
     this.counters.acceptedCall += 1;
     reply.header(messageHeader.id, id);
-    reply.header('bigpipe-durability', this.producer.durability(call.acks));
+    reply.header('bigpipe-durability', durability);
     return reply.send(stored);
+  }
+
+  /** In the original's words; what only its headers say is the same on every door. */
+  private throttled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+    this.counters.overloadCall += 1;
+    reply.header('bigpipe-error', 'throttled').headers(headers);
+    return reply.send(overloaded);
   }
 
   private notStored(error: unknown, reply: FastifyReply): FastifyReply {
@@ -92,6 +151,8 @@ export class RpcDoor implements OnModuleInit {
       return reply.send(broken);
     }
     if (error.retriable) reply.header('retry-after', retryAfterS);
+    const misused = misuses[error.code];
+    if (misused !== undefined) return reply.send(misused);
     if (error.code !== 'overloaded') return reply.send(broken);
     this.counters.overloadCall += 1;
     return reply.send(overloaded);
@@ -106,8 +167,9 @@ export class RpcDoor implements OnModuleInit {
   }
 }
 
-function messageOf(call: RpcCall, topic: string, id: string): Message {
+function messageOf(call: RpcCall, { name, topic }: AclEntry, id: string): Message {
   const { headers } = call;
   headers[messageHeader.id] = id;
+  headers[messageHeader.acl] = name;
   return { topic, key: call.key === '' ? null : bytesOf(call.key), body: bytesOf(call.data), headers };
 }

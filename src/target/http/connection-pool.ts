@@ -4,8 +4,6 @@ import { type buildConnector, Client } from 'undici';
 
 /** A connection without a request is closed after this. */
 const keepAliveMs = 30_000;
-/** An attempt's own deadline cuts its connection while it is being made; this bounds deadlines that are longer. */
-export const connectTimeoutMs = 30_000;
 const maxHeaderBytes = 16_384;
 /** Of all origins together, some 35 KB and a file descriptor each; who calls more than these in turn connects anew each time. */
 const maxIdle = 4096;

@@ -24,6 +24,9 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
     String(delivery.settings.maxAttempts),
   ];
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
+  const type = delivery.source.headers[messageHeader.type];
+  if (type !== undefined) headers.push(messageHeader.type, type);
+  if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
   addForwarded(headers, delivery.forwarded, signing !== null);
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));

@@ -1,14 +1,16 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
 import { isDeepStrictEqual } from 'node:util';
-import { Injectable } from '@nestjs/common';
-import { buildConnector, type Client, type Dispatcher } from 'undici';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Client, Dispatcher } from 'undici';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import type { EgressSettings } from '../../config-watch/settings.js';
+import { TlsFiles } from '../../config-watch/tls-files.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { Target } from '../target.js';
-import { ConnectionPool, connectTimeoutMs, IdleConnections } from './connection-pool.js';
+import { ConnectionPool, IdleConnections } from './connection-pool.js';
+import { Connectors } from './connectors.js';
 import { EgressGuard, RefusedTarget } from './egress-guard.js';
 import { headersOf } from './http-request.js';
 import { retryAfterMs } from './retry-after.js';
@@ -22,7 +24,7 @@ type Running = Set<Exchange>;
 type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
-export class HttpTarget extends Target {
+export class HttpTarget extends Target implements OnApplicationBootstrap {
   private readonly running = new WeakMap<AbortSignal, Running>();
   private pools = new Map<string, ConnectionPool>();
   /** Their connections are in use still, and were made under settings of before. */
@@ -30,7 +32,8 @@ export class HttpTarget extends Target {
   private readonly idle = new IdleConnections();
   private egress: EgressSettings;
   private guard: EgressGuard;
-  private connector: buildConnector.connector;
+  private connectors: Connectors;
+  private readonly tls: TlsFiles;
 
   constructor(
     private readonly clock: Clock,
@@ -39,7 +42,13 @@ export class HttpTarget extends Target {
     super();
     this.egress = configWatch.settings.egress;
     this.guard = new EgressGuard(this.egress);
-    this.connector = connectorWith(this.guard);
+    this.tls = new TlsFiles(this.egress.tls, 'egress.tls', clock);
+    this.connectors = new Connectors(this.egress.tls, this.tls.material, this.guard.lookup);
+  }
+
+  /** The log is there by then. */
+  onApplicationBootstrap(): void {
+    this.tls.watch(() => this.connectAnew());
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
@@ -61,13 +70,14 @@ export class HttpTarget extends Target {
   }
 
   override async close(): Promise<void> {
+    this.tls.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
   }
 
   private poolOf(origin: string): ConnectionPool {
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      const made = new ConnectionPool(origin, this.connector, this.idle, () => {
+      const made = new ConnectionPool(origin, this.connectors.of(origin), this.idle, () => {
         if (!this.retired.delete(made)) this.pools.delete(origin);
       });
       pool = made;
@@ -76,14 +86,18 @@ export class HttpTarget extends Target {
     return pool;
   }
 
-  /** No connection that was made under other rules is used for another request. */
+  /** No connection that was made under other rules, or with other certificates, is used for another request. */
   private follow(egress: EgressSettings): void {
     if (egress === this.egress) return;
     const before = this.egress;
     this.egress = egress;
     if (isDeepStrictEqual(egress, before)) return;
     this.guard = new EgressGuard(egress);
-    this.connector = connectorWith(this.guard);
+    this.connectAnew();
+  }
+
+  private connectAnew(): void {
+    this.connectors = new Connectors(this.egress.tls, this.tls.material, this.guard.lookup);
     const { pools } = this;
     this.pools = new Map();
     for (const pool of pools.values()) {
@@ -228,9 +242,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     return this.clock.elapsedMs() - this.startedMs;
   }
 }
-
-const connectorWith = ({ lookup }: EgressGuard) =>
-  buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup });
 
 /** Nothing was sent, and nothing would be the next time. */
 function refused(why: string, durationMs: number): Outcome {

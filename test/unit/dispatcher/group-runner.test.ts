@@ -45,6 +45,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       target,
       client,
       consumer,
+      isCancelled: () => false,
       report: () => undefined,
     },
   );
@@ -106,7 +107,7 @@ describe('delivering', () => {
     await first.membership.leave();
     const log = new GroupLog();
     const look = await broker.join(group, [topic], log);
-    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c77:1.2~0.0.0.0.0.0' });
+    expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:c77:1.2~0.0.0.0.0.0.0' });
     await look.leave();
     await run();
     await begun(4);

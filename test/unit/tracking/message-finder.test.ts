@@ -1,7 +1,7 @@
 // A message is found by its id in a long log, without an index and without reading all of it.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
-import { newMessageId } from '#src/ingress/message-id.js';
+import { newMessageId } from '#src/message/message-id.js';
 import { MessageFinder } from '#src/tracking/message-finder.js';
 import { FakeClock } from '../../support/fake-clock.js';
 

@@ -78,6 +78,7 @@ export interface EmbeddedCounters {
 
 export class EmbeddedBroker extends Broker implements PartitionLog {
   override readonly maxMetadataBytes = 16_384;
+  override readonly appendsTogether = true;
   readonly counters: EmbeddedCounters = {
     damagedRanges: 0,
     damagedMessages: 0,

@@ -34,7 +34,7 @@ const topicBoundMs = 15_000;
 const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
 
-const durabilityOf = { 0: 'none', 1: 'page-cache', [-1]: 'replicas' } as const;
+const durabilityOf = { 0: 'none', 1: 'leader', [-1]: 'replicas' } as const;
 const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
 
 export interface KafkaBrokerOptions {
@@ -59,6 +59,7 @@ export interface KafkaCounters {
 
 export class KafkaBroker extends Broker {
   override readonly maxMetadataBytes: number;
+  override readonly appendsTogether = false;
   private readonly kafka: Kafka;
   /** For marks, ends and topics. */
   private readonly link: KafkaLink;

@@ -8,7 +8,8 @@ export const messageForms = ['bigpipe', 'bigpipe-go'] as const;
 export type MessageForm = (typeof messageForms)[number];
 
 export function recordOf(message: Message, partition: number, form: MessageForm, nowMs: number): ProduceRecord {
-  if (form === 'bigpipe-go') {
+  // The original has no calls without a URL: what has none goes as it is.
+  if (form === 'bigpipe-go' && message.headers[messageHeader.url] !== undefined) {
     const value = goValue(message, partition, nowMs);
     return { key: null, value, headers: goSideHeaders(message), timestamp: nowMs };
   }
@@ -26,10 +27,15 @@ export function messageOf(record: FetchedRecord, topic: string, partition: numbe
   const headers = headersOf(record.headers);
   const place = { topic, partition, offset: BigInt(record.offset), timestampMs: Number(record.timestamp) };
   const value = record.value ?? nothing;
-  const go =
-    headers[messageHeader.url] === undefined ? readGoValue(value) : readOwnGoValue(value, headers, record.headers);
+  const go = goContentOf(value, headers, record);
   if (go) return { ...place, ...go };
   return { ...place, key: copyOf(record.key), body: copyOf(value) ?? nothing, headers };
+}
+
+/** Null for what is not in the original's form: a body of ours may look like it, and names no URL all the same. */
+function goContentOf(value: Buffer, headers: Record<string, string>, record: FetchedRecord) {
+  if (headers[messageHeader.url] !== undefined) return readOwnGoValue(value, headers, record.headers);
+  return headers[messageHeader.id] === undefined ? readGoValue(value) : null;
 }
 
 /** Of a header that stands there several times the last one counts. */

@@ -41,6 +41,7 @@ export interface MemoryBrokerOptions {
 /** Keeps messages while they fit; then those go that every group which has committed in their partition has settled. */
 export class MemoryBroker extends Broker implements PartitionLog {
   override readonly maxMetadataBytes = 16_384;
+  override readonly appendsTogether = true;
   private readonly topics = new Map<string, Topic>();
   private readonly partitioner = new Partitioner();
   private readonly coordinator: GroupCoordinator;

@@ -98,7 +98,7 @@ test('after a revoke that had to stop an attempt the next owner’s repeat says 
   await first.membership.leave();
   const log = new GroupLog();
   const look = await lab.broker.join('G', ['orders'], log);
-  expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:r1:~0.0.0.0.0.0' });
+  expect(log.assignments[0]?.start).toEqual({ offset: 0n, metadata: '2:r1:~0.0.0.0.0.0.0' });
   await look.leave();
   await lab.run();
   await lab.begun(2);

@@ -1,0 +1,82 @@
+// A topic of bigpipe's own that every process reads whole: what is written there all of them know.
+import { randomUUID } from 'node:crypto';
+import { type Message, type Position, type StoredMessage } from '../message/message.js';
+import type { Broker, Membership } from './broker.js';
+import { ReadWaiters } from './read-waiters.js';
+
+/** One partition, so that all read the same order. What is in it stays until it is freed. */
+export class SharedLog {
+  /** Of this process alone: it commits nothing and leaves nothing behind. */
+  private readonly group: string;
+  private membership: Membership | null = null;
+  /** Of all processes: its mark says what nobody needs any more. */
+  private keeper: Membership | null = null;
+  private ownsMark = false;
+  private readUpTo = 0n;
+  private readonly readers = new ReadWaiters((offset) => offset < this.readUpTo);
+
+  constructor(
+    private readonly broker: Broker,
+    readonly topic: string,
+    /** Called for each record, from the oldest on. */
+    private readonly apply: (record: StoredMessage) => void,
+  ) {
+    this.group = `${topic}.${randomUUID()}`;
+  }
+
+  /** All that was written before has been applied once it resolves. */
+  async open(): Promise<void> {
+    await this.broker.ensureTopic({ name: this.topic, partitions: 1, retention: 'keep' });
+    this.membership = await this.broker.join(this.group, [this.topic], {
+      assigned: () => undefined,
+      messages: (_membership, { messages, nextOffset }) => {
+        for (const message of messages) this.apply(message);
+        this.readUpTo = nextOffset;
+        this.readers.check();
+      },
+      revoked: () => undefined,
+    });
+    const { end } = this;
+    if (end > 0n) await this.readers.until(end - 1n);
+  }
+
+  /** Behind the last record. */
+  get end(): bigint {
+    return this.broker.lag(this.group, this.topic)[0]?.highWatermark ?? 0n;
+  }
+
+  recordOf(body: Buffer): Message {
+    return { topic: this.topic, key: null, body, headers: {}, partition: 0 };
+  }
+
+  /** Resolves once it is durable and applied here. Rejects as Broker.append does. */
+  async write(body: Buffer): Promise<Position | null> {
+    const [position] = await this.broker.append([this.recordOf(body)], -1);
+    if (position) await this.readers.until(position.offset);
+    return position ?? null;
+  }
+
+  /** Nobody needs what stands before `offset`. One process of all does it, any of them. */
+  async free(offset: bigint): Promise<void> {
+    this.keeper ??= await this.broker.join(`${this.topic}.keeper`, [this.topic], {
+      assigned: (membership, [assignment]) => {
+        if (assignment === undefined) return;
+        membership.pause(assignment);
+        this.ownsMark = true;
+      },
+      messages: () => undefined,
+      revoked: () => {
+        this.ownsMark = false;
+      },
+    });
+    if (this.ownsMark) await this.keeper.commit({ topic: this.topic, partition: 0 }, { offset, metadata: '' });
+  }
+
+  /** Before open and twice is fine. */
+  async close(): Promise<void> {
+    const members = [this.membership, this.keeper];
+    this.membership = null;
+    this.keeper = null;
+    for (const member of members) await member?.leave();
+  }
+}

@@ -1,0 +1,152 @@
+// POST /v1/messages:batch: many messages, one JSON object a line; one append, an answer a line.
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Acl } from '../../acl/acl.js';
+import type { AclEntry } from '../../acl/acl-entry.js';
+import { ConfigWatch } from '../../config-watch/config-watch.js';
+import { Clock } from '../../message/clock.js';
+import { mainListener } from '../../message/listener.js';
+import type { Offer } from '../../producer/producer.js';
+import { Producer } from '../../producer/producer.js';
+import { Stats } from '../../stats/stats.js';
+import { callerOf } from '../caller.js';
+import { durabilityWord } from '../durability-word.js';
+import { idempotencyScopeHeader, onceKeyOf } from '../idempotency-key.js';
+import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
+import { draftOf } from './draft.js';
+import { jsonObjectOf, readJsonForm } from './json-form.js';
+import { forbiddenOf, messageOf } from './message-maker.js';
+import { detailOf, messagesPath } from './messages.door.js';
+import { type Fault, type Problem, problemOf, sendProblem, sendThrottled } from './problem.js';
+import { openV1Scope, refuseMethod, toldProblem } from './v1-scope.js';
+
+export const batchPath = `${messagesPath}:batch`;
+export const linesType = 'application/x-ndjson';
+export const maxLines = 10_000;
+
+const newline = 0x0a;
+
+/** What stands in a line of the answer. */
+type LineAnswer =
+  | {
+      readonly status: 202;
+      readonly id: string;
+      readonly location: string;
+      readonly durability: string;
+      readonly replayed?: true;
+    }
+  | Problem;
+
+@Injectable()
+export class BatchDoor implements OnModuleInit {
+  private readonly counters = { received: 0, lines: 0, accepted: 0 };
+
+  constructor(
+    private readonly acl: Acl,
+    private readonly producer: Producer,
+    private readonly configWatch: ConfigWatch,
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly clock: Clock,
+    stats: Stats,
+  ) {
+    stats.register('batchStats', () => this.counters);
+  }
+
+  onModuleInit(): void {
+    openV1Scope(this.adapterHost, this.configWatch, (scope) => {
+      // A colon is doubled where it is no parameter's.
+      const url = batchPath.replace(':', '::');
+      scope.route({
+        method: 'POST',
+        url,
+        constraints: mainListener,
+        handler: (request, reply) => this.post(request, reply),
+      });
+      refuseOtherMethods(scope, url, ['POST'], refuseMethod);
+    });
+  }
+
+  private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    this.counters.received += 1;
+    const found = callerOf(this.acl, request);
+    const caller = found instanceof Promise ? await found : found;
+    if (caller === null) return sendProblem(reply, problemOf('unauthorized', 'a name and its secret are needed'));
+    const refused = refusalOf(request);
+    if (refused !== null) return sendProblem(reply, refused);
+    const lines = linesOf(request.body as Buffer | undefined);
+    if (lines.length === 0) return sendProblem(reply, problemOf('invalid-request', 'there is no line'));
+    if (lines.length > maxLines)
+      return sendProblem(reply, problemOf('message-too-large', `at most ${maxLines} lines are taken`));
+    const throttle = caller.admit(lines.length);
+    if (throttle !== null) return sendThrottled(reply, throttle);
+    this.counters.lines += lines.length;
+    const answers = await this.answersTo(lines, caller);
+    reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
+    reply.header('content-type', `${linesType}; charset=utf-8`);
+    return reply.send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+  }
+
+  private async answersTo(lines: readonly Buffer[], caller: AclEntry): Promise<LineAnswer[]> {
+    const nowMs = this.clock.now();
+    const read = lines.map((line) => this.offerOf(line, caller, nowMs));
+    const offers = read.filter((one): one is Offer => 'message' in one);
+    const results = await this.producer.acceptAll(offers);
+    let next = 0;
+    return read.map((one): LineAnswer => {
+      if (!('message' in one)) return one;
+      const result = results[next];
+      next += 1;
+      if (result === undefined || result instanceof Error) return toldProblem(result);
+      this.counters.accepted += 1;
+      const { id, durability, isReplay } = result;
+      const answer = {
+        status: 202,
+        id,
+        location: `${messagesPath}/${id}`,
+        durability: durabilityWord(durability),
+      } as const;
+      return isReplay ? { ...answer, replayed: true } : answer;
+    });
+  }
+
+  private offerOf(line: Buffer, caller: AclEntry, nowMs: number): Offer | Problem {
+    const json = jsonObjectOf(line);
+    if (json === null)
+      return problemOf('invalid-request', 'the line is no JSON object in UTF-8', [
+        { detail: 'a JSON object is needed', pointer: '#' },
+      ]);
+    const faults: Fault[] = [];
+    const written = readJsonForm(json, faults);
+    const draft = draftOf(written, nowMs, faults);
+    if (faults.length > 0) return problemOf('invalid-request', detailOf(faults), faults);
+    const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
+    if (forbidden !== null) return forbidden;
+    const { idempotencyKey, acks } = draft;
+    // The same as for the line sent by itself.
+    const once = idempotencyKey === null ? null : onceKeyOf(caller.name, idempotencyKey, [batchPath, line]);
+    return { message: messageOf(draft, caller, nowMs), acks, once };
+  }
+}
+
+function refusalOf({ headers, raw }: FastifyRequest): Problem | null {
+  const mediaType = (contentTypeOf(raw)?.split(';', 1)[0] ?? '').trim().toLowerCase();
+  if (mediaType !== linesType) return problemOf('unsupported-media-type', `${linesType} is needed`);
+  const faults = Object.keys(headers)
+    .filter((name) => name === 'idempotency-key' || name.startsWith('bigpipe-'))
+    .map((header) => ({ detail: 'in a batch it belongs into each line', header }));
+  return faults.length === 0 ? null : problemOf('invalid-request', detailOf(faults), faults);
+}
+
+/** Empty ones are passed over. */
+function linesOf(body: Buffer = Buffer.alloc(0)): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; from < body.length && lines.length <= maxLines; ) {
+    const at = body.indexOf(newline, from);
+    const to = at === -1 ? body.length : at;
+    const line = body.subarray(from, to);
+    if (line.some((byte) => byte !== 0x20 && byte !== 0x0d && byte !== 0x09)) lines.push(line);
+    from = to + 1;
+  }
+  return lines;
+}

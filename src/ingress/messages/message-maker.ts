@@ -1,0 +1,37 @@
+// From a caller's draft to the message that is stored, if the caller may send it.
+import type { AclEntry } from '../../acl/acl-entry.js';
+import type { Settings } from '../../config-watch/settings.js';
+import { egressRulesOf } from '../../message/egress-rules.js';
+import { type Message, messageHeader } from '../../message/message.js';
+import { newMessageId } from '../../message/message-id.js';
+import type { Draft, Written } from './draft.js';
+import { type Fault, type Problem, problemOf } from './problem.js';
+
+/** What is not allowed, each with its place; null when all of it is. */
+export function forbiddenOf(
+  { topic, url }: Draft,
+  caller: AclEntry,
+  { topics, egress }: Settings,
+  placeOf: Written['placeOf'],
+): Problem | null {
+  const faults: Fault[] = [];
+  const isThere = topic === null || topics.some(({ name }) => name === topic);
+  if (topic !== null && !(isThere && caller.mayWrite(topic))) {
+    faults.push({ detail: 'there is no such topic for this caller', ...placeOf('topic') });
+  }
+  if (url !== null && !caller.mayCall(url)) {
+    faults.push({ detail: 'this caller may not call that URL', ...placeOf('url') });
+  } else if (url !== null) {
+    // What only the look-up of a name can tell is told by a dead letter.
+    const against = egressRulesOf(egress).againstUrl(url);
+    if (against !== null) faults.push({ detail: against, ...placeOf('url') });
+  }
+  return faults.length === 0 ? null : problemOf('forbidden', 'the caller may not send this', faults);
+}
+
+export function messageOf(draft: Draft, caller: AclEntry, nowMs: number): Message {
+  const { topic, key, body, headers, id } = draft;
+  headers[messageHeader.id] = id ?? newMessageId(nowMs);
+  headers[messageHeader.acl] = caller.name;
+  return { topic: topic ?? caller.topic, key, body, headers };
+}
