@@ -19,6 +19,10 @@ import { Clock, pause } from './message/clock.js';
 import { PagesGuard, pagesLimit } from './pages.guard.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
+import { Replies } from './reply/replies.js';
+import { ReplyModule } from './reply/reply.module.js';
+import { SharedState } from './shared-state/shared-state.js';
+import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { StatsModule } from './stats/stats.module.js';
 
 export interface AppParts {
@@ -36,6 +40,8 @@ export class AppModule implements OnModuleDestroy {
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
+    private readonly replies: Replies,
+    private readonly sharedState: SharedState,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
   ) {}
@@ -53,6 +59,8 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        ReplyModule,
+        SharedStateModule,
         HealthModule,
         ManagementModule,
       ],
@@ -67,9 +75,12 @@ export class AppModule implements OnModuleDestroy {
     const { readTimeoutMs, stopDelayMs } = this.configWatch.settings.server;
     // Who shares out the calls sees that this one is not ready before it refuses any.
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
+    // Who waits for an answer is told that it takes longer.
+    this.replies.close();
     await closeListener(httpAdapter.getHttpServer(), () => httpAdapter.close(), this.clock, readTimeoutMs);
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();
+    await this.sharedState.close();
   }
 }
