@@ -27,7 +27,7 @@ const mayImport = {
 /** Client library → the one folder that may use it. */
 const behind = {
   'better-sqlite3': 'src/broker/drivers/embedded',
-  '@node-rs/crc32': 'src/broker/drivers/embedded',
+  '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
   undici: 'src/target/http',

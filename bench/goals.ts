@@ -7,6 +7,8 @@ const atMost = (now: number, aim: number): Goal => ({ sense: 'at most', now, aim
 export const goals = {
   /** Against bare node:http. */
   accepted: atLeast(0.45, 0.6),
+  /** Calls taken by the newer doors, against the original's. */
+  doors: atLeast(0.9, 1),
   /** CPU against bare node:http accepting plus bare undici sending. */
   cpu: atMost(2.5, 1.6),
   /** Against bare undici. */
@@ -18,6 +20,14 @@ export const goals = {
   endToEnd: atMost(15, 5),
   /** Against raw writes. */
   append: atLeast(0.35, 0.5),
+  kafka: {
+    /** Against bare kafkajs in its safe mode. */
+    append: atLeast(0.5, 0.6),
+    /** Over HTTP, against the same without HTTP. */
+    accepted: atLeast(0.6, 0.6),
+    /** Against bare undici. */
+    backlog: atLeast(0.5, 0.5),
+  },
   /** MB. */
   resident: atMost(300, 200),
   /** Healthy destinations beside silent ones, against the same alone. */
@@ -52,6 +62,18 @@ export const goals = {
     toSick: atMost(1, 1),
     /** Letters neither delivered nor kept. */
     faults: atMost(0, 0),
+  },
+  /** CPU of a delivery with the egress guard, against the same without. */
+  egress: atMost(1.03, 1.01),
+  /** Of a caller with a rate, against one without. */
+  throttling: { rate: atLeast(0.95, 0.98), cpu: atMost(1.05, 1.02) },
+  delayed: {
+    /** Milliseconds behind its time, the latest of all; while none is late because too many are due. */
+    late: atMost(1000, 500),
+    /** Delivered before their time, not at all, or twice without a word. */
+    faults: atMost(0, 0),
+    /** MB while they wait. */
+    resident: atMost(300, 200),
   },
   /** Of the start. */
   flat: atMost(1.1, 1.05),

@@ -6,9 +6,14 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { delayed } from './scenarios/delayed.ts';
+import { doors } from './scenarios/doors.ts';
+import { egress } from './scenarios/egress.ts';
 import { embeddedAppend } from './scenarios/embedded-append.ts';
 import { endToEnd } from './scenarios/end-to-end.ts';
 import { isolation } from './scenarios/isolation.ts';
+import { kafkaAppend } from './scenarios/kafka-append.ts';
+import { kafkaGrowth } from './scenarios/kafka-growth.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
 import { overflow } from './scenarios/overflow.ts';
@@ -17,6 +22,8 @@ import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
+import { throttling } from './scenarios/throttling.ts';
+import { whyNoKafka } from './support/bench-kafka.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
 import { machineSeconds, ownCpuSeconds } from './support/proc.ts';
@@ -26,12 +33,15 @@ import { type Report, type ScenarioReport, tableOf } from './support/report.ts';
 const wholeRunMs = 1_800_000;
 
 const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
-  'accept-64': (lab) => accept(lab, 64, goals.accepted),
-  'accept-256': (lab) => accept(lab, 256),
+  'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
+  'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
+  doors: (lab) => doors(lab, goals.doors),
+  delayed: (lab) => delayed(lab, goals.delayed),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
   'backlog-0ms': (lab) =>
     backlog(lab, {
       name: 'backlog delivered, receiver 0 ms',
+      broker: 'embedded',
       delayMs: 0,
       messages: lab.quick ? 60_000 : 100_000,
       pairs: lab.quick ? 3 : 5,
@@ -42,6 +52,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'backlog-50ms': (lab) =>
     backlog(lab, {
       name: 'backlog delivered, receiver 50 ms',
+      broker: 'embedded',
       delayMs: 50,
       messages: lab.quick ? 30_000 : 100_000,
       pairs: 3,
@@ -59,8 +70,26 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
+  egress: (lab) => egress(lab, goals.egress),
+  throttling: (lab) => throttling(lab, goals.throttling),
   reloads: (lab) => reloads(lab, goals.pause),
+  'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),
+  'kafka-accept': (lab) => accept(lab, { broker: 'kafka', connections: 64, goal: goals.kafka.accepted }),
+  'kafka-backlog': (lab) =>
+    backlog(lab, {
+      name: 'backlog on Kafka delivered, receiver 0 ms',
+      broker: 'kafka',
+      delayMs: 0,
+      messages: lab.quick ? 60_000 : 150_000,
+      pairs: lab.quick ? 3 : 5,
+      windowMs: lab.quick ? 400 : 500,
+      toTheEnd: true,
+      goal: goals.kafka.backlog,
+    }),
+  'kafka-growth': (lab) => kafkaGrowth(lab),
 };
+
+const onKafka = (name: string) => name.startsWith('kafka-');
 
 interface Options {
   readonly json: boolean;
@@ -117,7 +146,12 @@ async function main(): Promise<void> {
   const chosen = options();
   const startedMs = performance.now();
   const reports: ScenarioReport[] = [];
+  const noKafka = chosen.names.some(onKafka) ? await whyNoKafka() : null;
   for (const name of chosen.names) {
+    if (onKafka(name) && noKafka !== null) {
+      say(`SKIPPED ${name}: ${noKafka}`);
+      continue;
+    }
     try {
       reports.push(await measure(name, chosen));
     } catch (error) {
@@ -128,6 +162,7 @@ async function main(): Promise<void> {
       process.exitCode = 1;
     }
   }
+  const skipped = chosen.names.filter((name) => onKafka(name) && noKafka !== null);
   const report: Report = {
     date: new Date().toISOString().slice(0, 10),
     node: process.versions.node,
@@ -135,6 +170,7 @@ async function main(): Promise<void> {
     quick: chosen.quick,
     seconds: (performance.now() - startedMs) / 1000,
     scenarios: reports,
+    skipped,
   };
   const json = `${JSON.stringify(report, null, 2)}\n`;
   // A part, or a try, is not the day's result.

@@ -69,6 +69,12 @@ export async function kafkaJars(): Promise<string> {
   return libs;
 }
 
+/** Runs one of Kafka's own tools; resolves to what it printed. */
+export async function kafkaTool(mainClass: string, ...args: readonly string[]): Promise<string> {
+  const jvm = ['-XX:TieredStopAtLevel=1', '-cp', `${await kafkaJars()}/*`, mainClass];
+  return (await run('java', [...jvm, ...args])).stdout;
+}
+
 /** True when Java is there, without which no broker runs. */
 export async function hasJava(): Promise<boolean> {
   return run('java', ['-version']).then(
@@ -297,8 +303,7 @@ export class LocalCluster {
 
   /** Runs one of Kafka's own tools against the cluster. */
   async tool(mainClass: string, ...args: readonly string[]): Promise<void> {
-    const jvm = ['-XX:TieredStopAtLevel=1', '-cp', `${await kafkaJars()}/*`, mainClass];
-    await run('java', [...jvm, ...args]);
+    await kafkaTool(mainClass, ...args);
   }
 
   /** Ends every node; with three the last of them has no quorum to say goodbye to, so they go at once. */

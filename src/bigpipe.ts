@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
@@ -14,11 +14,14 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { refuseUrl } from './ingress/messages/v1-scope.js';
+import { serveDocument } from './ingress/openapi/openapi.js';
 import { ListenerTls } from './listener-tls.js';
 import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { mainListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
 
 const defaultFile = 'config/bigpipe.json';
@@ -89,6 +92,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: 
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
+  serveDocument(app);
   await app.listen(server.port, server.host);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch, tls.management);
@@ -151,22 +155,30 @@ function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter 
     // What still comes in on an open connection while draining is served; the answer closes the connection.
     return503OnClosing: false,
     ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
-    routerOptions: { constraints: { listener: listenerConstraint } },
+    // A URL is bounded with the headers; what stands in it the doors look at.
+    routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = server.maxConnections;
   // Node would leave out the ones past its own bound, whatever they say.
   fastify.server.maxHeadersCount = 0;
   fastify.addHook('onRequest', (request, reply, done) => {
-    const { maxHeaders } = configWatch.settings.server;
-    if (request.raw.rawHeaders.length <= 2 * maxHeaders) done();
-    else
-      reply
-        .status(431)
-        .header('connection', 'close')
-        .send({ statusCode: 431, message: `more than ${maxHeaders} headers` });
+    const { maxHeaders, closedPages } = configWatch.settings.server;
+    if (request.raw.rawHeaders.length > 2 * maxHeaders) tooManyHeaders(reply, maxHeaders);
+    else if (closedPages.length > 0 && isClosed(request, closedPages)) reply.callNotFound();
+    else done();
   });
   return adapter;
+}
+
+/** By its route: a path can be written in many ways. */
+const isClosed = ({ raw, routeOptions }: FastifyRequest, closedPages: readonly string[]): boolean =>
+  closedPages.includes(routeOptions.url ?? '') && listenerOf(raw) === mainListener.listener;
+
+function tooManyHeaders(reply: FastifyReply, maxHeaders: number): void {
+  const message = `more than ${maxHeaders} headers`;
+  reply.status(431).header('connection', 'close').send({ statusCode: 431, message });
 }
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;

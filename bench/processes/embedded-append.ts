@@ -4,9 +4,9 @@ import { strict as assert } from 'node:assert';
 import { EmbeddedBroker } from '#src/broker/drivers/embedded/embedded.broker.js';
 import { SqliteStore } from '#src/broker/drivers/embedded/sqlite.store.js';
 import { SystemClock } from '#src/message/clock.js';
+import { AppendCallers } from '../support/append-callers.ts';
 import { dataBytes } from '../support/call-body.ts';
-import { Latencies, nowMs } from '../support/latency.ts';
-import type { AppendCommands, Appended } from '../support/protocol.ts';
+import type { AppendCommands } from '../support/protocol.ts';
 import { serveCommands } from '../support/serve-commands.ts';
 
 const topic = 'bench';
@@ -17,12 +17,11 @@ const retentionBytes = 64 * 2 ** 30;
 const body = Buffer.alloc(dataBytes, 'x');
 
 let broker: EmbeddedBroker | null = null;
-let callers = 0;
-let sequence = 0;
+let run: AppendCallers | null = null;
 
 async function open(request: AppendCommands['open']['request']): Promise<null> {
   const options = { directory: request.directory, fsync: true, maxBytes: 0 };
-  broker = new EmbeddedBroker(new SqliteStore(options), {
+  const opened = new EmbeddedBroker(new SqliteStore(options), {
     fsync: true,
     retentionMs: dayMs,
     retentionBytes,
@@ -32,30 +31,14 @@ async function open(request: AppendCommands['open']['request']): Promise<null> {
     clock: new SystemClock(),
     report: (text, error) => console.error('embedded append:', text, error),
   });
-  await broker.open();
-  await broker.ensureTopic({ name: topic, partitions, retention: 'standard' });
-  assert.equal(broker.durability(-1), 'disk');
-  callers = request.callers;
+  await opened.open();
+  await opened.ensureTopic({ name: topic, partitions, retention: 'standard' });
+  assert.equal(opened.durability(-1), 'disk');
+  broker = opened;
+  run = new AppendCallers(request.callers, (key, sequence) =>
+    opened.append([{ topic, key, body, headers: { 'bigpipe-message-id': `msg_${sequence}` } }], -1),
+  );
   return null;
-}
-
-async function run({ durationMs }: { durationMs: number }): Promise<Appended> {
-  const latencies = new Latencies();
-  const startedMs = nowMs();
-  let appended = 0;
-  let endedMs = startedMs;
-  const caller = async () => {
-    for (let atMs = nowMs(); atMs - startedMs < durationMs; atMs = endedMs) {
-      sequence += 1;
-      const key = Buffer.from(`user-${sequence % 10_000}`);
-      await broker?.append([{ topic, key, body, headers: { 'bigpipe-message-id': `msg_${sequence}` } }], -1);
-      endedMs = nowMs();
-      latencies.record((endedMs - atMs) * 1000);
-      appended += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-  return { appended, elapsedMs: endedMs - startedMs, latency: latencies.summary() };
 }
 
 async function close(): Promise<null> {
@@ -63,4 +46,8 @@ async function close(): Promise<null> {
   return null;
 }
 
-serveCommands<AppendCommands>({ open, run, close });
+serveCommands<AppendCommands>({
+  open,
+  run: ({ durationMs }) => (run as AppendCallers).run(durationMs),
+  close,
+});

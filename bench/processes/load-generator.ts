@@ -57,8 +57,9 @@ class Run {
   }
 }
 
-function connect({ port, connections, callUrl, users, destinations }: LoadTarget): Promise<LoadConnection[]> {
-  const open = () => LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }));
+function connect({ port, connections, callUrl, users, destinations, door }: LoadTarget): Promise<LoadConnection[]> {
+  const open = () =>
+    LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }, door));
   return Promise.all(Array.from({ length: connections }, open));
 }
 
@@ -77,6 +78,13 @@ async function closed(load: ClosedLoad): Promise<LoadResult> {
   return run.finish();
 }
 
+let isEnded = false;
+
+function end(): null {
+  isEnded = true;
+  return null;
+}
+
 /** Calls at a steady rate, whatever the answers do; a call for which no connection is free is made when one is. */
 async function steady(load: SteadyLoad): Promise<LoadResult> {
   const connections = await connect(load);
@@ -84,12 +92,13 @@ async function steady(load: SteadyLoad): Promise<LoadResult> {
   const free = [...connections];
   let under = 0;
   run.begin();
+  isEnded = false;
   const startMs = nowMs();
   const total = Math.floor((load.perSecond * load.durationMs) / 1000);
   await new Promise<void>((done) => {
     const timer = setInterval(() => {
       const due = Math.min(total, Math.floor(((nowMs() - startMs) * load.perSecond) / 1000));
-      while (run.made < due && free.length > 0) {
+      while (!isEnded && run.made < due && free.length > 0) {
         const connection = free.shift() as LoadConnection;
         under += 1;
         run.send(connection, () => {
@@ -98,7 +107,7 @@ async function steady(load: SteadyLoad): Promise<LoadResult> {
         });
       }
       const late = nowMs() - startMs > load.durationMs + lastAnswersMs;
-      if ((run.made >= total && under === 0) || late) {
+      if (((isEnded || run.made >= total) && under === 0) || late) {
         clearInterval(timer);
         done();
       }
@@ -116,4 +125,4 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
   clearTimeout(timer);
 }
 
-serveCommands<LoadCommands>({ closed, steady });
+serveCommands<LoadCommands>({ closed, steady, end });

@@ -3,6 +3,7 @@ import { closeSync, fdatasyncSync, ftruncateSync, openSync, writeSync } from 'no
 import { join } from 'node:path';
 import { dataBytes } from '../support/call-body.ts';
 import { Latencies, nowMs } from '../support/latency.ts';
+import { ownCpuSeconds } from '../support/proc.ts';
 import type { AppendCommands, Appended } from '../support/protocol.ts';
 import { serveCommands } from '../support/serve-commands.ts';
 
@@ -19,6 +20,7 @@ function run({ durationMs }: { durationMs: number }): Appended {
   // Each window appends to an empty file, so that the disk does not fill.
   ftruncateSync(file, 0);
   const latencies = new Latencies();
+  const cpuBefore = ownCpuSeconds();
   const startedMs = nowMs();
   let batches = 0;
   let at = 0;
@@ -33,7 +35,8 @@ function run({ durationMs }: { durationMs: number }): Appended {
     atMs = endedMs;
   }
   const appended = (batches * batch.length) / dataBytes;
-  return { appended, elapsedMs: atMs - startedMs, latency: latencies.summary() };
+  const cpuSeconds = ownCpuSeconds() - cpuBefore;
+  return { appended, elapsedMs: atMs - startedMs, cpuSeconds, latency: latencies.summary() };
 }
 
 function close(): null {

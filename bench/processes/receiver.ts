@@ -21,6 +21,7 @@ const gapsUs = new Latencies();
 const pauseUs = 50_000;
 let pauses = 0;
 let lastUs = 0;
+let longestWaitUs = 0;
 
 function reset(): null {
   seen = new Uint8Array(65_536);
@@ -44,6 +45,7 @@ function note(bytes: Buffer, bodyAt: number): void {
   const sequence = readDigits(bytes, bodyAt + sequenceAt, sequenceDigits);
   if (sentUs <= 0 || sequence < 0 || sequence >= maxCalls) return;
   latencies.record(us - sentUs);
+  longestWaitUs = Math.max(longestWaitUs, us - sentUs);
   if (sequence >= seen.length) {
     const wider = new Uint8Array(Math.max(sequence + 1, seen.length * 2));
     wider.set(seen);
@@ -66,8 +68,9 @@ function serve(socket: Socket): void {
 }
 
 function takeGaps(): Gaps {
-  const taken = { ...gapsUs.summary(), pauses };
+  const taken = { ...gapsUs.summary(), pauses, longestWaitMs: longestWaitUs / 1000 };
   gapsUs.reset();
+  longestWaitUs = 0;
   pauses = 0;
   lastUs = 0;
   return taken;

@@ -1,30 +1,51 @@
-// How many calls a second are stored durably and answered, against a bare node:http server with the same body.
+// How many calls a second are stored durably and answered, against what answers or stores and does nothing else.
+import type { BigpipeApp } from '../support/bigpipe-app.ts';
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
-import type { LoadResult } from '../support/protocol.ts';
+import { type Appended, appendedPerSecond, type LatencySummary, type LoadResult } from '../support/protocol.ts';
 import { inTurns } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
+const partitions = 8;
 
-export async function accept(lab: Lab, connections: number, goal?: Goal): Promise<Figure[]> {
-  const app = await lab.app({ directory: await lab.directory(), concurrency: null });
+export interface AcceptSetting {
+  /** embedded: against bare node:http with the same body. kafka: against a bare client with as many callers, without HTTP. */
+  readonly broker: 'embedded' | 'kafka';
+  readonly connections: number;
+  readonly goal?: Goal;
+}
+
+interface Measured {
+  readonly perSecond: number;
+  readonly latency: LatencySummary;
+}
+
+interface Sides {
+  readonly app: BigpipeApp;
+  readonly reference: string;
+  readonly ours: (durationMs: number) => Promise<Measured>;
+  readonly limit: (durationMs: number) => Promise<Measured>;
+}
+
+export async function accept(lab: Lab, setting: AcceptSetting): Promise<Figure[]> {
+  const { broker, connections, goal } = setting;
+  const { app, reference, ours, limit } = await (broker === 'kafka' ? onKafka : onDisk)(lab, connections);
   await app.checkDurable(nobody);
-  const bare = await lab.bareHttp(null);
-  const generator = lab.generator();
   const durationMs = lab.quick ? 600 : 800;
-  const window = (port: number) => lab.makeCalls(generator, { port, connections, callUrl: nobody, durationMs });
   const pairs = await inTurns(
     lab.quick ? 3 : 8,
-    () => window(app.port),
-    () => window(bare.port),
+    () => ours(durationMs),
+    () => limit(durationMs),
   );
-  const between = (of: (result: LoadResult) => number) =>
-    pairs.map(({ ours, limit }) => ({ ours: of(ours), limit: of(limit) }));
-  const at = `at ${connections} connections`;
-  const reference = 'bare node:http';
+  const between = (of: (result: Measured) => number) =>
+    pairs.map((pair) => ({ ours: of(pair.ours), limit: of(pair.limit) }));
+  const at = `${broker === 'kafka' ? 'on Kafka ' : ''}at ${connections} connections`;
   const rate = { name: `accepted ${at}`, unit: '/s', reference, how: 'ratio' } as const;
   return [
-    comparedFigure(goal === undefined ? rate : { ...rate, goal }, between(perSecond)),
+    comparedFigure(
+      goal === undefined ? rate : { ...rate, goal },
+      between((r) => r.perSecond),
+    ),
     comparedFigure(
       { name: `answer p50 ${at}`, unit: 'ms', reference, how: 'above' },
       between((r) => r.latency.p50Ms),
@@ -33,10 +54,53 @@ export async function accept(lab: Lab, connections: number, goal?: Goal): Promis
       { name: `answer p99 ${at}`, unit: 'ms', reference, how: 'above' },
       between((r) => r.latency.p99Ms),
     ),
-    { name: `answer max ${at}`, unit: 'ms', value: median(pairs.map(({ ours }) => ours.latency.maxMs)) },
+    { name: `answer max ${at}`, unit: 'ms', value: median(pairs.map((pair) => pair.ours.latency.maxMs)) },
   ];
 }
 
-function perSecond({ accepted, startedMs, endedMs }: LoadResult): number {
-  return (accepted * 1000) / (endedMs - startedMs);
+async function onDisk(lab: Lab, connections: number): Promise<Sides> {
+  const app = await lab.app({ directory: await lab.directory(), concurrency: null });
+  const bare = await lab.bareHttp(null);
+  const window = windows(lab, connections);
+  return {
+    app,
+    reference: 'bare node:http',
+    ours: (durationMs) => window(app.port, durationMs),
+    limit: (durationMs) => window(bare.port, durationMs),
+  };
+}
+
+async function onKafka(lab: Lab, connections: number): Promise<Sides> {
+  const kafka = await lab.kafka();
+  const { servers } = kafka;
+  const app = await lab.app({
+    directory: await lab.directory(),
+    concurrency: null,
+    partitions,
+    kafka: { servers, topic: kafka.nameOf('ours') },
+  });
+  const topic = await kafka.topic('bare', partitions);
+  const client = lab.kafkaAppender('bare-kafkajs');
+  await client.call('open', { servers, topic, partitions, lingerMs: 1, callers: connections });
+  const window = windows(lab, connections);
+  return {
+    app,
+    reference: 'bare kafkajs, no HTTP',
+    ours: (durationMs) => window(app.port, durationMs),
+    limit: async (durationMs) => measuredAppends(await client.call('run', { durationMs })),
+  };
+}
+
+function windows(lab: Lab, connections: number): (port: number, durationMs: number) => Promise<Measured> {
+  const generator = lab.generator();
+  return async (port, durationMs) =>
+    measuredCalls(await lab.makeCalls(generator, { port, connections, callUrl: nobody, durationMs }));
+}
+
+function measuredCalls({ accepted, startedMs, endedMs, latency }: LoadResult): Measured {
+  return { perSecond: (accepted * 1000) / (endedMs - startedMs), latency };
+}
+
+function measuredAppends(appended: Appended): Measured {
+  return { perSecond: appendedPerSecond(appended), latency: appended.latency };
 }

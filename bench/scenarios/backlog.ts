@@ -16,6 +16,7 @@ const warmUpMs = 500;
 
 interface Setting {
   readonly name: string;
+  readonly broker: 'embedded' | 'kafka';
   readonly delayMs: number;
   readonly messages: number;
   readonly pairs: number;
@@ -28,9 +29,11 @@ interface Setting {
 export async function backlog(lab: Lab, setting: Setting): Promise<Figure[]> {
   const { receiver, origin } = await lab.receiver(setting.delayMs);
   const directory = await lab.directory();
-  await lab.fill(directory, `${origin}/hook`, setting.messages);
+  const kafka = setting.broker === 'kafka' ? await lab.kafka() : null;
+  const log = kafka === null ? {} : { kafka: { servers: kafka.servers, topic: kafka.nameOf('backlog') } };
+  await lab.fill(directory, `${origin}/hook`, setting.messages, log);
   const sender = lab.sender();
-  const app = await lab.app({ directory, concurrency });
+  const app = await lab.app({ directory, concurrency, ...log });
   await sleep(warmUpMs);
   app.freeze();
   const pairs = await inTurns(

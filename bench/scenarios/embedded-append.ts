@@ -1,7 +1,7 @@
 // The log alone: durable appends of many callers, against raw writes of the same bytes with one fdatasync a batch.
 import { comparedFigure, type Figure, type Goal } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
-import type { Appended } from '../support/protocol.ts';
+import { type Appended, appendedPerSecond } from '../support/protocol.ts';
 import { inTurns } from '../support/windows.ts';
 
 const callers = 64;
@@ -25,14 +25,10 @@ export async function embeddedAppend(lab: Lab, goal: Goal): Promise<Figure[]> {
   const reference = 'raw writes, a fdatasync a batch';
   const name = `embedded append, ${callers} callers`;
   return [
-    comparedFigure({ name, unit: '/s', reference, how: 'ratio', goal }, between(perSecond)),
+    comparedFigure({ name, unit: '/s', reference, how: 'ratio', goal }, between(appendedPerSecond)),
     comparedFigure(
       { name: `${name}, p99`, unit: 'ms', reference, how: 'above' },
       between((r) => r.latency.p99Ms),
     ),
   ];
-}
-
-function perSecond({ appended, elapsedMs }: Appended): number {
-  return (appended * 1000) / elapsedMs;
 }

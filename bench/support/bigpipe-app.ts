@@ -11,7 +11,7 @@ const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const startWithinMs = 30_000;
 const stopWithinMs = 90_000;
 const reloadWithinMs = 30_000;
-const topic = 'bench';
+const embeddedTopic = 'bench';
 /** pino's level. */
 const warning = 40;
 const keptComplaints = 1000;
@@ -26,6 +26,10 @@ export interface AppOptions {
   readonly partitions?: number;
   /** What the subscription says besides: keys of a kafka.consumer.list entry. */
   readonly consumer?: Readonly<Record<string, unknown>>;
+  /** What the caller's entry says besides. */
+  readonly caller?: object;
+  /** The broker is this Kafka, else the embedded one. */
+  readonly kafka?: { readonly servers: string; readonly topic: string };
   /** Of its configuration besides. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -34,6 +38,8 @@ export interface AppOptions {
 export interface AppStats {
   readonly configStats: { readonly reloads: number; readonly changed: number; readonly refused: number };
   readonly consumerStats: readonly { readonly handleMessage: number }[];
+  /** On Kafka: what each group's member has. */
+  readonly brokerStats: { readonly members?: readonly { readonly assigned: readonly string[] }[] };
 }
 
 interface Ports {
@@ -49,18 +55,19 @@ export class BigpipeApp {
   /** The text of its configuration as it was at the start. */
   readonly config: string;
   private readonly file: string;
+  private readonly durability: string;
   private readonly child: ChildProcess;
 
   private constructor(
     child: ChildProcess,
     { port, managementPort }: Ports,
     complaints: readonly string[],
-    file: string,
-    config: string,
+    { file, config, durability }: { file: string; config: string; durability: string },
   ) {
     this.child = child;
     this.file = file;
     this.config = config;
+    this.durability = durability;
     this.port = port;
     this.managementPort = managementPort;
     this.complaints = complaints;
@@ -79,7 +86,8 @@ export class BigpipeApp {
     const complaints: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
     try {
-      return new BigpipeApp(child, await portsOf(child, complaints), complaints, file, config);
+      const durability = options.kafka === undefined ? 'disk' : 'replicas';
+      return new BigpipeApp(child, await portsOf(child, complaints), complaints, { file, config, durability });
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -96,7 +104,7 @@ export class BigpipeApp {
     const init = { method: 'POST', body: JSON.stringify(call) };
     const answer = await fetch(`http://127.0.0.1:${this.port}/rpc/call`, init);
     await answer.text();
-    assert.equal(answer.headers.get('bigpipe-durability'), 'disk');
+    assert.equal(answer.headers.get('bigpipe-durability'), this.durability);
   }
 
   async stats(): Promise<AppStats> {
@@ -155,18 +163,31 @@ function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
   });
 }
 
-function configOf({ directory, concurrency, partitions = 8, consumer: changes = {}, settings }: AppOptions): object {
+function configOf({
+  directory,
+  concurrency,
+  partitions = 8,
+  consumer: changes = {},
+  caller = {},
+  kafka,
+  settings,
+}: AppOptions): object {
+  const topic = kafka?.topic ?? embeddedTopic;
   const limits = { rateLimit: 1_000_000, timeout: 60_000, retries: 2, concurrency };
-  const consumer = { topic, groupId: 'bench', ...limits, ...changes };
+  const consumer = { topic, groupId: topic, ...limits, ...changes };
+  const broker =
+    kafka === undefined
+      ? { 'broker.embedded.directory': join(directory, 'data') }
+      : { 'broker.driver': 'kafka', 'kafka.bootstrap.servers': kafka.servers };
   return {
     'kafka.topics': [{ name: topic, partitions }],
-    'kafka.producer.acl': [{ ...callAcl, topic }],
+    'kafka.producer.acl': [{ ...callAcl, topic, ...caller }],
     'kafka.consumer.list': concurrency === null ? [] : [consumer],
     'http.server.host': '127.0.0.1',
     'http.server.port': 0,
     'management.port': 0,
     'egress.allow': ['127.0.0.0/8'],
-    'broker.embedded.directory': join(directory, 'data'),
+    ...broker,
     ...settings,
   };
 }

@@ -24,6 +24,14 @@ export function sampleData(): string {
   return `${timeHole} ${sequenceHole} `.padEnd(dataBytes, 'abcdefghij ');
 }
 
+/** The same as the sample's, stamped and shorter. */
+export function dataOf(us: number, sequence: number, bytes: number): string {
+  return `${String(us).padStart(timeDigits, '0')} ${String(sequence).padStart(sequenceDigits, '0')} `.padEnd(
+    bytes,
+    '.',
+  );
+}
+
 /** The loopback address of a destination, 0 to 999,999; all are equally long. */
 export function addressOf(destination: number): string {
   return `127.${partsOf(destination).join('.')}`;
@@ -51,6 +59,36 @@ export interface Spread {
 
 export const oneDestination: Spread = { users: defaultUsers, destinations: 1 };
 
+/** Which door the calls go through. */
+export const doors = ['rpc', 'commit', 'messages'] as const;
+export type Door = (typeof doors)[number];
+
+const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
+export const callTopic = 'bench';
+
+/** Request line, headers of the door's own, and body; the same message through each. */
+function partsOfCall(door: Door, callUrl: string): readonly [line: string, headers: readonly string[], body: string] {
+  const user = `user-${userHole}`;
+  switch (door) {
+    case 'rpc': {
+      const call = { url: callUrl, partition_key: user, acl: callAcl, data: sampleData() };
+      return ['POST /rpc/call HTTP/1.1', ['content-type: application/json'], JSON.stringify(call)];
+    }
+    case 'commit':
+      return [
+        `POST /commit?topic=${callTopic}&key=${user} HTTP/1.1`,
+        [authorization, 'content-type: application/octet-stream'],
+        sampleData(),
+      ];
+    case 'messages':
+      return [
+        'POST /v1/messages HTTP/1.1',
+        [authorization, 'content-type: application/octet-stream', `bigpipe-url: ${callUrl}`, `bigpipe-key: ${user}`],
+        sampleData(),
+      ];
+  }
+}
+
 /** A whole HTTP request whose time, number, user and destination are overwritten in place before each use. */
 export class CallRequest {
   readonly bytes: Buffer;
@@ -59,10 +97,9 @@ export class CallRequest {
   private readonly addressAt: number;
   private readonly spread: Spread;
 
-  constructor(host: string, callUrl: string, spread: Spread) {
-    const call = { url: callUrl, partition_key: `user-${userHole}`, acl: callAcl, data: sampleData() };
-    const body = JSON.stringify(call);
-    const head = `POST /rpc/call HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  constructor(host: string, callUrl: string, spread: Spread, door: Door = 'rpc') {
+    const [line, headers, body] = partsOfCall(door, callUrl);
+    const head = [line, `host: ${host}`, ...headers, `content-length: ${Buffer.byteLength(body)}`, '', ''].join('\r\n');
     this.bytes = Buffer.from(head + body, 'latin1');
     this.timeAt = this.bytes.indexOf(timeHole);
     this.userAt = this.bytes.indexOf(userHole);

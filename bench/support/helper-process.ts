@@ -14,10 +14,15 @@ interface Reply {
 export class HelperProcess<C extends Commands<C>> {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  private readonly isProfiled: boolean;
   private lastId = 0;
 
-  constructor(file: URL) {
-    this.child = fork(file, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  constructor(file: URL, nodeArgs: readonly string[] = []) {
+    this.isProfiled = nodeArgs.length > 0;
+    this.child = fork(file, {
+      execArgv: [...process.execArgv, ...nodeArgs],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.child.on('message', (reply: Reply) => this.settle(reply));
     this.child.once('exit', (code, signal) => this.failAll(new Error(`${file.pathname} ended with ${code ?? signal}`)));
     this.child.once('error', (error) => this.failAll(error));
@@ -53,7 +58,9 @@ export class HelperProcess<C extends Commands<C>> {
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGKILL');
+    // A profile is only written by a process that ends by itself.
+    if (this.isProfiled) this.child.disconnect();
+    else this.child.kill('SIGKILL');
     await exited;
   }
 

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { BenchKafka } from './bench-kafka.ts';
 import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
 import { addressOf, defaultUsers, type Spread } from './call-body.ts';
 import { HelperProcess } from './helper-process.ts';
@@ -11,11 +12,14 @@ import type {
   Behaviour,
   ClosedLoad,
   Commands,
+  ConsumerCommands,
+  KafkaAppendCommands,
   LoadCommands,
   LoadResult,
   ReceiverCommands,
   ScriptedReceiverCommands,
   SenderCommands,
+  TargetCommands,
 } from './protocol.ts';
 
 export type LoadGenerator = HelperProcess<LoadCommands>;
@@ -23,9 +27,13 @@ export type ScriptedReceiver = HelperProcess<ScriptedReceiverCommands>;
 
 /** Written out, so that tools that look for unused files see them. */
 const processFiles = {
+  'bare-consumer': new URL('../processes/bare-consumer.ts', import.meta.url),
   'bare-http': new URL('../processes/bare-http.ts', import.meta.url),
+  'bare-kafkajs': new URL('../processes/bare-kafkajs.ts', import.meta.url),
   'bare-undici': new URL('../processes/bare-undici.ts', import.meta.url),
+  'http-target': new URL('../processes/http-target.ts', import.meta.url),
   'embedded-append': new URL('../processes/embedded-append.ts', import.meta.url),
+  'kafka-append': new URL('../processes/kafka-append.ts', import.meta.url),
   'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
   'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
   receiver: new URL('../processes/receiver.ts', import.meta.url),
@@ -34,7 +42,7 @@ const processFiles = {
 const noTimeBound = 170_000;
 const callsAtOnce = 200_000;
 
-type Topic = Pick<AppOptions, 'partitions'>;
+type Log = Pick<AppOptions, 'partitions' | 'kafka'>;
 
 export interface LabOptions {
   /** A directory on the file system that is measured. */
@@ -53,6 +61,7 @@ export class Lab {
   private readonly helpers: { stop(): Promise<void> }[] = [];
   private readonly apps: BigpipeApp[] = [];
   private readonly directories: string[] = [];
+  private readonly kafkas: BenchKafka[] = [];
   private nextSequence = 1;
 
   constructor(options: LabOptions) {
@@ -69,11 +78,15 @@ export class Lab {
   }
 
   async app(options: Omit<AppOptions, 'nodeArgs'>): Promise<BigpipeApp> {
-    const { profiles } = this.options;
-    const nodeArgs = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
-    const app = await BigpipeApp.start({ ...options, nodeArgs });
+    const app = await BigpipeApp.start({ ...options, nodeArgs: this.profiling });
     this.apps.push(app);
     return app;
+  }
+
+  async kafka(): Promise<BenchKafka> {
+    const kafka = await BenchKafka.start(await this.directory());
+    this.kafkas.push(kafka);
+    return kafka;
   }
 
   generator(): LoadGenerator {
@@ -110,14 +123,26 @@ export class Lab {
     return this.helper<SenderCommands>('bare-undici');
   }
 
+  target(): HelperProcess<TargetCommands> {
+    return this.helper<TargetCommands>('http-target');
+  }
+
   appender(kind: 'raw-append' | 'embedded-append'): HelperProcess<AppendCommands> {
     return this.helper<AppendCommands>(kind);
+  }
+
+  kafkaAppender(kind: 'bare-kafkajs' | 'kafka-append'): HelperProcess<KafkaAppendCommands> {
+    return this.helper<KafkaAppendCommands>(kind);
+  }
+
+  bareConsumer(): HelperProcess<ConsumerCommands> {
+    return this.helper<ConsumerCommands>('bare-consumer');
   }
 
   /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
   async makeCalls(
     generator: LoadGenerator,
-    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl'> & {
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl' | 'door'> & {
       count?: number;
       durationMs?: number;
     } & Partial<Spread>,
@@ -131,10 +156,11 @@ export class Lab {
     return result;
   }
 
-  /** Starts the program without its consumer, makes `count` calls, and stops it: they lie in `directory` now. */
-  async fill(directory: string, callUrl: string, count: number, spread: Partial<Spread> & Topic = {}): Promise<void> {
-    const { partitions, ...over } = spread;
-    const app = await this.app({ directory, concurrency: null, ...(partitions === undefined ? {} : { partitions }) });
+  /** Starts the program without its consumer, makes `count` calls, and stops it: they lie in its log now. */
+  async fill(directory: string, callUrl: string, count: number, how: Partial<Spread> & Log = {}): Promise<void> {
+    const { partitions, kafka, ...over } = how;
+    const log = { ...(partitions === undefined ? {} : { partitions }), ...(kafka === undefined ? {} : { kafka }) };
+    const app = await this.app({ directory, concurrency: null, ...log });
     const generator = this.generator();
     // In parts, so that a busy machine gets through each of them within a command's time.
     for (let made = 0; made < count; made += callsAtOnce) {
@@ -160,11 +186,17 @@ export class Lab {
       if (complaints.length > 0) this.say(`bigpipe complained ${complaints.length} times, first: ${complaints[0]}`);
     }
     await Promise.all(this.helpers.map((helper) => helper.stop()));
+    await Promise.all(this.kafkas.map((kafka) => kafka.stop()));
     for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
+  private get profiling(): readonly string[] {
+    const { profiles } = this.options;
+    return profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`];
+  }
+
   private helper<C extends Commands<C>>(name: keyof typeof processFiles): HelperProcess<C> {
-    const helper = new HelperProcess<C>(processFiles[name]);
+    const helper = new HelperProcess<C>(processFiles[name], name.endsWith('-append') ? this.profiling : []);
     this.helpers.push(helper);
     return helper;
   }

@@ -26,7 +26,8 @@ export class Latencies {
   summary(): LatencySummary {
     const at = (percentile: number) => this.histogram.getValueAtPercentile(percentile) / 1000;
     const { totalCount: count } = this.histogram;
-    if (count === 0) return { count, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 };
-    return { count, p50Ms: at(50), p99Ms: at(99), p999Ms: at(99.9), maxMs: this.histogram.maxValue / 1000 };
+    if (count === 0) return { count, minMs: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 };
+    const minMs = this.histogram.minNonZeroValue / 1000;
+    return { count, minMs, p50Ms: at(50), p99Ms: at(99), p999Ms: at(99.9), maxMs: this.histogram.maxValue / 1000 };
   }
 }

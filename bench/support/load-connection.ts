@@ -2,10 +2,10 @@
 import { connect, type Socket } from 'node:net';
 import type { CallRequest } from './call-body.ts';
 
-const okStart = 'HTTP/1.1 200 ';
+const okStart = /^HTTP\/1\.1 20[02] /;
 const contentLength = /\r\ncontent-length: *(\d+)/i;
 
-/** Null for HTTP 200 with errno 0, else what came instead. */
+/** Null for HTTP 200 or 202, and errno 0 where there is one, else what came instead. */
 type OnAnswer = (fault: string | null) => void;
 
 export class LoadConnection {
@@ -61,7 +61,9 @@ export class LoadConnection {
     }
     if (text.length < headEnd + 4 + Number(length)) return;
     this.text = '';
-    const isGood = text.startsWith(okStart) && text.includes('"errno":0,', headEnd);
+    // Only the original's door says in the body what became of it.
+    const errno = text.indexOf('"errno":', headEnd);
+    const isGood = okStart.test(text) && (errno === -1 || text.startsWith('"errno":0,', errno));
     this.answered(isGood ? null : text.slice(0, 500));
   }
 

@@ -1,12 +1,13 @@
 // What the bench says to its helper processes, and what they answer.
 
-import type { Spread } from './call-body.ts';
+import type { Door, Spread } from './call-body.ts';
 
 /** A helper's commands: each with its request and its answer, both plain JSON. */
 export type Commands<C> = { readonly [K in keyof C]: { request: unknown; answer: unknown } };
 
 export interface LatencySummary {
   readonly count: number;
+  readonly minMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
@@ -18,6 +19,8 @@ export interface LoadTarget extends Spread {
   readonly connections: number;
   /** The URL inside the calls. */
   readonly callUrl: string;
+  /** The original's when absent. */
+  readonly door?: Door;
   /** Number of the first call; each further call has the next one. */
   readonly firstSequence: number;
 }
@@ -48,6 +51,8 @@ export interface LoadResult {
 export interface LoadCommands {
   closed: { request: ClosedLoad; answer: LoadResult };
   steady: { request: SteadyLoad; answer: LoadResult };
+  /** A steady load makes no further call, and answers. */
+  end: { request: null; answer: null };
 }
 
 export interface Arrivals {
@@ -63,6 +68,8 @@ export interface Arrivals {
 export interface Gaps extends LatencySummary {
   /** Longer than 50 ms. */
   readonly pauses: number;
+  /** From a call's own timestamp to its arrival: the longest. */
+  readonly longestWaitMs: number;
 }
 
 export interface ReceiverCommands {
@@ -126,14 +133,38 @@ export interface SenderCommands {
   send: { request: { origin: string; concurrency: number; count: number; durationMs: number }; answer: Sent };
 }
 
+/** The program's own HTTP target. */
+export interface TargetCommands {
+  open: { request: { isGuarded: boolean; keeps: boolean }; answer: null };
+  send: { request: { origin: string; concurrency: number; count: number }; answer: Sent };
+}
+
 export interface Appended {
   readonly appended: number;
   readonly elapsedMs: number;
+  /** Of the process, all threads. */
+  readonly cpuSeconds: number;
   readonly latency: LatencySummary;
 }
+
+export const appendedPerSecond = ({ appended, elapsedMs }: Appended) => (appended * 1000) / elapsedMs;
 
 export interface AppendCommands {
   open: { request: { directory: string; callers: number }; answer: null };
   run: { request: { durationMs: number }; answer: Appended };
   close: { request: null; answer: null };
+}
+
+export interface KafkaAppendCommands extends Pick<AppendCommands, 'run' | 'close'> {
+  open: {
+    request: { servers: string; topic: string; partitions: number; lingerMs: number; callers: number };
+    answer: null;
+  };
+}
+
+/** A member of a consumer group that posts what it reads; 0 partitions while it is none. */
+export interface ConsumerCommands {
+  join: { request: { servers: string; topic: string; origin: string }; answer: null };
+  assigned: { request: null; answer: { partitions: number } };
+  leave: { request: null; answer: null };
 }

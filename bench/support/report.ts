@@ -16,11 +16,13 @@ export interface Report {
   readonly quick: boolean;
   readonly seconds: number;
   readonly scenarios: readonly ScenarioReport[];
+  /** Those that need what is not there. */
+  readonly skipped: readonly string[];
 }
 
 const header = ['figure', 'bigpipe', 'its limit, same run', 'limit', 'compared', 'goal', 'aim', ''];
 
-export function tableOf({ date, node, processors, quick, seconds, scenarios }: Report): string {
+export function tableOf({ date, node, processors, quick, seconds, scenarios, skipped }: Report): string {
   const rows = scenarios.flatMap(({ figures }) => figures.map(rowOf));
   const foreign = scenarios.map((s) => `${s.name} ${s.foreignPercent.toFixed(0)} %`).join(', ');
   return [
@@ -29,6 +31,7 @@ export function tableOf({ date, node, processors, quick, seconds, scenarios }: R
     ...aligned([header, ...rows]),
     '',
     `Processor time of others: ${foreign === '' ? 'unknown' : foreign}.`,
+    ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(', ')}.`]),
   ].join('\n');
 }
 

@@ -22,7 +22,7 @@ import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
-import { ServerSection } from './schema/server.js';
+import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { type Settings, SettingsError } from './settings.js';
@@ -197,6 +197,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       readTimeoutMs: server['http.server.read.timeout'],
       writeTimeoutMs: server['http.server.write.timeout'],
       maxBodyBytes: server['http.server.max.body.size'],
+      closedPages: mainPages.filter((page) => !server['http.server.pages'].includes(page)),
       maxHeaderBytes: server['http.server.max.header.size'],
       maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],

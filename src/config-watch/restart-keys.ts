@@ -14,6 +14,7 @@ const live: ReadonlySet<string> = new Set([
   'http.server.read.timeout',
   'http.server.write.timeout',
   'http.server.max.body.size',
+  'http.server.pages',
   'http.server.max.headers',
   'http.server.max.connections',
   'http.server.stop.delay',

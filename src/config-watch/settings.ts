@@ -129,6 +129,8 @@ export interface ServerSettings {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly maxBodyBytes: number;
+  /** Paths that the main listener does not serve, although there is something. */
+  readonly closedPages: readonly string[];
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
   readonly maxConnections: number;

@@ -21,8 +21,8 @@ export interface EgressAllowance {
 }
 
 const hostName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
-/** Judging one costs some microseconds; callers use few origins many times. */
-const maxKnownOrigins = 1024;
+/** Judging one costs some microseconds; callers use few origins, and these few addresses, many times. */
+const maxKnown = 1024;
 
 /** `10.0.0.0/8`, `::1`, `hooks.internal`, `*.internal` as they are compared; null for anything else. */
 export function allowanceOf(text: unknown): { readonly range: string } | { readonly name: string } | null {
@@ -45,7 +45,8 @@ export class EgressRules {
   private readonly ipv6 = new BlockList();
   private readonly names = new Set<string>();
   private readonly suffixes: string[] = [];
-  private readonly known = new Map<string, string | null>();
+  private readonly knownOrigins = new Map<string, string | null>();
+  private readonly knownAddresses = new Map<string, string | null>();
 
   constructor(private readonly allowance: EgressAllowance) {
     for (const allowed of allowance.allow.map(allowanceOf)) {
@@ -65,17 +66,15 @@ export class EgressRules {
 
   /** The same for an origin as a URL parser writes it. */
   againstOrigin(origin: string): string | null {
-    let reason = this.known.get(origin);
-    if (reason === undefined) {
-      reason = this.judge(origin);
-      if (this.known.size >= maxKnownOrigins) this.known.clear();
-      this.known.set(origin, reason);
-    }
-    return reason;
+    return known(this.knownOrigins, origin, () => this.judge(origin));
   }
 
   /** Why no call for `host` may go to this address; null when it may. */
   againstAddress(address: string, host: string): string | null {
+    return known(this.knownAddresses, `${address} ${host}`, () => this.judgeAddress(address, host));
+  }
+
+  private judgeAddress(address: string, host: string): string | null {
     if (isIPv4(address)) return this.againstIPv4(address, host, address);
     const groups = groupsOf(address);
     if (groups === null) return `${address} is no address`;
@@ -125,6 +124,17 @@ export class EgressRules {
     const reasons = loopbacks.map((address) => this.againstAddress(address, host));
     return reasons.includes(null) ? null : (reasons[0] ?? null);
   }
+}
+
+/** What `judge` says, or said before. */
+function known(judged: Map<string, string | null>, what: string, judge: () => string | null): string | null {
+  let reason = judged.get(what);
+  if (reason === undefined) {
+    reason = judge();
+    if (judged.size >= maxKnown) judged.clear();
+    judged.set(what, reason);
+  }
+  return reason;
 }
 
 /** What these names always mean. */

@@ -1,4 +1,5 @@
 // Finds a message in the log by its id, without an index: ids of ours begin with their time, and so do the messages.
+import { setImmediate } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker, type TopicPartition } from '../broker/broker.js';
 import { messageHeader, type StoredMessage } from '../message/message.js';
@@ -103,6 +104,8 @@ export class MessageFinder {
       }
       lookedAt += messages.length;
       offset = nextOffset;
+      // Others have their turn between two batches.
+      await setImmediate();
     }
     return { messages: found, isWhole: false };
   }

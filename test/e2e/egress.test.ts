@@ -1,4 +1,5 @@
 // Calls that would reach what only this machine and its network may: refused at the door, at the look-up, on every way round.
+import { scryptSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { type Letter, readLetters } from '../support/dead-letters-page.js';
@@ -11,6 +12,14 @@ import { until } from '../support/until.js';
 const outsideAddress = '127.0.0.2';
 const insideAddress = '127.0.0.1';
 
+/** Only stretched, and only for some receivers. */
+const salt = 'saltsaltsalt';
+const stretched = `scrypt:1024:8:1:${Buffer.from(salt).toString('hex')}:${scryptSync('narrow', salt, 32, { N: 1024, r: 8, p: 1 }).toString('hex')}`;
+const callers = [
+  { name: 'system-1', secret: 'i am good', topic: 'test' },
+  { name: 'narrow', secret: stretched, topic: 'test', allow: ['http://*.test:*'] },
+];
+
 let outside: TargetServer;
 let inside: TargetServer;
 let dns: DnsServer;
@@ -18,6 +27,7 @@ let bigpipe: BigpipeProcess;
 
 const config = (allow: readonly string[]) =>
   baseConfig({
+    'kafka.producer.acl': callers,
     'egress.allow': allow,
     'egress.dns.servers': [dns.address],
     'kafka.topics': [{ name: 'test', partitions: 1 }],
@@ -76,6 +86,17 @@ test.each([
   const answer = await bigpipe.call({ url });
   expect(answer.body).toEqual({ data: '', errno: -1, msg });
   expect(answer.headers.get('bigpipe-message-id')).toBeNull();
+});
+
+test('a caller calls only where it may', async () => {
+  const acl = { name: 'narrow', secret: 'narrow' };
+  const answers = [
+    urlOf('outside.test'),
+    urlOf('outside.test.example'),
+    urlOf(outsideAddress),
+    'http://127.0.0.1/',
+  ].map(async (url) => (await bigpipe.call({ url, acl })).body.msg);
+  expect(await Promise.all(answers)).toEqual(['发送成功', '权限错误', '权限错误', '权限错误']);
 });
 
 test('who may not call at all is not told which addresses are refused', async () => {

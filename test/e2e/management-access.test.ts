@@ -48,6 +48,18 @@ test('without a token: this machine, by its own names, and no page of another or
   expect(await statusOf(bigpipe, '/livez', { host: 'probe.example' })).toBe(200);
 });
 
+test('what strangers need not see is not there for them, however it is written, and comes back live', async () => {
+  const bigpipe = await start({ 'http.server.pages': [] });
+  const statusAt = async (path: string) => (await rawRequest(`${bigpipe.origin}${path}`, { method: 'GET' })).status;
+  for (const path of ['/stats', '/%73tats', '/stats?x=1', '/rpc/server/mock', '/rpc/server/m%6fck']) {
+    expect([path, await statusAt(path)]).toEqual([path, 404]);
+  }
+  expect(await statusAt('/livez')).toBe(200);
+  expect(await statusOf(bigpipe, '/stats')).toBe(200);
+  await replaceConfig(bigpipe, baseConfig({}));
+  await until('it is back', async () => (await statusAt('/stats')) === 200);
+});
+
 test('elsewhere than on loopback it does not open without one', async () => {
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost.example']) {
     const refused = await BigpipeProcess.spawn({ config: baseConfig({ 'management.host': host }) });

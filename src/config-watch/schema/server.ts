@@ -2,6 +2,9 @@
 import { type Acks, ackLevels } from '../../message/message.js';
 import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
 
+/** The one tells counts and destinations, the other takes any call. */
+export const mainPages = ['/stats', '/rpc/server/mock'] as const;
+
 /** Visible ASCII: it travels in a header. */
 export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
 export const tokenAllowed = '16 to 512 visible ASCII characters without a space';
@@ -40,6 +43,10 @@ export class ServerSection {
   /** Of a call; a longer one is answered with 413. */
   @Whole(1024, 1_073_741_824, 'bytes')
   'http.server.max.body.size': number = 1_048_576;
+
+  /** What the listener of the calls serves beside calls and probes; take out what strangers need not see. */
+  @SomeOrNone(mainPages)
+  'http.server.pages': (typeof mainPages)[number][] = [...mainPages];
 
   /** Of a request's line and headers together; past it 431. */
   @Whole(1024, 1_048_576, 'bytes')

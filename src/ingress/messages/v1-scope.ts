@@ -41,3 +41,7 @@ export function toldProblem(error: unknown): Problem {
 
 export const refuseMethod = (reply: FastifyReply) =>
   sendProblem(reply, problemOf('method-not-allowed', `allowed: ${String(reply.getHeader('allow'))}`));
+
+/** Before any door: what stands in the URL cannot be read. */
+export const refuseUrl = (error: Error, reply: FastifyReply) =>
+  sendProblem(reply, problemOf('invalid-request', error.message));

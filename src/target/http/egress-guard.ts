@@ -35,14 +35,17 @@ export class EgressGuard {
         callback(error, '');
         return;
       }
-      const reasons = addresses.map(({ address }) => this.rules.againstAddress(address, host));
-      const allowed = addresses.filter((_, i) => reasons[i] === null);
+      const allowed = addresses.filter(({ address }) => this.rules.againstAddress(address, host) === null);
       const [first] = allowed;
-      if (first === undefined) callback(new RefusedTarget(`${host}: ${reasons[0] ?? 'it has no address'}`), '');
+      if (first === undefined) callback(new RefusedTarget(`${host}: ${this.reasonAgainst(addresses, host)}`), '');
       else if (options.all === true) callback(null, allowed);
       else callback(null, first.address, first.family);
     });
   };
+
+  private reasonAgainst([first]: readonly LookupAddress[], host: string): string {
+    return (first && this.rules.againstAddress(first.address, host)) ?? 'it has no address';
+  }
 
   private find(host: string, options: LookupOptions, found: Found): void {
     const { resolver } = this;

@@ -668,6 +668,7 @@ describe('settings', () => {
     expect(settings).toEqual({
       topic: 'test',
       groupId: 'G1',
+      url: null,
       ordering: 'key',
       rate: { perSecond: 100, burst: 100 },
       concurrency: { min: 5, max: 5 },

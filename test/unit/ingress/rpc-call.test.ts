@@ -72,6 +72,7 @@ test("the defaults are the broker's", () => {
     id: undefined,
     acks: undefined,
     headers: { 'bigpipe-url': good.url },
+    timesAt: null,
   });
 });
 

@@ -32,6 +32,7 @@ export class Fetcher {
   private readonly busy = new Set<number>();
   private failures = 0;
   private waiting = false;
+  private scheduled = false;
   private closed = false;
 
   constructor(
@@ -46,8 +47,17 @@ export class Fetcher {
     this.closed = true;
   }
 
-  /** Begins what can be begun. */
+  /** Begins what can be begun. What gets hungry in one turn goes together: the first would wait alone for something to come, and the others for it. */
   pump(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.begin();
+    });
+  }
+
+  private begin(): void {
     if (this.closed) return;
     const wanted = new Map<number, PartitionReader[]>();
     let bytes = 0;

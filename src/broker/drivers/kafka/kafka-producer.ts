@@ -7,6 +7,7 @@ import { asBigpipeError, remedyFor, typeOf } from './kafka-errors.js';
 import type { KafkaLink } from './kafka-link.js';
 import type { KafkaNode, ProduceAnswer, ProduceRecord } from './kafka-requests.js';
 import { PendingAppend } from './pending-append.js';
+import { produce } from './produce.js';
 import { planRequests } from './request-plan.js';
 
 /** How long a leader waits for the other replicas before it says that it could not reach them. */
@@ -229,7 +230,7 @@ export class KafkaProducer {
     const { acks, compression } = this.options;
     const byTopic = new Map<string, AppendLane[]>();
     for (const lane of lanes) byTopic.set(lane.topic, [...(byTopic.get(lane.topic) ?? []), lane]);
-    const answer = await node.produce({
+    const answer = await produce(node, {
       acks,
       timeout: replicasBoundMs,
       compression,

@@ -97,6 +97,24 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     expect((await readTopic(broker, topic)).map(({ body }) => body.toString())).toEqual(bodies);
   });
 
+  test('partitions that are taken over together are read together: none waits for what may never come to another', async () => {
+    // So long a node holds an answer back while there is nothing in what it was asked for.
+    const maxWaitMs = 30_000;
+    const broker = await open({
+      consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 100, maxWaitMs, maxBufferBytes: 67_108_864 },
+    });
+    await broker.ensureTopic({ name: topic, partitions: 4, retention: 'standard' });
+    await broker.append([message('in the last one', 3)], -1);
+    const log = new GroupLog();
+    const member = await broker.join('G', [topic], log);
+    await until('the message of the last one is there', () => log.received.length === 1, maxWaitMs / 2);
+    expect(log.bodies(3)).toEqual(['in the last one']);
+    const left = member.leave();
+    // Ends the read that is under way.
+    await broker.append([message('more', 0)], -1);
+    await left;
+  });
+
   test("topics of bigpipe's own keep everything, all take a body of the largest size", async () => {
     const broker = await open();
     await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });

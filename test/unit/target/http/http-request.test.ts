@@ -9,6 +9,7 @@ const delivery = (forwarded: readonly string[]): Delivery =>
     attempt: 1,
     redelivery: null,
     forwarded,
+    expiresMs: 0,
     source: { headers: {}, body: Buffer.from('x') },
     settings: { maxAttempts: 3, signing: null },
   }) as unknown as Delivery;

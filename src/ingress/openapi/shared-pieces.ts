@@ -1,0 +1,55 @@
+// What several doors say alike in the OpenAPI document.
+import { durabilityHeader, durabilityWords } from '../durability-word.js';
+import { idempotencyKeyForms, idempotencyScopeHeader, replayedHeader } from '../idempotency-key.js';
+import { header, type Parameter, type Schema } from './document.js';
+
+export const idSchema: Schema = { type: 'string', pattern: '^[A-Za-z0-9_:-]{1,128}$' };
+export const durabilitySchema: Schema = { type: 'string', enum: durabilityWords };
+const duration = '^([0-9]{1,5}(ms|s|m|h)?|P[0-9]{1,2}D|PT[0-9]{1,5}(H|M|S))$';
+const dateTime: Schema = { type: 'string', format: 'date-time' };
+
+export const delaySchema: Schema = { type: 'string', pattern: duration, examples: ['90s', 'PT15M', '3600'] };
+export const momentSchema: Schema = { ...dateTime, examples: ['2030-01-31T08:00:00Z'] };
+export const expirySchema: Schema = { type: 'string', examples: ['2h', '2030-01-31T08:00:00Z'] };
+
+export const timeHeaders: readonly Parameter[] = [
+  header('bigpipe-delay', 'Not sent before so much time has gone by.', delaySchema),
+  header('bigpipe-not-before', 'Not sent before this moment. Not beside bigpipe-delay.', momentSchema),
+  header(
+    'bigpipe-expires',
+    'Not sent from this moment on, or so much time from now: then it is a dead letter.',
+    expirySchema,
+  ),
+];
+
+export const idempotencyHeader = header(
+  'Idempotency-Key',
+  `The same call again under this key is answered as before and not stored twice: ${idempotencyKeyForms}.`,
+  { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' },
+);
+
+export const idHeader = header(
+  'bigpipe-message-id',
+  'An id of your own; it is not checked for being used before.',
+  idSchema,
+);
+
+const said = (description: string, schema: Schema) => ({ description, schema });
+
+/** On what is stored. */
+export const storedHeaders = {
+  'bigpipe-message-id': { ...said('The id under which the receiver gets it.', idSchema), required: true },
+  [durabilityHeader]: { ...said('How safe it is in this moment.', durabilitySchema), required: true },
+  [replayedHeader]: said('true: the call was stored before, and this is what it was answered.', { const: 'true' }),
+  [idempotencyScopeHeader]: said('How far an idempotency key is known.', { enum: ['node', 'shared'] }),
+};
+
+export const retryAfter = {
+  'retry-after': {
+    ...said('Seconds after which to come back.', { type: 'string', pattern: '^[0-9]+$' }),
+    required: true,
+  },
+};
+export const challenged = {
+  'www-authenticate': { ...said('How to come in.', { type: 'string' }), required: true },
+};

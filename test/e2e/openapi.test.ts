@@ -1,0 +1,255 @@
+// /openapi.json and /docs: every answer that is documented occurs, as it is documented; and a client made of it works.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
+import { basic } from '../support/credentials.js';
+import { goodCaller } from '../support/messages-door.js';
+import { OpenApi } from '../support/openapi.js';
+import { Preload } from '../support/preload.js';
+import { type RawAnswer, rawRequest } from '../support/raw-request.js';
+import { TargetServer } from '../support/target-server.js';
+import { until } from '../support/until.js';
+
+let target: TargetServer;
+let bigpipe: BigpipeProcess;
+/** With room for one call. */
+let small: BigpipeProcess;
+let api: OpenApi;
+
+const acl = [
+  { name: 'system-1', secret: 'i am good', topic: 'test' },
+  { name: 'slow', secret: 'down', topic: 'test', rateLimit: 0.01, burst: 1 },
+];
+
+beforeAll(async () => {
+  target = await TargetServer.start();
+  const config = {
+    'kafka.producer.acl': acl,
+    'http.server.max.body.size': 65_536,
+    'kafka.consumer.list': [baseConsumer({ url: target.url(), retries: 0 })],
+  };
+  bigpipe = await BigpipeProcess.start({ config: baseConfig(config) });
+  small = await BigpipeProcess.start({ config: baseConfig({ ...config, 'http.server.handler.channel.size': 1 }) });
+  api = await OpenApi.of(bigpipe.origin);
+});
+
+afterAll(async () => {
+  await bigpipe.dispose();
+  await small.dispose();
+  await target.close();
+});
+
+const authorization = goodCaller;
+const slow = basic('slow', 'down');
+const jsonType = 'application/vnd.bigpipe+json';
+const large = 'x'.repeat(65_537);
+
+const sent = (parameters: Record<string, string> = {}, more: object = {}) =>
+  api.call('sendMessage', {
+    parameters: { 'bigpipe-topic': 'test', ...parameters },
+    authorization,
+    body: 'x',
+    ...more,
+  });
+const committed = (parameters: Record<string, string> = {}, more: object = {}) =>
+  api.call('commit', { parameters: { topic: 'test', ...parameters }, authorization, body: 'x', ...more });
+const lines = (body: string, more: object = {}) => api.call('sendMessages', { authorization, body, ...more });
+const rpc = (body: string) => api.call('rpcCall', { body });
+const idOf = ({ headers }: RawAnswer) => String(headers['bigpipe-message-id']);
+const delayed = async () => idOf(await sent({ 'bigpipe-delay': '1h' }));
+const settled = async () => {
+  const id = idOf(await sent());
+  await until('it is settled', async () =>
+    (await api.call('getMessage', { parameters: { id }, authorization })).text.includes('"settled"'),
+  );
+  return id;
+};
+
+/** The first of many at once that has the status. */
+async function among(status: number, send: () => Promise<RawAnswer>): Promise<RawAnswer> {
+  return until(`one is answered with ${status}`, async () =>
+    (await Promise.all(Array.from({ length: 40 }, send))).find((answer) => answer.status === status),
+  );
+}
+
+async function twice(
+  status: number,
+  key: string,
+  send: (key: string, body: string) => Promise<RawAnswer>,
+): Promise<RawAnswer> {
+  if (status === 409) return among(409, () => send(`${key} ${Math.random()}`.slice(0, 9), 'x'));
+  await send(key, 'one');
+  return send(key, 'two');
+}
+
+/** Another process, the same document. */
+const at = async (other: BigpipeProcess) => OpenApi.of(other.origin);
+
+const unknownId = 'msg_01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
+/** By operation and status: how to get it. */
+const ways: Record<string, () => Promise<RawAnswer>> = {
+  'sendMessage 202': () => sent({ Prefer: 'respond-async', 'Idempotency-Key': 'stored' }),
+  'sendMessage 400': () => sent({ 'bigpipe-delay': 'soon' }),
+  'sendMessage 401': () => sent({}, { authorization: basic('system-1', 'x') }),
+  'sendMessage 403': () => sent({ 'bigpipe-topic': 'other' }),
+  'sendMessage 409': () => twice(409, 'k', (key, body) => sent({ 'Idempotency-Key': key }, { body })),
+  'sendMessage 413': () => sent({}, { body: large }),
+  'sendMessage 415': () => sent({}, { type: 'application/cloudevents-batch+json', body: '[]' }),
+  'sendMessage 422': () => twice(422, 'v1', (key, body) => sent({ 'Idempotency-Key': key }, { body })),
+  'sendMessage 429': () => among(429, () => sent({}, { authorization: slow })),
+  'sendMessage 503': async () => {
+    const full = await at(small);
+    return among(503, () =>
+      full.call('sendMessage', { parameters: { 'bigpipe-topic': 'test' }, authorization, body: 'x' }),
+    );
+  },
+  'sendMessages 200': () =>
+    lines(['{"topic":"test","data":1}', '{"topic":"other"}', '{"topic":', '{"url":"x","delay":"y"}'].join('\n')),
+  'sendMessages 400': () => lines('\n'),
+  'sendMessages 401': () => lines('{}', { authorization: 'Basic x' }),
+  'sendMessages 413': () => lines(large),
+  'sendMessages 415': () => lines('{}', { type: 'application/json' }),
+  'sendMessages 429': () => among(429, () => lines('{"topic":"test"}', { authorization: slow })),
+  'getMessage 200': async () => api.call('getMessage', { parameters: { id: await delayed() }, authorization }),
+  'getMessage 400': () => rawRequest(`${bigpipe.origin}/v1/messages/%`, { method: 'GET', headers: { authorization } }),
+  'getMessage 401': () => api.call('getMessage', { parameters: { id: unknownId } }),
+  'getMessage 404': () => api.call('getMessage', { parameters: { id: unknownId }, authorization }),
+  'getMessage 429': () =>
+    among(429, () => api.call('getMessage', { parameters: { id: unknownId }, authorization: slow })),
+  'getMessage 503': () => among(503, () => api.call('getMessage', { parameters: { id: 'not-there' }, authorization })),
+  'cancelMessage 200': async () => api.call('cancelMessage', { parameters: { id: await delayed() }, authorization }),
+  'cancelMessage 400': () =>
+    rawRequest(`${bigpipe.origin}/v1/messages/%`, { method: 'DELETE', headers: { authorization } }),
+  'cancelMessage 401': () => api.call('cancelMessage', { parameters: { id: unknownId } }),
+  'cancelMessage 404': () => api.call('cancelMessage', { parameters: { id: unknownId }, authorization }),
+  'cancelMessage 409': async () => api.call('cancelMessage', { parameters: { id: await settled() }, authorization }),
+  'cancelMessage 429': () =>
+    among(429, () => api.call('cancelMessage', { parameters: { id: unknownId }, authorization: slow })),
+  'cancelMessage 503': () =>
+    among(503, () => api.call('cancelMessage', { parameters: { id: 'not-there' }, authorization })),
+  'commit 200': () => committed({ 'Idempotency-Key': 'committed' }),
+  'commit 400': () => committed({ acks: '7' }),
+  'commit 401': () => committed({}, { authorization: undefined }),
+  'commit 403': () => committed({ topic: 'other' }),
+  'commit 409': () => twice(409, 'c', (key, body) => committed({ 'Idempotency-Key': key }, { body })),
+  'commit 413': () => committed({}, { body: large }),
+  'commit 422': () => twice(422, 'commit', (key, body) => committed({ 'Idempotency-Key': key }, { body })),
+  'commit 429': () => among(429, () => committed({}, { authorization: slow })),
+  'commit 503': async () => {
+    const full = await at(small);
+    return among(503, () => full.call('commit', { parameters: { topic: 'test' }, authorization, body: 'x' }));
+  },
+  'rpcCall 200': () => rpc('{}'),
+  'rpcCall 413': () => rpc(large),
+};
+
+/** These need a disk that fails. */
+const onABrokenDisk = ['sendMessage 500', 'commit 500', 'cancelMessage 500'];
+
+describe('the document', () => {
+  test('is OpenAPI 3.1, its references lead somewhere, its names are told once', () => {
+    expect(api.document.openapi).toBe('3.1.0');
+    const text = JSON.stringify(api.document);
+    for (const [, name] of text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))
+      expect([name, (name as string) in api.document.components.schemas]).toEqual([name, true]);
+    const ids = api.operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('the ways below are to all of its answers, and to no other', () => {
+    const documented = api.operations.flatMap(({ operationId, responses }) =>
+      Object.keys(responses).map((status) => `${operationId} ${status}`),
+    );
+    expect([...Object.keys(ways), ...onABrokenDisk].sort()).toEqual(documented.sort());
+  });
+
+  test.each(Object.entries(ways))('%s', async (name, way) => {
+    const [id = '', status] = name.split(' ');
+    const answer = await way();
+    expect([answer.status, answer.text]).toEqual([Number(status), expect.any(String)]);
+    expect(api.undocumented(id, answer)).toEqual([]);
+  });
+
+  test('the page for people is there, with all it needs', async () => {
+    const page = await fetch(`${bigpipe.origin}/docs`);
+    const html = await page.text();
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+    const parts = [...html.matchAll(/(?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, path]) => path as string);
+    expect(parts.length).toBeGreaterThan(2);
+    for (const part of parts)
+      expect([part, (await fetch(new URL(part, `${bigpipe.origin}/docs`))).status]).toEqual([part, 200]);
+  });
+});
+
+test('a client that knows only the document sends, asks and cancels', async () => {
+  const { properties = {} } = api.document.components.schemas['Message'] as { properties?: object };
+  expect(Object.keys(properties)).toContain('delay');
+  const body = JSON.stringify({ url: target.url('/client'), type: 'a.b', data: { a: 1 }, delay: '1h', key: 'k' });
+  const taken = await api.call('sendMessage', { type: jsonType, body, authorization });
+  expect(taken.status).toBe(202);
+  const { id } = JSON.parse(taken.text) as { id: string };
+  const asked = await api.call('getMessage', { parameters: { id }, authorization });
+  expect(JSON.parse(asked.text)).toMatchObject({ id, type: 'a.b', key: 'k', cancelled: false });
+  const cancelled = await api.call('cancelMessage', { parameters: { id }, authorization });
+  expect(JSON.parse(cancelled.text)).toMatchObject({ id, cancelled: true });
+});
+
+describe('on a disk that fails', () => {
+  const source = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+int fdatasync(int fd) {
+  static int (*next)(int);
+  const char *file = getenv("FAIL_SYNC");
+  if (file != NULL && access(file, F_OK) == 0) { errno = EIO; return -1; }
+  if (next == NULL) next = (int (*)(int)) dlsym(RTLD_NEXT, "fdatasync");
+  return next(fd);
+}
+int fsync(int fd) { return fdatasync(fd); }
+`;
+
+  test('500, as documented', async (context) => {
+    let preload: Preload;
+    try {
+      preload = new Preload(source);
+    } catch (error) {
+      context.skip(String(error));
+      return;
+    }
+    const broken = await BigpipeProcess.start({
+      config: baseConfig({ 'kafka.consumer.list': [baseConsumer({ url: target.url() })] }),
+      env: { LD_PRELOAD: preload.library, FAIL_SYNC: `${preload.directory}/trigger` },
+    });
+    try {
+      const other = await at(broken);
+      const taken = await other.call('sendMessage', {
+        parameters: { 'bigpipe-topic': 'test', 'bigpipe-delay': '1h' },
+        authorization,
+        body: 'x',
+      });
+      expect(taken.status).toBe(202);
+      await writeFile(join(preload.directory, 'trigger'), '');
+      const answers = {
+        sendMessage: () =>
+          other.call('sendMessage', { parameters: { 'bigpipe-topic': 'test' }, authorization, body: 'x' }),
+        commit: () => other.call('commit', { parameters: { topic: 'test' }, authorization, body: 'x' }),
+        cancelMessage: () => other.call('cancelMessage', { parameters: { id: idOf(taken) }, authorization }),
+      };
+      for (const [id, send] of Object.entries(answers)) {
+        const answer = await until(`${id} is answered with 500`, async () => {
+          const one = await send();
+          return one.status === 500 ? one : null;
+        });
+        expect(api.undocumented(id, answer)).toEqual([]);
+      }
+    } finally {
+      await broken.dispose();
+      preload.remove();
+    }
+  });
+});
