@@ -7,6 +7,7 @@ import { TrackingModule } from '../tracking/tracking.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
+import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
@@ -14,6 +15,6 @@ import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
   imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, StateDoor, WaitingRoom],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
 })
 export class IngressModule {}

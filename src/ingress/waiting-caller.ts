@@ -1,4 +1,5 @@
 // Callers that wait for the receiver's answer: from before the message is stored to the answer, or to the end of their patience.
+import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../config-watch/config-watch.js';
@@ -17,6 +18,21 @@ export function waitMsOf(seconds: unknown): number | null {
   return typeof seconds === 'number' && seconds >= 0 && seconds <= longestWaitS ? Math.ceil(seconds * 1000) : null;
 }
 
+/** Of a Prefer header (RFC 7240); 0 where it asks for no wait. */
+export function waitMsIn(prefer: string | readonly string[] | undefined): number {
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,4})"?\s*(?:$|[,;])/i.exec(String(prefer ?? ''))?.[1];
+  return waitMsOf(Math.min(longestWaitS, Number(seconds ?? 0))) ?? 0;
+}
+
+/** Nothing comes on the connection meanwhile, and that is no reason to close it. */
+function stayOpen(socket: Socket): () => void {
+  const idleMs = socket.timeout ?? 0;
+  socket.setTimeout(0);
+  return () => {
+    if (!socket.destroyed) socket.setTimeout(idleMs);
+  };
+}
+
 @Injectable()
 export class WaitingRoom {
   constructor(
@@ -24,6 +40,23 @@ export class WaitingRoom {
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
   ) {}
+
+  /** The reply to a message that was sent before, if it is kept or comes in time. Rejects with `unavailable`. */
+  async find(
+    { raw: { socket } }: FastifyRequest,
+    { raw: answer }: FastifyReply,
+    id: string,
+    wantedMs: number,
+  ): Promise<Reply | null> {
+    const leave = stayOpen(socket);
+    const gone = new AbortController();
+    answer.once('close', () => gone.abort());
+    try {
+      return await this.replies.find(id, this.boundedMs(wantedMs), gone.signal);
+    } finally {
+      leave();
+    }
+  }
 
   /**
    * Notes in the headers of the message, which has its id, where the reply is to go. Null when nobody may wait now: the caller
@@ -36,13 +69,11 @@ export class WaitingRoom {
     wantedMs: number,
   ): WaitingCaller | null {
     const { replies, clock } = this;
-    const waitMs = Math.min(wantedMs, this.configWatch.settings.reply.maxWaitMs);
+    const waitMs = this.boundedMs(wantedMs);
     const expected = replies.expect(headers[messageHeader.id] as string, waitMs);
     if (expected === null) return null;
     headers[messageHeader.replyTo] = replies.channel;
-    // Nothing comes on the connection meanwhile, and that is no reason to close it.
-    const idleMs = socket.timeout ?? 0;
-    socket.setTimeout(0);
+    const leave = stayOpen(socket);
     const giveUp = () => expected.giveUp();
     answer.once('close', giveUp);
     const endMs = clock.elapsedMs() + waitMs;
@@ -51,9 +82,13 @@ export class WaitingRoom {
       leave: () => {
         giveUp();
         answer.removeListener('close', giveUp);
-        if (!socket.destroyed) socket.setTimeout(idleMs);
+        leave();
       },
     });
+  }
+
+  private boundedMs(wantedMs: number): number {
+    return Math.min(wantedMs, this.configWatch.settings.reply.maxWaitMs);
   }
 }
 

@@ -77,15 +77,17 @@ export class Replies {
     });
   }
 
-  /** The reply to a message that was sent before, if it is kept or comes within `waitMs`. Rejects with `unavailable`. */
-  async find(id: string, waitMs: number): Promise<Reply | null> {
+  /** The reply to a message that was sent before, if it is kept or comes within `waitMs`, before `gone`. Rejects with `unavailable`. */
+  async find(id: string, waitMs: number, gone?: AbortSignal): Promise<Reply | null> {
     const key = keyOf(id);
     const found = await this.state.get(key);
     if (found !== null || waitMs <= 0) return found && replyOf(found);
     const expected = this.expect(id, waitMs);
     if (expected === null) return null;
-    const end = await this.state.subscribe(key, (bytes) => this.heard(bytes));
+    gone?.addEventListener('abort', () => expected.giveUp());
+    let end = () => {};
     try {
+      end = await this.state.subscribe(key, (bytes) => this.heard(bytes));
       // It may have come while nobody listened yet.
       const meanwhile = await this.state.get(key);
       if (meanwhile !== null) return replyOf(meanwhile);
