@@ -21,6 +21,10 @@ import { OwnDoors } from './own-doors.js';
 import { PagesGuard, pagesLimit } from './pages.guard.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
+import { Replies } from './reply/replies.js';
+import { ReplyModule } from './reply/reply.module.js';
+import { SharedState } from './shared-state/shared-state.js';
+import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { answerHanded } from './workers/answer-handed.js';
@@ -43,6 +47,8 @@ export class AppModule implements OnModuleDestroy {
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
+    private readonly replies: Replies,
+    private readonly sharedState: SharedState,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
   ) {}
@@ -60,6 +66,8 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        ReplyModule,
+        SharedStateModule,
         HealthModule,
         ManagementModule,
       ],
@@ -94,9 +102,12 @@ export class AppModule implements OnModuleDestroy {
     const { stopDelayMs } = this.configWatch.settings.server;
     // Who shares out the calls sees that this one is not ready before it refuses any.
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
+    // Who waits for an answer is told that it takes longer.
+    this.replies.close();
     await this.doors.close();
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();
+    await this.sharedState.close();
   }
 }

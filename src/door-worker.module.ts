@@ -11,8 +11,10 @@ import { BatchDoor } from './ingress/messages/batch.door.js';
 import { MessagesDoor } from './ingress/messages/messages.door.js';
 import { MockDoor } from './ingress/rpc/mock.door.js';
 import { RpcDoor } from './ingress/rpc/rpc.door.js';
+import { WaitingRoom } from './ingress/waiting-caller.js';
 import type { Clock } from './message/clock.js';
 import { ProducerModule } from './producer/producer.module.js';
+import { ReplyModule } from './reply/reply.module.js';
 import { Stats } from './stats/stats.js';
 import { ControlChannel } from './workers/control-channel.js';
 import { HandingDoor } from './workers/handing.door.js';
@@ -34,8 +36,8 @@ class CountersModule {}
 
 /** The doors that need no more of the log than to append; the requests of all others are handed over. */
 @Module({
-  imports: [AclModule, ProducerModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor],
+  imports: [AclModule, ProducerModule, ReplyModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, WaitingRoom],
 })
 class DoorsModule {}
 

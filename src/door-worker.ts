@@ -18,6 +18,7 @@ import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
+import { Replies } from './reply/replies.js';
 import { Stats } from './stats/stats.js';
 import { Connections } from './workers/connections.js';
 import { ControlChannel, type Sections, type StartOrder } from './workers/control-channel.js';
@@ -55,6 +56,8 @@ class DoorWorker {
     );
     app.useLogger(app.get(ProcessLogger));
     handKeyed(app.get(Producer), channel);
+    // Only over Redis does a worker hear what came back: without it nobody waits here, and calls are answered at once.
+    if (settings.redis.url === null) app.get(Replies).close();
     const { host } = settings.server;
     const server = app.getHttpServer() as Server;
     const connections = new Connections(server);
@@ -85,6 +88,7 @@ class DoorWorker {
   async drain(): Promise<Sections> {
     const { httpAdapter, server } = { httpAdapter: this.app.getHttpAdapter(), server: this.app.getHttpServer() };
     this.tls.close();
+    this.app.get(Replies).close();
     const { readTimeoutMs } = this.configWatch.settings.server;
     await closeListener(server, () => httpAdapter.close() as Promise<void>, this.clock, readTimeoutMs);
     await this.app.get(Producer).drain();

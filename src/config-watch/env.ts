@@ -4,6 +4,7 @@ import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
 import { Mask } from './mask.js';
 import type { Variables } from './references.js';
+import { redisUrlAllowed, redisUrlPattern } from './schema/redis.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { tokenAllowed, tokenPattern } from './schema/server.js';
 import { SettingsError } from './settings.js';
@@ -58,6 +59,10 @@ export class Environment {
   @Optional()
   @AnyText()
   BIGPIPE_KAFKA_PASSWORD?: string;
+
+  @Optional()
+  @Text(redisUrlPattern, redisUrlAllowed)
+  BIGPIPE_REDIS_URL?: string;
 }
 
 const names = [
@@ -72,6 +77,7 @@ const names = [
   'BIGPIPE_WORKERS',
   'KAFKA_BROKERS',
   'BIGPIPE_KAFKA_PASSWORD',
+  'BIGPIPE_REDIS_URL',
 ] as const satisfies readonly (keyof Environment)[];
 
 export interface LoadedEnvironment {

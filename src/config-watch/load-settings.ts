@@ -21,6 +21,8 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { RedisSection } from './schema/redis.js';
+import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
@@ -94,6 +96,8 @@ function readSections(raw: Json, faults: Faults): Sections {
     egress: read(EgressSection),
     tls: read(TlsSection),
     broker: read(BrokerSection),
+    reply: read(ReplySection),
+    redis: read(RedisSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -147,6 +151,8 @@ interface Sections {
   readonly egress: EgressSection;
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
+  readonly reply: ReplySection;
+  readonly redis: RedisSection;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -171,7 +177,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker, reply, redis } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -209,6 +215,13 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       open: server['management.open'],
     },
     egress: egressOf(egress, tls),
+    reply: {
+      ttlMs: reply['reply.ttl'],
+      maxBytes: reply['reply.max.bytes'],
+      maxWaiting: reply['reply.max.waiting'],
+      maxWaitMs: reply['reply.max.wait'],
+    },
+    redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     broker: {
       driver: broker['broker.driver'],
       embedded: {

@@ -159,6 +159,20 @@ export interface EgressSettings extends EgressAllowance {
   readonly tls: EgressTlsSettings;
 }
 
+export interface ReplySettings {
+  readonly ttlMs: number;
+  /** Of an answer's body. */
+  readonly maxBytes: number;
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+export interface RedisSettings {
+  /** null: each node by itself. */
+  readonly url: string | null;
+  readonly prefix: string;
+}
+
 export interface ManagementSettings {
   readonly host: string;
   readonly port: number;
@@ -267,6 +281,8 @@ export interface Settings {
   readonly server: ServerSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
+  readonly reply: ReplySettings;
+  readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
 }
 

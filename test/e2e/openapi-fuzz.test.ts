@@ -16,7 +16,7 @@ let api: OpenApi;
 beforeAll(async () => {
   // Nobody delivers: the URLs are anybody's.
   bigpipe = await BigpipeProcess.start({
-    config: baseConfig({ 'kafka.consumer.list': [], 'commit.open.topics': ['test'] }),
+    config: baseConfig({ 'kafka.consumer.list': [], 'commit.open.topics': ['test'], 'reply.max.wait': 100 }),
   });
   api = await OpenApi.of(bigpipe.origin);
   const parameters = { 'bigpipe-topic': 'test', 'bigpipe-message-id': 'there' };
