@@ -101,7 +101,7 @@ export class Replies {
   /** Who still waits is told that it takes longer. Twice is fine. */
   close(): void {
     this.closing.abort();
-    for (const callers of [...this.waiting.values()]) for (const tell of [...callers]) tell(null);
+    for (const callers of this.waiting.values()) for (const tell of callers) tell(null);
   }
 
   private wait(id: string, waitMs: number): Expected {
@@ -129,7 +129,7 @@ export class Replies {
   }
 
   private tell(reply: Reply): void {
-    for (const tell of [...(this.waiting.get(reply.id) ?? [])]) tell(reply);
+    for (const tell of this.waiting.get(reply.id) ?? []) tell(reply);
   }
 
   /** Until it listens, replies of other nodes are late. Ends with the process. */

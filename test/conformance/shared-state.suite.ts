@@ -62,9 +62,9 @@ export function sharedStateSuite(name: string, harness: SharedStateHarness): voi
     test('who listens hears what is published from then on, in order; nobody else does', async () => {
       const [heard, other]: string[][] = [[], []];
       await state.publish('c', bytes('before'));
-      const end = await state.subscribe('c', (message) => heard?.push(`${message}`));
-      await state.subscribe('c', (message) => other?.push(`${message}`));
-      await state.subscribe('another', (message) => heard?.push(`${message} elsewhere`));
+      const end = await state.subscribe('c', (message) => heard?.push(message.toString()));
+      await state.subscribe('c', (message) => other?.push(message.toString()));
+      await state.subscribe('another', (message) => heard?.push(`${message.toString()} elsewhere`));
       for (let i = 0; i < 100; i += 1) void state.publish('c', bytes(`${i}`));
       await until('all are heard', () => heard?.length === 100 && other?.length === 100);
       expect(heard).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));

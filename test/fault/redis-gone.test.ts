@@ -38,7 +38,7 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
 
   test.each(['killed', 'frozen'])('one that is %s: all is refused, and goes on once it is back', async (how) => {
     const heard: string[] = [];
-    await state.subscribe('c', (message) => heard.push(`${message}`));
+    await state.subscribe('c', (message) => heard.push(message.toString()));
     await (how === 'killed' ? redis.kill() : redis.freeze());
     for (const answer of await everything()) expect(answer).toEqual(refused);
     expect(state.health()).toEqual({ ok: false, detail: expect.stringMatching(/^Redis does not answer: /) });
