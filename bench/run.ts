@@ -23,6 +23,7 @@ import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
+import { workers } from './scenarios/workers.ts';
 import { whyNoKafka } from './support/bench-kafka.ts';
 import type { Figure } from './support/figures.ts';
 import { Lab } from './support/lab.ts';
@@ -36,7 +37,8 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
-  delayed: (lab) => delayed(lab, goals.delayed),
+  delayed: (lab) => delayed(lab, goals.delayed, false),
+  'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
   'backlog-0ms': (lab) =>
     backlog(lab, {
@@ -73,6 +75,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),
   reloads: (lab) => reloads(lab, goals.pause),
+  workers: (lab) => workers(lab, 64, goals.gain),
   'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),
   'kafka-accept': (lab) => accept(lab, { broker: 'kafka', connections: 64, goal: goals.kafka.accepted }),
   'kafka-backlog': (lab) =>

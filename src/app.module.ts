@@ -2,40 +2,53 @@
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
 import { ThrottlerModule } from '@nestjs/throttler';
-import { LoggerModule, type Params } from 'nestjs-pino';
+import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
-import { closeListener } from './close-listener.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
+import { WorkersIndicator } from './health/workers.indicator.js';
 import { IngressModule } from './ingress/ingress.module.js';
+import type { ProcessLog } from './log.js';
 import { ManagementModule } from './management/management.module.js';
 import { Clock, pause } from './message/clock.js';
+import { OwnDoors } from './own-doors.js';
 import { PagesGuard, pagesLimit } from './pages.guard.js';
 import { Producer } from './producer/producer.js';
 import { ProducerModule } from './producer/producer.module.js';
+import { Replies } from './reply/replies.js';
+import { ReplyModule } from './reply/reply.module.js';
+import { SharedState } from './shared-state/shared-state.js';
+import { SharedStateModule } from './shared-state/shared-state.module.js';
+import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { answerHanded } from './workers/answer-handed.js';
+import { Doors } from './workers/doors.js';
+import { acceptHanded } from './workers/hand-keyed.js';
+import { Workers } from './workers/workers.js';
 
 export interface AppParts {
   readonly configWatch: ConfigWatch;
   readonly clock: Clock;
   readonly environment: DynamicModule;
-  readonly log: Params;
+  readonly log: ProcessLog;
 }
 
 @Module({})
 export class AppModule implements OnModuleDestroy {
   constructor(
-    private readonly adapterHost: HttpAdapterHost,
+    private readonly doors: Doors,
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
+    private readonly replies: Replies,
+    private readonly sharedState: SharedState,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
   ) {}
@@ -44,7 +57,7 @@ export class AppModule implements OnModuleDestroy {
     return {
       module: AppModule,
       imports: [
-        LoggerModule.forRoot(log),
+        LoggerModule.forRoot(log.params),
         ThrottlerModule.forRoot(pagesLimit(clock)),
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
@@ -53,23 +66,48 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        ReplyModule,
+        SharedStateModule,
         HealthModule,
         ManagementModule,
       ],
-      providers: [{ provide: APP_GUARD, useClass: PagesGuard }],
+      providers: [
+        { provide: APP_GUARD, useClass: PagesGuard },
+        {
+          provide: Doors,
+          inject: [HttpAdapterHost, Broker, Producer, Stats, WorkersIndicator],
+          useFactory: (
+            adapterHost: HttpAdapterHost,
+            broker: Broker,
+            producer: Producer,
+            stats: Stats,
+            indicator: WorkersIndicator,
+          ) => {
+            const count = configWatch.settings.server.workers;
+            if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
+            const line = (row: string) => log.pass(row);
+            const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
+            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answerers });
+            indicator.watch(() => workers.view);
+            return workers;
+          },
+        },
+      ],
     };
   }
 
   /** The data's way, each step over before the next begins: what was answered is stored, what is in flight is committed. */
   async onModuleDestroy(): Promise<void> {
     this.drainIndicator.drain();
-    const { httpAdapter } = this.adapterHost;
-    const { readTimeoutMs, stopDelayMs } = this.configWatch.settings.server;
+    const { stopDelayMs } = this.configWatch.settings.server;
     // Who shares out the calls sees that this one is not ready before it refuses any.
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
-    await closeListener(httpAdapter.getHttpServer(), () => httpAdapter.close(), this.clock, readTimeoutMs);
+    // Who waits for an answer is told that it takes longer.
+    this.replies.close();
+    await this.doors.close();
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();
+    await this.sharedState.close();
   }
 }

@@ -3,8 +3,8 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { Acl } from './acl/acl.js';
 import { AppModule } from './app.module.js';
@@ -14,15 +14,14 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
-import { refuseUrl } from './ingress/messages/v1-scope.js';
 import { serveDocument } from './ingress/openapi/openapi.js';
 import { ListenerTls } from './listener-tls.js';
-import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
-import { closeServer, lateRequestsCheckMs, listenerOf, openManagement } from './management-listener.js';
+import { newAdapter } from './main-adapter.js';
+import { closeServer, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
-import { mainListener } from './message/listener.js';
 import { Producer } from './producer/producer.js';
+import { Doors } from './workers/doors.js';
 
 const defaultFile = 'config/bigpipe.json';
 
@@ -57,7 +56,7 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   const processLog = new ProcessLog(settings.log);
   const adapter = newAdapter(configWatch, tls.main);
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, clock, environment: module, log: processLog.params }),
+    AppModule.of({ configWatch, clock, environment: module, log: processLog }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },
@@ -88,16 +87,15 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
 }
 
 async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
-  const { server } = configWatch.settings;
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   serveDocument(app);
-  await app.listen(server.port, server.host);
+  const port = await app.get(Doors).open(app);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch, tls.management);
   tls.main.follow(app.getHttpServer());
-  const ports = { port: portOf(app.getHttpServer()), managementPort: portOf(managementServer) };
+  const ports = { port, managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
     await closeServer(managementServer);
@@ -110,7 +108,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: 
  * there is a place for it.
  */
 function adjustables(app: NestFastifyApplication, processLog: ProcessLog): readonly Adjustable[] {
-  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), new LiveListener(app.getHttpServer())];
+  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), app.get(Doors)];
 }
 
 /** The first and the last line that somebody looks for who asks how a process ended. */
@@ -118,67 +116,6 @@ async function drain(close: () => Promise<void>, log: Logger): Promise<void> {
   log.log({ msg: 'bigpipe is draining' });
   await close();
   log.log({ msg: 'bigpipe has drained' });
-}
-
-/** Lets a route say which listener serves it. */
-const listenerConstraint = {
-  name: 'listener',
-  storage: () => {
-    const handlers = new Map<string, unknown>();
-    return {
-      get: (listener: string) => (handlers.get(listener) as never) ?? null,
-      set: (listener: string, handler: unknown) => {
-        handlers.set(listener, handler);
-      },
-    };
-  },
-  deriveConstraint: listenerOf,
-  validate: () => true,
-};
-
-function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyAdapter {
-  const { server } = configWatch.settings;
-  const limits = {
-    // Node refuses one that is longer than the other, whose default is 300 s.
-    requestTimeout: server.readTimeoutMs,
-    headersTimeout: server.readTimeoutMs,
-    maxHeaderSize: server.maxHeaderBytes,
-    connectionsCheckingInterval: lateRequestsCheckMs,
-  };
-  const tlsOptions = tls.optionsWithin(server.readTimeoutMs);
-  const adapter = new FastifyAdapter({
-    // Of the management pages; the doors read bodies by the limit in force.
-    bodyLimit: server.maxBodyBytes,
-    connectionTimeout: server.writeTimeoutMs,
-    requestTimeout: server.readTimeoutMs,
-    forceCloseConnections: 'idle',
-    // What still comes in on an open connection while draining is served; the answer closes the connection.
-    return503OnClosing: false,
-    ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
-    // A URL is bounded with the headers; what stands in it the doors look at.
-    routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
-    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
-  });
-  const fastify = adapter.getInstance<FastifyInstance>();
-  fastify.server.maxConnections = server.maxConnections;
-  // Node would leave out the ones past its own bound, whatever they say.
-  fastify.server.maxHeadersCount = 0;
-  fastify.addHook('onRequest', (request, reply, done) => {
-    const { maxHeaders, closedPages } = configWatch.settings.server;
-    if (request.raw.rawHeaders.length > 2 * maxHeaders) tooManyHeaders(reply, maxHeaders);
-    else if (closedPages.length > 0 && isClosed(request, closedPages)) reply.callNotFound();
-    else done();
-  });
-  return adapter;
-}
-
-/** By its route: a path can be written in many ways. */
-const isClosed = ({ raw, routeOptions }: FastifyRequest, closedPages: readonly string[]): boolean =>
-  closedPages.includes(routeOptions.url ?? '') && listenerOf(raw) === mainListener.listener;
-
-function tooManyHeaders(reply: FastifyReply, maxHeaders: number): void {
-  const message = `more than ${maxHeaders} headers`;
-  reply.status(431).header('connection', 'close').send({ statusCode: 431, message });
 }
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;

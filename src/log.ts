@@ -63,24 +63,32 @@ export class ProcessLog implements Adjustable {
   readonly name = 'log';
   /** For Nest's logger. Nothing of a call's body or secret is ever handed to it; requests are counted, not logged. */
   readonly params: Params;
+  private readonly stdout = pino.destination({ fd: 1, sync: true });
   private files: FileStream | null;
 
-  constructor({ level, directory }: LogSettings) {
+  /** `marks` stand in each line. */
+  constructor({ level, directory }: LogSettings, marks: Readonly<Record<string, unknown>> = {}) {
     this.files = directory === null ? null : fileStream(directory);
     // The logger's own level decides alone.
     const streams = pino.multistream([
-      { level: lowest, stream: pino.destination({ fd: 1, sync: true }) },
+      { level: lowest, stream: this.stdout },
       { level: lowest, stream: { write: (row: string) => this.files?.write(row) } },
     ]);
     this.params = {
       pinoHttp: {
-        logger: pino({ level: nameOf(level), base: { pid: process.pid }, redact: redaction }, streams),
+        logger: pino({ level: nameOf(level), base: { pid: process.pid, ...marks }, redact: redaction }, streams),
         autoLogging: false,
         quietReqLogger: true,
       },
       // No request passes through the logger's middleware: it would cost a fifth of the throughput.
       forRoutes: [],
     };
+  }
+
+  /** A line that another process's logger has written, without its end. */
+  pass(row: string): void {
+    this.stdout.write(`${row}\n`);
+    this.files?.write(`${row}\n`);
   }
 
   veto({ log }: Settings, current: Settings): readonly string[] {

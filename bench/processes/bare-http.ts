@@ -8,7 +8,7 @@ import { serveCommands } from '../support/serve-commands.ts';
 const good = Buffer.from(JSON.stringify({ data: '', errno: 0, msg: '发送成功' }));
 const bad = Buffer.from(JSON.stringify({ data: '', errno: -1, msg: 'no call' }));
 
-async function open({ syncFile }: { syncFile: string | null }): Promise<{ port: number }> {
+async function open({ syncFile, sharedPort }: BareHttpCommands['open']['request']): Promise<{ port: number }> {
   const file = syncFile === null ? null : await openFile(syncFile, 'w');
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -28,7 +28,8 @@ async function open({ syncFile }: { syncFile: string | null }): Promise<{ port: 
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', 4096, () => resolve({ port: (server.address() as AddressInfo).port }));
+    const at = { port: sharedPort ?? 0, host: '127.0.0.1', backlog: 4096, reusePort: sharedPort !== null };
+    server.listen(at, () => resolve({ port: (server.address() as AddressInfo).port }));
   });
 }
 

@@ -5,7 +5,7 @@ import { SystemClock } from '#src/message/clock.js';
 import type { Delivery } from '#src/message/delivery.js';
 import { EgressRules } from '#src/message/egress-rules.js';
 import { defaultVerdicts } from '#src/message/verdict.js';
-import { EgressGuard } from '#src/target/http/egress-guard.js';
+import { Connectors } from '#src/target/http/connectors.js';
 import { HttpTarget } from '#src/target/http/http.target.js';
 import { sampleData } from './call-body.ts';
 
@@ -20,19 +20,46 @@ export interface TargetKind {
   readonly keeps: boolean;
 }
 
+/** Of many rounds, the fastest: what it takes when nobody disturbs. Nanoseconds of one judgement. */
+function fastestNs(judge: (round: number) => void): number {
+  const [rounds, tries] = [200_000, 9];
+  const took = Array.from({ length: tries }, () => {
+    const startedMs = performance.now();
+    for (let round = 0; round < rounds; round += 1) judge(round);
+    return ((performance.now() - startedMs) * 1e6) / rounds;
+  });
+  return Math.min(...took);
+}
+
+/** What the guard does for a delivery, and what it does besides for a connection to a name with two addresses. */
+export function guardNs(): { delivery: number; connection: number } {
+  const rules = new EgressRules({ allow: egress.allow, ports: null, schemes: ['http', 'https'] });
+  const origins = Array.from({ length: 500 }, (_, i) => `https://h${i}.example.com`);
+  return {
+    delivery: fastestNs((round) => rules.againstOrigin(origins[round % origins.length] as string)),
+    connection: fastestNs(() => {
+      rules.againstAddress('127.0.0.1', 'localhost');
+      rules.againstAddress('::1', 'localhost');
+    }),
+  };
+}
+
 let maxAnswerBytes = 65_536;
 
 export function newTarget({ isGuarded, keeps }: TargetKind): HttpTarget {
   // An answer that is longer ends its connection.
   maxAnswerBytes = keeps ? maxAnswerBytes : 0;
-  if (!isGuarded) takeGuardAway();
-  return new HttpTarget(new SystemClock(), { settings: { egress } } as unknown as ConfigWatch);
+  const target = new HttpTarget(new SystemClock(), { settings: { egress } } as unknown as ConfigWatch);
+  if (!isGuarded) takeGuardAway(target);
+  return target;
 }
 
-/** Of this process, for good: what is left is what there would be without it. */
-function takeGuardAway(): void {
-  EgressRules.prototype.againstOrigin = () => null;
-  Object.defineProperty(EgressGuard.prototype, 'lookup', { get: () => lookup, set: () => undefined });
+/** What is left is what there would be without it. */
+function takeGuardAway(target: HttpTarget): void {
+  Object.assign(target, {
+    connectors: new Connectors(tls, {}, lookup),
+    guard: { rules: { againstOrigin: () => null } },
+  });
 }
 
 export async function isDelivered(target: HttpTarget, origin: string): Promise<boolean> {

@@ -115,8 +115,16 @@ export class Lab {
 
   async bareHttp(syncFile: string | null): Promise<{ server: HelperProcess<BareHttpCommands>; port: number }> {
     const server = this.helper<BareHttpCommands>('bare-http');
-    const { port } = await server.call('open', { syncFile });
+    const { port } = await server.call('open', { syncFile, sharedPort: null });
     return { server, port };
+  }
+
+  /** Several processes on one port; the system shares the connections out. */
+  async bareHttps(processes: number): Promise<{ pids: readonly number[]; port: number }> {
+    const servers = Array.from({ length: processes }, () => this.helper<BareHttpCommands>('bare-http'));
+    let port = 0;
+    for (const server of servers) ({ port } = await server.call('open', { syncFile: null, sharedPort: port }));
+    return { pids: servers.map(({ pid }) => pid), port };
   }
 
   sender(): HelperProcess<SenderCommands> {

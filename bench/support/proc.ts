@@ -1,5 +1,5 @@
 // What the kernel says about a process and the machine: CPU seconds, resident memory, who else was busy.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** USER_HZ, which Linux fixes for everything it shows to programs. */
 const ticksPerSecond = 100;
@@ -22,6 +22,13 @@ function statFields(pid: number, ...numbers: number[]): number[] {
   // The second field may hold blanks; the third begins behind its parenthesis.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return numbers.map((number) => Number(fields[number - 3]));
+}
+
+/** The process and its children. */
+export function familyOf(pid: number): number[] {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const children = tasks.flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' '));
+  return [pid, ...children.filter((child) => child !== '').map(Number)];
 }
 
 export function residentBytes(pid: number): number {

@@ -119,8 +119,11 @@ export interface ScriptedReceiverCommands {
 }
 
 export interface BareHttpCommands {
-  /** With a file, each body is appended to it and synced before the answer. */
-  open: { request: { syncFile: string | null }; answer: { port: number } };
+  /**
+   * With a file, each body is appended to it and synced before the answer. `sharedPort` null: a port of its own; else
+   * one that several processes share, 0 for the first of them.
+   */
+  open: { request: { syncFile: string | null; sharedPort: number | null }; answer: { port: number } };
 }
 
 export interface Sent {

@@ -40,7 +40,6 @@ const adjustMs = 60_000;
 const shownLines = 100;
 
 export class ConfigWatch {
-  private readonly log = new Logger(ConfigWatch.name);
   private readonly parties: Party[] = [];
   private readonly counts = { reloads: 0, changed: 0, refused: 0, adjustFailed: 0 };
   private running: Promise<unknown> = Promise.resolve();
@@ -54,10 +53,11 @@ export class ConfigWatch {
   private loaded: LoadedSettings;
   private closed = false;
 
-  /** Reads the settings for the first time. Throws SettingsError. */
+  /** Reads the settings for the first time; tells `log` of changes, refusals and failures. Throws SettingsError. */
   constructor(
-    private readonly source: ConfigSource,
+    private readonly source: Pick<ConfigSource, 'path' | 'load' | 'parse' | 'files'>,
     private readonly clock: Clock,
+    private readonly log: Pick<Logger, 'log' | 'warn' | 'error'> = new Logger(ConfigWatch.name),
   ) {
     this.files = new FileWatch(
       source,

@@ -4,12 +4,14 @@ import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
 import { Mask } from './mask.js';
 import type { Variables } from './references.js';
+import { redisUrlAllowed, redisUrlPattern } from './schema/redis.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { tokenAllowed, tokenPattern } from './schema/server.js';
 import { SettingsError } from './settings.js';
 
 const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
 const portAllowed = 'a port from 0 to 65535';
+const workersPattern = /^(auto|\d|[1-5]\d|6[0-4])$/;
 
 /** Texts, as the environment has them. An empty variable counts as not set. */
 export class Environment {
@@ -45,6 +47,10 @@ export class Environment {
   @OneOf(['1', '2', '3', '4', '5'])
   BIGPIPE_LOG_LEVEL?: string;
 
+  @Optional()
+  @Text(workersPattern, 'a whole number from 0 to 64, or auto')
+  BIGPIPE_WORKERS?: string;
+
   /** What npm run kafka:up prints: stands in for kafka.bootstrap.servers. */
   @Optional()
   @AnyText()
@@ -53,6 +59,10 @@ export class Environment {
   @Optional()
   @AnyText()
   BIGPIPE_KAFKA_PASSWORD?: string;
+
+  @Optional()
+  @Text(redisUrlPattern, redisUrlAllowed)
+  BIGPIPE_REDIS_URL?: string;
 }
 
 const names = [
@@ -64,8 +74,10 @@ const names = [
   'BIGPIPE_MANAGEMENT_TOKEN',
   'BIGPIPE_DATA_DIR',
   'BIGPIPE_LOG_LEVEL',
+  'BIGPIPE_WORKERS',
   'KAFKA_BROKERS',
   'BIGPIPE_KAFKA_PASSWORD',
+  'BIGPIPE_REDIS_URL',
 ] as const satisfies readonly (keyof Environment)[];
 
 export interface LoadedEnvironment {

@@ -1,5 +1,6 @@
 // From a configuration file to a frozen snapshot, or to every fault in it at once.
 import { isIPv4 } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 import { aclOf } from './acl-settings.js';
@@ -20,6 +21,8 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { RedisSection } from './schema/redis.js';
+import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
@@ -93,6 +96,8 @@ function readSections(raw: Json, faults: Faults): Sections {
     egress: read(EgressSection),
     tls: read(TlsSection),
     broker: read(BrokerSection),
+    reply: read(ReplySection),
+    redis: read(RedisSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -122,10 +127,12 @@ function environmentKeys(environment: Environment): Json {
   const level = environment.BIGPIPE_LOG_LEVEL;
   const port = environment.BIGPIPE_PORT;
   const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
+  const workers = environment.BIGPIPE_WORKERS;
   const keys: Json = {
     'log.level': level === undefined ? undefined : Number(level),
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
+    'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
@@ -144,6 +151,8 @@ interface Sections {
   readonly egress: EgressSection;
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
+  readonly reply: ReplySection;
+  readonly redis: RedisSection;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -168,7 +177,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker, reply, redis } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -196,6 +205,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxHeaders: server['http.server.max.headers'],
       maxConnections: server['http.server.max.connections'],
       stopDelayMs: server['http.server.stop.delay'],
+      workers: workersOf(environment.BIGPIPE_WORKERS ?? server['http.server.workers']),
     },
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
@@ -205,6 +215,13 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       open: server['management.open'],
     },
     egress: egressOf(egress, tls),
+    reply: {
+      ttlMs: reply['reply.ttl'],
+      maxBytes: reply['reply.max.bytes'],
+      maxWaiting: reply['reply.max.waiting'],
+      maxWaitMs: reply['reply.max.wait'],
+    },
+    redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     broker: {
       driver: broker['broker.driver'],
       embedded: {
@@ -221,6 +238,11 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
   };
+}
+
+/** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */
+function workersOf(asked: number | string): number {
+  return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
 }
 
 /** Without a token nothing but the place protects that listener. */
@@ -241,7 +263,8 @@ function collectManagementFaults(
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
-function freeze<T>(value: T): T {
+/** Deeply; returns its argument. */
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const member of Object.values(value)) freeze(member);

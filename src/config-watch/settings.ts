@@ -136,6 +136,8 @@ export interface ServerSettings {
   readonly maxConnections: number;
   /** Not ready, and still serving, before the doors close. */
   readonly stopDelayMs: number;
+  /** Processes that the main listener is in; 0: this one. */
+  readonly workers: number;
 }
 
 /** PEM files; null: none. */
@@ -155,6 +157,20 @@ export interface EgressSettings extends EgressAllowance {
   /** address:port; null: names are looked up as the system does. */
   readonly dnsServers: readonly string[] | null;
   readonly tls: EgressTlsSettings;
+}
+
+export interface ReplySettings {
+  readonly ttlMs: number;
+  /** Of an answer's body. */
+  readonly maxBytes: number;
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+export interface RedisSettings {
+  /** null: each node by itself. */
+  readonly url: string | null;
+  readonly prefix: string;
 }
 
 export interface ManagementSettings {
@@ -265,6 +281,8 @@ export interface Settings {
   readonly server: ServerSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
+  readonly reply: ReplySettings;
+  readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
 }
 

@@ -6,6 +6,8 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { RedisSection } from './schema/redis.js';
+import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
 import {
   CircuitBreakerEntry,
@@ -41,6 +43,8 @@ export function unknownKeys(raw: Json): string[] {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    RedisSection,
+    ReplySection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

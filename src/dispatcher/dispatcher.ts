@@ -13,6 +13,9 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings, SubscriptionSettings } from '../config-watch/settings.js';
 import { subscriptionChange, topicChange } from '../config-watch/settings-change.js';
 import { Clock } from '../message/clock.js';
+import type { Delivery } from '../message/delivery.js';
+import { messageHeader } from '../message/message.js';
+import { Replies } from '../reply/replies.js';
 import { Stats } from '../stats/stats.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
@@ -21,6 +24,7 @@ import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner, keepsIdentity } from './group-runner.js';
+import type { Ending } from './sending/deliverer.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,
@@ -49,6 +53,7 @@ export class Dispatcher implements Adjustable {
     private readonly target: Target,
     private readonly controlLog: ControlLog,
     private readonly cancelLog: CancelLog,
+    private readonly replies: Replies,
     tracker: MessageTracker,
     stats: Stats,
   ) {
@@ -194,6 +199,25 @@ export class Dispatcher implements Adjustable {
     const { broker, clock, gates, target } = this;
     const isCancelled = (id: string) => this.cancelLog.has(id);
     const report = new FailureLog(groupId, clock).warn;
-    return new GroupRunner(subscription, { broker, clock, gates, target, client, consumer, isCancelled, report });
+    return new GroupRunner(subscription, {
+      broker,
+      clock,
+      gates,
+      target,
+      client,
+      consumer,
+      isCancelled,
+      replied: (delivery, ending) => this.replied(delivery, ending),
+      report,
+    });
+  }
+
+  private replied({ id, replyTo, source }: Delivery, ending: Ending): void {
+    const head = { id, caller: source.headers[messageHeader.acl] ?? '' };
+    const reply =
+      'detail' in ending
+        ? { ...head, kind: 'failed' as const, ...ending }
+        : { ...head, kind: 'answered' as const, ...ending };
+    if (replyTo !== null) this.replies.came(replyTo, reply);
   }
 }

@@ -4,7 +4,7 @@ import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } fro
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
-import type { DeliverySettings } from '../message/delivery.js';
+import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
@@ -18,7 +18,7 @@ import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { spillIdentityOf } from './overflow/spill-table.js';
-import { Deliverer } from './sending/deliverer.js';
+import { Deliverer, type Ending } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
@@ -46,6 +46,8 @@ export interface RunnerParts {
   readonly consumer: ConsumerCounters;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** A caller waits for how this one ended. */
+  readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -84,7 +86,7 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, isCancelled, report } = parts;
+    const { broker, clock, gates, target, client, consumer, isCancelled, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
@@ -99,6 +101,7 @@ export class GroupRunner {
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
+      replied,
       report,
     });
     this.mover = new Mover({

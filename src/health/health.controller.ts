@@ -7,6 +7,7 @@ import { mainListener, managementListener } from '../message/listener.js';
 import { BrokerIndicator } from './broker.indicator.js';
 import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
+import { WorkersIndicator } from './workers.indicator.js';
 
 /** The part of a reply that is used here. */
 interface Reply {
@@ -21,6 +22,7 @@ export class HealthController {
     private readonly broker: BrokerIndicator,
     private readonly draining: DrainIndicator,
     private readonly config: ConfigIndicator,
+    private readonly workers: WorkersIndicator,
   ) {}
 
   /** The event loop turns: nothing else is asked, so that no trouble elsewhere gets the process killed. */
@@ -46,11 +48,14 @@ export class HealthController {
   @RouteConstraints(managementListener)
   @HealthCheck()
   details(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.broker.check(), () => this.draining.check(), () => this.config.check()]);
+    return this.health.check(
+      [this.broker, this.draining, this.config, this.workers].map((indicator) => () => indicator.check()),
+    );
   }
 
   private bare(reply: Reply): { status: string } {
-    const isUp = this.broker.check()['broker']?.status === 'up' && this.draining.check()['drain']?.status === 'up';
+    const shown = { ...this.broker.check(), ...this.draining.check(), ...this.workers.check() };
+    const isUp = Object.values(shown).every(({ status }) => status === 'up');
     reply.status(isUp ? 200 : 503);
     return { status: isUp ? 'ok' : 'error' };
   }

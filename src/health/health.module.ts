@@ -5,11 +5,12 @@ import { BrokerIndicator } from './broker.indicator.js';
 import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
 import { HealthController } from './health.controller.js';
+import { WorkersIndicator } from './workers.indicator.js';
 
 @Module({
   imports: [TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
-  providers: [BrokerIndicator, ConfigIndicator, DrainIndicator],
-  exports: [DrainIndicator],
+  providers: [BrokerIndicator, ConfigIndicator, DrainIndicator, WorkersIndicator],
+  exports: [DrainIndicator, WorkersIndicator],
 })
 export class HealthModule {}

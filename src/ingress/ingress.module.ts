@@ -2,16 +2,19 @@
 import { Module } from '@nestjs/common';
 import { AclModule } from '../acl/acl.module.js';
 import { ProducerModule } from '../producer/producer.module.js';
+import { ReplyModule } from '../reply/reply.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
+import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
+import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, ProducerModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, StateDoor],
+  imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
 })
 export class IngressModule {}

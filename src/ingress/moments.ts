@@ -14,7 +14,7 @@ const dateTime = /^(\d{4})-(\d{2})-(\d{2})[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(
 /** What a caller may write, for its error. */
 export const durationForms = 'seconds, "90s", "15m", "2h", "7d" or an ISO 8601 duration like "PT90S", at most 366 days';
 export const momentForms =
-  'an ISO 8601 date and time with its zone like "2030-01-31T08:00:00Z", or Unix seconds, at most 366 days from now';
+  'an ISO 8601 date and time with its zone (YYYY-MM-DDThh:mm:ssZ), or Unix seconds, at most 366 days from now';
 
 /** Milliseconds; null for what is no duration, or too long. */
 export function durationOf(value: unknown): number | null {
@@ -76,8 +76,6 @@ export interface Times {
   readonly notBeforeMs: number;
   readonly expiresMs: number;
 }
-
-export const noTimes: Times = { notBeforeMs: 0, expiresMs: 0 };
 
 /** Tells `fault` of each that is wrong. */
 export function timesOf(

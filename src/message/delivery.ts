@@ -56,6 +56,8 @@ export interface Delivery {
   notBeforeMs: number;
   /** Unix milliseconds from which on no attempt begins, 0 for never. */
   readonly expiresMs: number;
+  /** Where somebody waits for the receiver's answer; null: nobody does. */
+  readonly replyTo: string | null;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -91,6 +93,7 @@ export function deliveryOf(
     firstAttemptMs: side?.firstAttemptMs ?? 0,
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
+    replyTo: source.headers[messageHeader.replyTo] ?? null,
   };
 }
 

@@ -21,6 +21,8 @@ export const errorCodes = [
   'message-too-large',
   /** The member no longer owns the partition. */
   'fenced',
+  /** What several nodes share cannot be reached now. */
+  'unavailable',
   /** What nobody expected: a fault of bigpipe's own. */
   'internal',
   /** Another call with the same idempotency key is being stored. */
@@ -35,6 +37,7 @@ const retriableCodes: ReadonlySet<ErrorCode> = new Set([
   'storage-full',
   'storage-failed',
   'closed',
+  'unavailable',
   'idempotency-in-progress',
 ]);
 

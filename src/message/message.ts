@@ -46,6 +46,8 @@ export const messageHeader = {
   expires: 'bigpipe-expires',
   /** The name under which it was sent: who may see and cancel it. Never sent to a receiver. */
   acl: 'bigpipe-acl',
+  /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
+  replyTo: 'bigpipe-reply-to',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

@@ -1,4 +1,5 @@
 // How one attempt ended. No exception: a receiver that refuses is an ordinary thing.
+import type { ReceivedAnswer } from './reply.js';
 
 /** `connection` covers refused, reset, unresolved, unreadable answers: no status arrived. */
 export const retryReasons = ['timeout', 'connection', 'status'] as const;
@@ -9,6 +10,8 @@ interface Answer {
   readonly durationMs: number;
   /** The first bytes of the answer's body (at most 1 KiB), empty for a 2xx. */
   readonly body: string;
+  /** All of the answer, where a caller waits for it; null for one that was too long or broke off. */
+  readonly whole?: ReceivedAnswer | null;
 }
 
 interface Refusal extends Answer {

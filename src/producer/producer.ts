@@ -47,12 +47,16 @@ interface Entry {
   readonly claim: NewClaim | null;
 }
 
+/** As Producer.acceptAll. */
+export type AcceptKeyed = (offers: readonly Offer[]) => Promise<(Accepted | BigpipeError)[]>;
+
 @Injectable()
 export class Producer implements Adjustable {
   readonly name = 'producer';
   private readonly admission: Admission;
   private readonly counters = new Map<string, TopicCounters>();
   private isClosed = false;
+  private keyedElsewhere: AcceptKeyed | null = null;
   private idle: (() => void)[] = [];
 
   constructor(
@@ -85,6 +89,11 @@ export class Producer implements Adjustable {
     return position ?? null;
   }
 
+  /** From here on offers of which one bears an idempotency key go to where the keys are known. */
+  handKeyed(accept: AcceptKeyed): void {
+    this.keyedElsewhere = accept;
+  }
+
   /**
    * As accept, under an idempotency key: the same call again resolves to the first one's answer. Rejects besides with
    * idempotency-in-progress and idempotency-mismatch.
@@ -100,6 +109,7 @@ export class Producer implements Adjustable {
    * of each, in the same order. Of an append that fails none is stored, save on Kafka, where some may be.
    */
   async acceptAll(offers: readonly Offer[]): Promise<(Accepted | BigpipeError)[]> {
+    if (this.keyedElsewhere !== null && offers.some(({ once }) => once !== null)) return this.keyedElsewhere(offers);
     const results: (Accepted | BigpipeError)[] = [];
     const entries: Entry[] = [];
     for (const [at, offer] of offers.entries()) {

@@ -9,7 +9,7 @@ export class StatsController {
   constructor(private readonly stats: Stats) {}
 
   @Get('stats')
-  read(): object {
-    return { data: this.stats.snapshot(), errno: 0, msg: 'success' };
+  async read(): Promise<object> {
+    return { data: await this.stats.whole(), errno: 0, msg: 'success' };
   }
 }

@@ -5,6 +5,7 @@ export type ReadSection = () => object;
 
 export class Stats {
   private readonly sections = new Map<string, ReadSection>();
+  private gather: (() => Promise<Record<string, object>>) | null = null;
 
   /** A name may be taken once; a second module that wants it is a programming error. */
   register(name: string, read: ReadSection): void {
@@ -12,7 +13,17 @@ export class Stats {
     this.sections.set(name, read);
   }
 
-  /** All sections, in the order of their names. */
+  /** From here on `whole` is what `gather` resolves to: the figures of other processes beside this one's. */
+  gatherBy(gather: () => Promise<Record<string, object>>): void {
+    this.gather = gather;
+  }
+
+  /** All sections of the whole program. */
+  async whole(): Promise<Record<string, object>> {
+    return this.gather === null ? this.snapshot() : this.gather();
+  }
+
+  /** All sections of this process, in the order of their names. */
   snapshot(): Record<string, object> {
     const names = [...this.sections.keys()].sort();
     return Object.fromEntries(names.map((name) => [name, (this.sections.get(name) as ReadSection)()]));

@@ -86,7 +86,8 @@ async function grownWhile(strangers: readonly Stranger[], isOver: (stranger: Str
 }
 
 const times = (count: number, make: () => Stranger) => Array.from({ length: count }, make);
-const head = (headers: string) => `POST /rpc/call HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
+const head = (headers: string, door = '/rpc/call') => `POST ${door} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
+const doors = ['/rpc/call', '/commit?topic=test', '/v1/messages', '/v1/messages:batch'];
 
 test('endless headers are cut', async () => {
   const strangers = times(10, () => new Stranger('POST /rpc/call HTTP/1.1\r\nHost: x\r\n'));
@@ -116,23 +117,23 @@ test('too many headers are refused, and as many as allowed are not', async () =>
   expect(past.answer).toContain('more than 100 headers');
 });
 
-test('a body of a gigabyte that says so is refused before it comes', async () => {
-  const strangers = times(10, () => new Stranger(head(`Content-Length: ${gibibyte}\r\n`)));
+test.each(doors)('a body of a gigabyte that says so is refused before it comes: %s', async (door) => {
+  const strangers = times(10, () => new Stranger(head(`Content-Length: ${gibibyte}\r\n`, door)));
   for (const stranger of strangers) stranger.pour(Buffer.alloc(65_536, 'a'), gibibyte);
   expect(await grownWhile(strangers, ({ isOver }) => isOver)).toBeLessThan(flatBytes);
   for (const { sentBytes } of strangers) expect(sentBytes).toBeLessThan(gibibyte / 16);
 });
 
-test('a body of a gigabyte in pieces is cut at the bound', async () => {
-  const strangers = times(10, () => new Stranger(head('Transfer-Encoding: chunked\r\n')));
+test.each(doors)('a body of a gigabyte in pieces is cut at the bound: %s', async (door) => {
+  const strangers = times(10, () => new Stranger(head('Transfer-Encoding: chunked\r\n', door)));
   const piece = Buffer.from(`10000\r\n${'a'.repeat(65_536)}\r\n`);
   for (const stranger of strangers) stranger.pour(piece, gibibyte);
   expect(await grownWhile(strangers, ({ isOver }) => isOver)).toBeLessThan(flatBytes);
   for (const { sentBytes } of strangers) expect(sentBytes).toBeLessThan(gibibyte / 16);
 });
 
-test('a body past the bound is answered 413 where its sender listens', async () => {
-  const large = new Stranger(head('Content-Length: 1048577\r\n'));
+test.each(doors)('a body past the bound is answered 413 where its sender listens: %s', async (door) => {
+  const large = new Stranger(head('Content-Length: 1048577\r\n', door));
   await until('it is answered', () => large.status !== 0);
   expect(large.status).toBe(413);
   await until('it is cut', () => large.isOver);

@@ -7,6 +7,8 @@ import { BrokerSection } from '#src/config-watch/schema/broker.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
+import { RedisSection } from '#src/config-watch/schema/redis.js';
+import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
@@ -43,6 +45,8 @@ export function configSchema(): Schema {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    RedisSection,
+    ReplySection,
     TlsSection,
     BrokerSection,
   ];

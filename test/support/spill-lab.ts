@@ -60,6 +60,7 @@ export class SpillLab {
       client,
       consumer: newConsumerCounters(),
       isCancelled: () => false,
+      replied: () => undefined,
       report: (text) => this.reports.push(text),
     });
     const handlers: GroupHandlers = {

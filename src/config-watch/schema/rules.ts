@@ -53,6 +53,15 @@ export function WholeOrZero(min: number, max: number, unit: string): PropertyDec
   );
 }
 
+/** A whole number within the bounds, or "auto". */
+export function WholeOrAuto(min: number, max: number): PropertyDecorator {
+  return rule(
+    `a whole number from ${min} to ${max}, or "auto"`,
+    { anyOf: [integer(min, max), { const: 'auto' }] },
+    (value) => value === 'auto' || (Number.isInteger(value) && (value as number) >= min && (value as number) <= max),
+  );
+}
+
 /** Any number above `above`, up to and including `max`; fractions are fine. */
 export function Positive(max: number, above = 0): PropertyDecorator {
   return rule(

@@ -1,9 +1,9 @@
 // The user's keys about the two listeners and what may come in.
 import { type Acks, ackLevels } from '../../message/message.js';
-import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole } from './rules.js';
+import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole, WholeOrAuto } from './rules.js';
 
 /** The one tells counts and destinations, the other takes any call. */
-export const mainPages = ['/stats', '/rpc/server/mock'] as const;
+export const mainPages = ['/stats', '/rpc/server/mock', '/openapi.json', '/docs'] as const;
 
 /** Visible ASCII: it travels in a header. */
 export const tokenPattern = /^[\x21-\x7e]{16,512}$/;
@@ -63,6 +63,10 @@ export class ServerSection {
   /** Milliseconds between a signal to stop, from which on /readyz fails, and the closing of the doors. */
   @Whole(0, 300_000, 'milliseconds')
   'http.server.stop.delay': number = 0;
+
+  /** Processes of their own that calls come in at; 0: this one alone. "auto": as many as the machine has use for. */
+  @WholeOrAuto(0, 64)
+  'http.server.workers': number | 'auto' = 0;
 
   /** The strength of POST /commit when the call does not say; the original took 1. */
   @OneOf(ackLevels)

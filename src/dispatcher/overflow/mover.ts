@@ -10,8 +10,8 @@ import type { OwnedPartition } from '../window/owned-partition.js';
 import type { Work } from '../window/partition-window.js';
 
 /** One append takes at most so many, or one larger message. */
-const maxBatchMessages = 256;
-const maxBatchBytes = 1_048_576;
+const maxBatchMessages = 1024;
+const maxBatchBytes = 2 * 1_048_576;
 /** Between attempts while the broker refuses. */
 const retryMs = 1000;
 

@@ -1,8 +1,9 @@
 // Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
-import { leftToWaitMs } from '../../message/delivery.js';
+import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
+import type { ReceivedAnswer } from '../../message/reply.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
 import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
@@ -20,7 +21,10 @@ const doubtMs = 200;
 /** A retry that waits no longer does so in memory: it is cheaper than an append. */
 const shortWaitMs = 10_000;
 
-type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body'>;
+type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body' | 'whole'>;
+
+/** What a caller that waits is told: the receiver's answer, or why there is none to show. */
+export type Ending = ReceivedAnswer | { readonly status: number; readonly detail: string };
 
 export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
@@ -33,6 +37,8 @@ export interface DelivererParts {
   readonly delay: (work: Work) => void;
   /** No attempt could deliver it; `done` is called in the moment in which it can leave its lane. */
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
+  /** How it ended, for a caller that waits for the answer (`delivery.replyTo`). */
+  readonly replied: (delivery: Delivery, ending: Ending) => void;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
   readonly stays: (work: Work) => void;
   /** Its caller wants it sent no more. */
@@ -144,8 +150,10 @@ export class Deliverer {
     const { work } = attempt;
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
-    if (why === 'cancelled') this.settle(attempt);
-    else {
+    if (why === 'cancelled') {
+      this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
+      this.settle(attempt);
+    } else {
       const detail = `not worth sending after ${new Date(work.delivery.expiresMs).toISOString()}`;
       this.giveUp(attempt, why, { detail, status: 0, body: '' });
     }
@@ -161,6 +169,8 @@ export class Deliverer {
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;
+        // Before it is settled: what a crash takes back is answered again.
+        this.tellCaller(delivery, outcome, 'the answer was too long, or broke off');
         this.settle(attempt);
         return;
       case 'aborted':
@@ -177,6 +187,10 @@ export class Deliverer {
         if (this.blocksItsKey(work)) this.retryLater(attempt, 'status');
         else this.giveUp(attempt, 'rejected', outcome);
     }
+  }
+
+  private tellCaller(delivery: Delivery, { status, whole }: Pick<Failed, 'status' | 'whole'>, detail: string): void {
+    if (delivery.replyTo !== null) this.parts.replied(delivery, whole ?? { status, detail });
   }
 
   /** It is tried until it is delivered, and its key waits for it. */
@@ -248,8 +262,10 @@ export class Deliverer {
     work.window.begin();
     counters.rpcFail += 1;
     giveUp(work, note, (burial) => {
-      if (burial === 'buried') this.settle(attempt);
-      else if (burial === 'blocks') {
+      if (burial === 'buried') {
+        this.tellCaller(work.delivery, outcome, outcome.detail);
+        this.settle(attempt);
+      } else if (burial === 'blocks') {
         counters.rpcFail -= 1;
         this.retryLater(attempt, 'status');
       } else this.letGo(attempt);

@@ -20,7 +20,6 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<
   Record<FieldName, string>
 >;
-export const fieldHeaders = Object.keys(fieldOf);
 
 /** The trace that a call belongs to goes on at the receiver. */
 const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -65,6 +64,8 @@ function placeOf(field: FieldName, member?: string): { header: string } {
 function fieldValue(field: FieldName, value: string): unknown {
   // Node reads headers as Latin-1: these are the bytes that came.
   if (field === 'key') return value === '' ? '' : Buffer.from(value, 'latin1');
+  // Nobody can tell which characters other bytes are meant to be.
+  if (field === 'url') return /^[\x21-\x7e]*$/.test(value) ? value : null;
   if (field === 'acks') return /^(0|1|-1)$/.test(value) ? Number(value) : value;
   return value;
 }

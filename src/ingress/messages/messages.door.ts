@@ -8,19 +8,21 @@ import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
-import { type Acks, messageHeader } from '../../message/message.js';
-import { Producer } from '../../producer/producer.js';
+import { messageHeader } from '../../message/message.js';
+import { type Accepted, Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
 import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf, replayedHeader } from '../idempotency-key.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
+import { type WaitingCaller, WaitingRoom, waitMsIn } from '../waiting-caller.js';
 import { batchedType, readBinaryEvent, readStructuredEvent, structuredType, withExtensions } from './cloud-event.js';
 import { draftOf, type Written } from './draft.js';
 import { askedInHeaders, readHeaderForm } from './header-form.js';
 import { jsonObjectOf, jsonType, readJsonForm } from './json-form.js';
 import { forbiddenOf, messageOf } from './message-maker.js';
 import { type Fault, type Problem, problemOf, sendProblem, sendThrottled } from './problem.js';
+import { sendReceiverAnswer } from './receiver-answer.js';
 import { openV1Scope, refuseMethod, sendError } from './v1-scope.js';
 
 export const messagesPath = '/v1/messages';
@@ -37,6 +39,7 @@ export class MessagesDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly waiting: WaitingRoom,
     stats: Stats,
   ) {
     stats.register('messagesStats', () => this.counters);
@@ -70,29 +73,49 @@ export class MessagesDoor implements OnModuleInit {
     const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return this.refuse(reply, forbidden);
     const message = messageOf(draft, caller, nowMs);
+    const waitMs = waitMsIn(request.headers.prefer);
+    const waiting = waitMs === 0 ? null : this.waiting.begin(request, reply, draft.headers, waitMs);
     try {
       if (draft.idempotencyKey !== null) {
         const once = onceOf(request, caller, draft.idempotencyKey);
         reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
         const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks: draft.acks, once });
         if (isReplay) reply.header(replayedHeader, 'true');
-        return this.accepted(request, reply, id, durability);
+        return await this.answer(request, reply, { id, durability, isReplay }, waiting);
       }
       await this.producer.accept(message, draft.acks);
     } catch (error) {
+      waiting?.giveUp();
       this.counters.refused += 1;
       return sendError(reply, error);
     }
-    return this.accepted(request, reply, message.headers[messageHeader.id] as string, this.durability(draft.acks));
+    const id = message.headers[messageHeader.id] as string;
+    return this.answer(
+      request,
+      reply,
+      { id, durability: this.producer.durability(draft.acks), isReplay: false },
+      waiting,
+    );
+  }
+
+  /** It is stored: the receiver's answer if it comes in time, else that it is stored. */
+  private async answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { id, durability, isReplay }: Accepted,
+    waiting: WaitingCaller | null,
+  ): Promise<FastifyReply> {
+    const found = waiting === null ? null : await waiting.reply(id, isReplay);
+    if (found === null) return this.accepted(request, reply, id, durability);
+    this.counters.accepted += 1;
+    reply.header('location', `${messagesPath}/${id}`).header(durabilityHeader, durabilityWord(durability));
+    reply.header('preference-applied', 'wait');
+    return sendReceiverAnswer(reply, found);
   }
 
   private throttled(reply: FastifyReply, throttle: Throttle): FastifyReply {
     this.counters.refused += 1;
     return sendThrottled(reply, throttle);
-  }
-
-  private durability(acks: Acks | undefined): string {
-    return this.producer.durability(acks);
   }
 
   private accepted(request: FastifyRequest, reply: FastifyReply, id: string, durability: string): FastifyReply {

@@ -192,6 +192,16 @@ const refused = (description: string, headers: Answer['headers'] = {}): Answer =
   content: problemContent,
 });
 
+const receivers: Answer = {
+  description: 'With bigpipe-reply: answered, what the receiver answered: its status, its body, some of its headers.',
+  headers: { 'bigpipe-reply': { description: 'Whose answer it is.', schema: { const: 'answered' }, required: true } },
+};
+const gone = {
+  502: refused('It was given up, or the answer cannot be shown.', {
+    'bigpipe-reply': { description: 'Whose answer it is.', schema: { const: 'failed' }, required: true },
+  }),
+};
+
 const unauthorized = { 401: refused('Who calls is not known.', challenged) };
 const throttled = { 429: refused('The caller has used up its rate.', retryAfter) };
 const broken = { 500: refused('bigpipe could not do it.') };
@@ -209,7 +219,10 @@ const fieldHeaders: readonly Parameter[] = [
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),
-  header('Prefer', 'respond-async is what happens anyway, and is told so.', { type: 'string' }),
+  header('Prefer', 'wait=N: the receiver’s answer is the answer, if it comes within N seconds.', {
+    type: 'string',
+    examples: ['wait=10', 'respond-async'],
+  }),
   header('traceparent', 'Goes along to the receiver, with tracestate.', { type: 'string' }),
 ];
 
@@ -258,7 +271,9 @@ export const messagesPiece: Piece = {
           422: refused('The idempotency key belongs to another call.'),
           ...throttled,
           ...broken,
+          ...gone,
           ...full,
+          default: receivers,
         },
       },
     },
@@ -317,6 +332,34 @@ export const messagesPiece: Piece = {
           ...throttled,
           ...broken,
           ...full,
+        },
+      },
+    },
+    [`${messagesPath}/{id}/reply`]: {
+      get: {
+        operationId: 'getReply',
+        summary: 'What the receiver answered.',
+        description:
+          'Of a message that somebody waited for, or waits for now; kept for reply.ttl. Only who sent it is told.',
+        tags,
+        security: eitherScheme,
+        parameters: [
+          idParameter,
+          {
+            name: 'wait',
+            in: 'query',
+            description: 'Seconds to wait for it.',
+            schema: { type: 'integer', minimum: 0, maximum: 3600 },
+          },
+        ],
+        responses: {
+          400: refused('The id, or the wait, cannot be read.'),
+          ...unauthorized,
+          404: refused('No reply is kept, and none came in time.'),
+          ...throttled,
+          ...gone,
+          ...full,
+          default: receivers,
         },
       },
     },

@@ -39,6 +39,8 @@ const kinds = {
   'unsupported-media-type': { status: 415, title: 'This content type is not taken' },
   throttled: { status: 429, title: 'Too many calls', type: quotaType },
   'idempotency-mismatch': { status: 422, title: 'The idempotency key belongs to another call' },
+  'not-delivered': { status: 502, title: 'The receiver gave no answer that can be shown' },
+  unavailable: full,
   overloaded: full,
   'storage-full': full,
   'storage-failed': full,

@@ -9,8 +9,8 @@ const duration = '^([0-9]{1,5}(ms|s|m|h)?|P[0-9]{1,2}D|PT[0-9]{1,5}(H|M|S))$';
 const dateTime: Schema = { type: 'string', format: 'date-time' };
 
 export const delaySchema: Schema = { type: 'string', pattern: duration, examples: ['90s', 'PT15M', '3600'] };
-export const momentSchema: Schema = { ...dateTime, examples: ['2030-01-31T08:00:00Z'] };
-export const expirySchema: Schema = { type: 'string', examples: ['2h', '2030-01-31T08:00:00Z'] };
+export const momentSchema: Schema = { ...dateTime, description: 'At most 366 days from now.' };
+export const expirySchema: Schema = { type: 'string', examples: ['2h', 'PT2H'] };
 
 export const timeHeaders: readonly Parameter[] = [
   header('bigpipe-delay', 'Not sent before so much time has gone by.', delaySchema),

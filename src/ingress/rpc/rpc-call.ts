@@ -6,6 +6,7 @@ import { isMessageId } from '../../message/message-id.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 import { type Times, timesOf } from '../moments.js';
+import { waitMsOf } from '../waiting-caller.js';
 
 /** A call as it came in; nothing in it is trusted beyond its shape. */
 export interface RpcCall {
@@ -20,6 +21,8 @@ export interface RpcCall {
   readonly headers: Record<string, string>;
   /** When it is due and until when it is worth sending, as seen from `nowMs`; null: at once, and for ever. */
   readonly timesAt: ((nowMs: number) => Times | Refusal) | null;
+  /** How long the caller waits for the receiver's answer; 0: not at all. */
+  readonly waitMs: number;
 }
 
 /** The msg of the answer, which says what is wrong. */
@@ -48,7 +51,10 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
 }
 
 /** What this bigpipe takes beyond the original; null is as good as absent. */
-function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt'> | Refusal {
+function readExtras(
+  call: Json,
+  url: string,
+): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs'> | Refusal {
   const [id, acks, contentType, asked] = [call['id'], call['acks'], call['content_type'], call['headers']].map(
     (value) => value ?? undefined,
   );
@@ -63,8 +69,10 @@ function readExtras(call: Json, url: string): Pick<RpcCall, 'id' | 'acks' | 'hea
     const refused = addForwarded(asked, headers);
     if (refused !== null) return { refused };
   }
+  const waitMs = waitMsOf(call['wait'] ?? 0);
+  if (waitMs === null) return { refused: 'wait无效: allowed: seconds from 0 to 3600' };
   const timesAt = timesOfCall(call);
-  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt };
+  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs };
 }
 
 /** Most calls have none, and need not know the time. */

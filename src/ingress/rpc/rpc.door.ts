@@ -1,4 +1,5 @@
 // POST /rpc/call, the original's door: always HTTP 200 with {data, errno, msg}, whatever becomes of the call.
+import { isUtf8 } from 'node:buffer';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
@@ -24,6 +25,7 @@ import {
 } from '../idempotency-key.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
+import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
 /** Seconds after which a caller that was turned away may come back. */
@@ -48,6 +50,7 @@ interface OnceCall {
   readonly message: Message;
   readonly acks: Acks | undefined;
   readonly key: string | readonly string[];
+  readonly waiting: WaitingCaller | null;
 }
 
 @Injectable()
@@ -61,6 +64,7 @@ export class RpcDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly waiting: WaitingRoom,
     stats: Stats,
   ) {
     stats.register('serverStats', () => this.counters);
@@ -101,39 +105,68 @@ export class RpcDoor implements OnModuleInit {
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
     if (times !== null) putTimes(times, call.headers);
     const message = messageOf(call, caller, call.id ?? newMessageId(nowMs));
+    const waiting = call.waitMs === 0 ? null : this.waiting.begin(request, reply, call.headers, call.waitMs);
     const key = request.headers['idempotency-key'];
-    if (key !== undefined) return this.once(request, reply, { caller, message, acks: call.acks, key });
+    if (key !== undefined) return this.once(request, reply, { caller, message, acks: call.acks, key, waiting });
     try {
       await this.producer.accept(message, call.acks);
     } catch (error) {
+      waiting?.giveUp();
       return this.notStored(error, reply);
     }
-    return this.accepted(reply, message.headers[messageHeader.id] as string, this.producer.durability(call.acks));
+    const id = message.headers[messageHeader.id] as string;
+    this.tellStored(reply, id, this.producer.durability(call.acks));
+    return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, false));
   }
 
   private async once(
     request: FastifyRequest,
     reply: FastifyReply,
-    { caller, message, acks, key: written }: OnceCall,
+    { caller, message, acks, key: written, waiting }: OnceCall,
   ): Promise<FastifyReply> {
     const key = typeof written === 'string' ? idempotencyKeyOf(written) : null;
-    if (key === null) return reply.send(answerOf(-1, `Idempotency-Key无效: ${idempotencyKeyForms}`));
+    if (key === null) {
+      waiting?.giveUp();
+      return reply.send(answerOf(-1, `Idempotency-Key无效: ${idempotencyKeyForms}`));
+    }
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
     const once = onceKeyOf(caller.name, key, ['/rpc/call', request.body as Buffer]);
     try {
       const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
       if (isReplay) reply.header(replayedHeader, 'true');
-      return this.accepted(reply, id, durability);
+      this.tellStored(reply, id, durability);
+      return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, isReplay));
     } catch (error) {
+      waiting?.giveUp();
       return this.notStored(error, reply);
     }
   }
 
-  private accepted(reply: FastifyReply, id: string, durability: string): FastifyReply {
+  private tellStored(reply: FastifyReply, id: string, durability: string): void {
     this.counters.acceptedCall += 1;
     reply.header(messageHeader.id, id);
     reply.header('bigpipe-durability', durability);
-    return reply.send(stored);
+  }
+
+  /** What the receiver said, in the original's `data`, which is empty otherwise; it is stored in any case. */
+  private async answered(
+    reply: FastifyReply,
+    waiting: WaitingCaller,
+    id: string,
+    isReplay: boolean,
+  ): Promise<string | Buffer> {
+    const found = await waiting.reply(id, isReplay);
+    if (found === null) return stored;
+    reply.header(replyHeader, found.kind);
+    if (found.kind === 'failed') {
+      const { status, detail } = found;
+      return JSON.stringify({ data: '', errno: 0, msg: '发送成功', reply: { status, detail } });
+    }
+    const { status, headers, body } = found;
+    const isText = isUtf8(body);
+    const data = body.toString(isText ? 'utf8' : 'base64');
+    const encoding = isText ? 'utf-8' : 'base64';
+    return JSON.stringify({ data, errno: 0, msg: '发送成功', reply: { status, headers, encoding } });
   }
 
   /** In the original's words; what only its headers say is the same on every door. */

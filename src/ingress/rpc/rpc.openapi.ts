@@ -21,6 +21,7 @@ const call: Schema = {
     delay: delaySchema,
     not_before: momentSchema,
     expires: momentSchema,
+    wait: text('Seconds to wait for the receiver’s answer.', { type: 'number', minimum: 0, maximum: 3600 }),
   },
 };
 
@@ -28,7 +29,22 @@ const answer: Schema = {
   type: 'object',
   required: ['data', 'errno', 'msg'],
   additionalProperties: false,
-  properties: { data: { const: '' }, errno: { enum: [0, -1, 1] }, msg: { type: 'string' } },
+  properties: {
+    data: text('What the receiver answered, for one that waited; else empty.'),
+    errno: { enum: [0, -1, 1] },
+    msg: { type: 'string' },
+    reply: {
+      type: 'object',
+      required: ['status'],
+      additionalProperties: false,
+      properties: {
+        status: text('Of the receiver, 0 for none.', { type: 'integer' }),
+        headers: { type: 'object', additionalProperties: { type: 'string' } },
+        encoding: text('How data has its bytes.', { enum: ['utf-8', 'base64'] }),
+        detail: text('Why there is no answer to show.'),
+      },
+    },
+  },
 };
 
 const answerContent = { 'application/json': { schema: refTo('RpcAnswer') } };

@@ -13,6 +13,7 @@ import { ConnectionPool, IdleConnections } from './connection-pool.js';
 import { Connectors } from './connectors.js';
 import { EgressGuard, RefusedTarget } from './egress-guard.js';
 import { headersOf } from './http-request.js';
+import { KeptAnswer } from './kept-answer.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** What of a failed answer is kept for whoever looks into it. */
@@ -60,7 +61,9 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const running = this.runningUnder(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
-      const exchange = new Exchange(this.clock, delivery.settings, pool, (outcome) => {
+      const { maxBytes } = this.configWatch.settings.reply;
+      const kept = delivery.replyTo === null ? null : new KeptAnswer(maxBytes);
+      const exchange = new Exchange(this.clock, delivery.settings, pool, kept, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
       });
@@ -139,6 +142,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     private readonly clock: Clock,
     private readonly settings: DeliverySettings,
     private readonly pool: ConnectionPool,
+    /** Set where a caller waits for the answer. */
+    private readonly whole: KeptAnswer | null,
     private readonly settle: (outcome: Outcome) => void,
   ) {
     this.connection = pool.take();
@@ -172,6 +177,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     // 1xx are not answers.
     if (status < 200) return;
     this.status = status;
+    this.whole?.begin(headers);
     if (status === 429 || status === 503) this.retryAfterMs = retryAfterMs(headers['retry-after'], this.clock.now());
   }
 
@@ -180,11 +186,13 @@ class Exchange implements Dispatcher.DispatchHandler {
       this.kept.push(Buffer.from(chunk.subarray(0, keptAnswerBytes - this.received)));
     }
     this.received += chunk.length;
-    if (this.received > this.settings.maxAnswerBytes) this.cut(this.byStatus());
+    // A body that somebody waits for is read as long as it may be passed on.
+    const isWanted = this.whole?.add(chunk) === true;
+    if (this.received > this.settings.maxAnswerBytes && !isWanted) this.cut(this.byStatus());
   }
 
   onResponseEnd(): void {
-    if (this.end(this.byStatus())) this.pool.release(this.connection);
+    if (this.end(this.byStatus(true))) this.pool.release(this.connection);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
@@ -221,10 +229,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     return true;
   }
 
-  private byStatus(): Outcome {
+  private byStatus(isWhole = false): Outcome {
     const { status } = this;
     const body = this.kept.length === 0 ? '' : Buffer.concat(this.kept).toString('utf8');
-    const answer = { status, durationMs: this.durationMs(), body };
+    const whole = this.whole === null ? {} : { whole: isWhole ? this.whole.whole(status) : null };
+    const answer = { status, durationMs: this.durationMs(), body, ...whole };
     const verdict = this.settings.verdicts.of(status);
     if (verdict === 'delivered') return { kind: 'delivered', ...answer };
     const detail = `the receiver answered ${status}`;

@@ -1,0 +1,124 @@
+// The doors in processes of their own: kept alive, told of new settings, counted together, drained together.
+import { type INestApplication, Logger } from '@nestjs/common';
+import type { Broker } from '../broker/broker.js';
+import { factsOf, serveAppends } from '../broker/remote.module.js';
+import type { ConfigWatch } from '../config-watch/config-watch.js';
+import type { Settings } from '../config-watch/settings.js';
+import type { Clock, Timer } from '../message/clock.js';
+import { Admission } from '../producer/admission.js';
+import type { Stats } from '../stats/stats.js';
+import type { Answerers, Sections } from './control-channel.js';
+import { Doors } from './doors.js';
+import { Seat, type WorkerView } from './seat.js';
+import { shareOf } from './share-of.js';
+import { sumSections } from './sum-sections.js';
+import { takePort } from './take-port.js';
+import type { WorkerProcess } from './worker-process.js';
+
+const lookMs = 5000;
+
+export interface WorkersParts {
+  readonly count: number;
+  readonly broker: Broker;
+  readonly stats: Stats;
+  readonly configWatch: ConfigWatch;
+  readonly clock: Clock;
+  /** Takes the lines of the workers' logs. */
+  readonly line: (row: string) => void;
+  /** Of what a worker does not answer itself. */
+  readonly answerers: Answerers;
+}
+
+export class Workers extends Doors {
+  override readonly name = 'workers';
+  private readonly log = new Logger(Workers.name);
+  private readonly seats: readonly Seat[];
+  /** Over all workers; each of them keeps the same bound for itself, should this process stand still. */
+  private readonly admission: Admission;
+  private closing: Promise<void> | null = null;
+  private watch: Timer | null = null;
+  /** What workers that are gone had counted. */
+  private past: Sections = {};
+
+  constructor(private readonly parts: WorkersParts) {
+    super();
+    const { count, broker, configWatch, stats } = parts;
+    const { maxWaiting, maxWaitingBytes } = configWatch.settings.producer;
+    this.admission = new Admission(maxWaiting, maxWaitingBytes);
+    const seatParts = {
+      ...parts,
+      facts: factsOf(broker),
+      settings: () => shareOf(configWatch.settings, count),
+      serve: (worker: WorkerProcess) => this.serve(worker),
+      gone: (counted: Sections) => {
+        // What it had open is not what it did.
+        const { workerStats: _, ...done } = counted;
+        this.past = sumSections([this.past, done]);
+      },
+      replaced: (newcomer: Seat) => {
+        for (const seat of this.seats) if (seat !== newcomer) seat.letGo();
+      },
+    };
+    this.seats = Array.from({ length: count }, (_, i) => new Seat(i + 1, seatParts));
+    stats.register('workerStats', () => this.counters);
+    stats.gatherBy(() => this.gather());
+  }
+
+  /** The main process takes no calls itself, but answers what workers hand to it. */
+  override async open(app: INestApplication): Promise<number> {
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+    const { port, host } = this.parts.configWatch.settings.server;
+    const taken = await takePort(port, host);
+    await Promise.all(this.seats.map((seat) => seat.open(taken)));
+    for (const seat of this.seats) seat.keep();
+    this.lookLater();
+    return taken;
+  }
+
+  override async adjust({ producer }: Settings): Promise<void> {
+    this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
+    const settings = shareOf(this.parts.configWatch.settings, this.seats.length);
+    await Promise.all(this.seats.map((seat) => seat.adjust(settings)));
+  }
+
+  override close(): Promise<void> {
+    this.closing ??= this.drain();
+    return this.closing;
+  }
+
+  get view(): readonly WorkerView[] {
+    return this.seats.map(({ view }) => view);
+  }
+
+  private get counters(): Readonly<Record<string, number>> {
+    const replaced = this.view.reduce((sum, view) => sum + view.replaced, 0);
+    return { workers: this.seats.length, serving: this.seats.filter((seat) => seat.isServing).length, replaced };
+  }
+
+  private serve(worker: WorkerProcess): void {
+    serveAppends(worker.link, this.parts.broker, this.admission, (text, error) => {
+      this.log.error({ msg: text, worker: worker.number, err: error });
+      worker.kill();
+    });
+  }
+
+  private lookLater(): void {
+    this.watch = this.parts.clock.setTimer(lookMs, () => {
+      for (const seat of this.seats) seat.look();
+      this.lookLater();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    this.watch?.cancel();
+    await Promise.all(this.seats.map((seat) => seat.drain()));
+  }
+
+  /** Everybody's figures: this process's, those of all workers at this moment, and of those that are gone. */
+  private async gather(): Promise<Record<string, object>> {
+    await Promise.all(this.seats.map((seat) => seat.count()));
+    // One that ended while we asked is in the past already.
+    return sumSections([this.parts.stats.snapshot(), this.past, ...this.seats.map(({ counted }) => counted)]);
+  }
+}
