@@ -44,7 +44,7 @@ export function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyA
     ...(tlsOptions === null ? { http: limits } : { https: { ...limits, ...tlsOptions } }),
     // A URL is bounded with the headers; what stands in it the doors look at.
     routerOptions: { constraints: { listener: listenerConstraint }, maxParamLength: server.maxHeaderBytes },
-    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => refuseUrl(error, reply),
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => void refuseUrl(error, reply),
   });
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = server.maxConnections;
