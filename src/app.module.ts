@@ -27,6 +27,8 @@ import { SharedState } from './shared-state/shared-state.js';
 import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { TransactionModule } from './transaction/transaction.module.js';
+import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -44,6 +46,7 @@ export class AppModule implements OnModuleDestroy {
   constructor(
     private readonly doors: Doors,
     private readonly drainIndicator: DrainIndicator,
+    private readonly transactions: Transactions,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
@@ -64,6 +67,7 @@ export class AppModule implements OnModuleDestroy {
         IngressModule,
         AclModule,
         ProducerModule,
+        TransactionModule,
         BrokerModule,
         DispatcherModule,
         ReplyModule,
@@ -105,6 +109,7 @@ export class AppModule implements OnModuleDestroy {
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
     await this.doors.close();
+    await this.transactions.drain();
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();

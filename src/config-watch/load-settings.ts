@@ -26,9 +26,11 @@ import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 import { type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
+import { checkSubscriptionOf, checkTopicSettings, transactionOf } from './transaction-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -98,6 +100,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     broker: read(BrokerSection),
     reply: read(ReplySection),
     redis: read(RedisSection),
+    transaction: read(TransactionSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -153,6 +156,7 @@ interface Sections {
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
   readonly redis: RedisSection;
+  readonly transaction: TransactionSection;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -177,15 +181,22 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker, reply, redis } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker, reply, redis, transaction } = sections;
+  const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
     },
-    topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+    topics: [
+      ...kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+      ...(ofChecks ? [checkTopicSettings] : []),
+    ],
     acl: kafka['kafka.producer.acl'].map(aclOf),
-    subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
+    subscriptions: [
+      ...subscription['kafka.consumer.list'].map(subscriptionOf),
+      ...(ofChecks ? [checkSubscriptionOf(transaction)] : []),
+    ],
     producer: {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
@@ -193,6 +204,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
     idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
+    transaction: transactionOf(transaction),
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),

@@ -55,6 +55,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       origins: named.origins.map((origin) => originOf(origin) ?? origin),
       ...destinationOf(named),
     })),
+    answerTopic: null,
   };
 }
 

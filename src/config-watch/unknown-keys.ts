@@ -20,6 +20,7 @@ import {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 
 type Class = new () => object;
 
@@ -45,6 +46,7 @@ export function unknownKeys(raw: Json): string[] {
     EgressSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

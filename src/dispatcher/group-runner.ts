@@ -6,9 +6,11 @@ import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
+import type { Message } from '../message/message.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
+import { appendPersistently } from './append-persistently.js';
 import type { LetterRange } from './dead-letters/dead-letter-box.js';
 import { LetterSender } from './dead-letters/letter-sender.js';
 import { Letters } from './dead-letters/letters.js';
@@ -99,6 +101,7 @@ export class GroupRunner {
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
+      keepEnd: (record, work) => this.keepEnd(record, work),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
       replied,
@@ -381,6 +384,18 @@ export class GroupRunner {
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 
+  private async keepEnd(record: Message, { window, delivery }: Work): Promise<boolean> {
+    const { partition, offset } = delivery.origin;
+    const kept = await appendPersistently(this.parts, record, window, (error) =>
+      this.parts.report('the end of a delivery could not be written down, will try again', {
+        partition,
+        offset: `${offset}`,
+        error: textOf(error),
+      }),
+    );
+    return kept !== null;
+  }
+
   private delay(work: Work): void {
     this.delayed.add(work);
     this.mover.delay(work, this.inletOf(work).owned);
@@ -504,9 +519,19 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, answerTopic } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = url === null ? null : parseCallUrl(url);
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
+  const keepsAnswer = answerTopic !== null;
+  return {
+    maxAttempts: retries + 1,
+    timeoutMs,
+    verdicts,
+    maxAnswerBytes,
+    keepsAnswer,
+    signing,
+    destinationOf,
+    defaultUrl,
+  };
 }

@@ -4,6 +4,7 @@ import { AclModule } from '../acl/acl.module.js';
 import { ProducerModule } from '../producer/producer.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { TransactionModule } from '../transaction/transaction.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
@@ -11,10 +12,23 @@ import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
+import { TransactionDoor } from './transactions/transaction.door.js';
+import { TransactionsDoor } from './transactions/transactions.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
+  imports: [AclModule, ProducerModule, ReplyModule, TrackingModule, TransactionModule],
+  providers: [
+    BatchDoor,
+    CommitDoor,
+    MessagesDoor,
+    MockDoor,
+    ReplyDoor,
+    RpcDoor,
+    StateDoor,
+    TransactionDoor,
+    TransactionsDoor,
+    WaitingRoom,
+  ],
 })
 export class IngressModule {}

@@ -61,8 +61,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const running = this.runningUnder(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
-      const { maxBytes } = this.configWatch.settings.reply;
-      const kept = delivery.replyTo === null ? null : new KeptAnswer(maxBytes);
+      const kept = this.keptAnswerOf(delivery);
       const exchange = new Exchange(this.clock, delivery.settings, pool, kept, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
@@ -75,6 +74,11 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   override async close(): Promise<void> {
     this.tls.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
+  }
+
+  private keptAnswerOf({ replyTo, settings }: Delivery): KeptAnswer | null {
+    if (settings.keepsAnswer) return new KeptAnswer(settings.maxAnswerBytes);
+    return replyTo === null ? null : new KeptAnswer(this.configWatch.settings.reply.maxBytes);
   }
 
   private poolOf(origin: string): ConnectionPool {
