@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { TransactionModule } from '../transaction/transaction.module.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -9,9 +10,10 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
+import { TransactionsController } from './transactions.controller.js';
 
 @Module({
-  imports: [DispatcherModule, TrackingModule],
+  imports: [DispatcherModule, TrackingModule, TransactionModule],
   controllers: [
     BrokerController,
     ConfigController,
@@ -20,6 +22,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    TransactionsController,
   ],
 })
 export class ManagementModule {}

@@ -125,31 +125,31 @@ export class Transactions {
    * Decides it unless it is decided; resolves to how it then stands, once all that follows is done. Null as with find. Rejects
    * as Producer.accept does; it may be decided all the same, and asking again says so.
    */
-  async decide(
-    id: string,
-    verb: Verb,
-    by: 'producer' | 'operator',
-    caller: string | null,
-  ): Promise<TransactionView | null> {
+  async decide(id: string, verb: Verb, caller: string): Promise<TransactionView | null> {
     const found = await this.known(id, caller);
-    if (found === null) return null;
-    if (found.state.kind === 'undecided') {
-      await this.records.write({ kind: 'decide', id, verb, by, node: this.records.node, keep: false });
-      if (by === 'operator') this.audit(found, verb);
-    }
-    if (isUnderWay(found.state)) await this.whenFinished(found);
-    return this.viewOf(found);
+    return found === null ? null : this.settle(found, verb, 'producer');
   }
 
-  /** Has its producer asked again, as if it had just begun. False when it is decided; null as with find. */
-  async askAgain(id: string): Promise<TransactionView | null> {
+  /** The same by an operator, with a line in the log. */
+  async decideAsOperator(id: string, verb: Verb, reason: string): Promise<TransactionView | null> {
     const found = await this.known(id, null);
     if (found === null) return null;
-    if (found.state.kind === 'undecided') {
-      await this.records.write({ kind: 'again', id });
-      this.log.warn({ msg: 'transaction is asked about again, as an operator wants', id, caller: found.caller });
-    }
-    return this.viewOf(found);
+    const before = found.state.kind;
+    const view = await this.settle(found, verb, 'operator');
+    const { caller, state, decidedBy } = view;
+    this.log.warn({ msg: `an operator says ${verb} to a transaction`, id, caller, before, state, decidedBy, reason });
+    return view;
+  }
+
+  /** Has its producer asked again, as if it had just begun, unless it is decided. Null as with find. */
+  async askAgain(id: string, reason: string): Promise<TransactionView | null> {
+    const found = await this.known(id, null);
+    if (found === null) return null;
+    if (found.state.kind === 'undecided') await this.records.write({ kind: 'again', id });
+    const view = this.viewOf(found);
+    const { caller, state } = view;
+    this.log.warn({ msg: 'an operator has a transaction asked about again', id, caller, state, reason });
+    return view;
   }
 
   /** The oldest first, from behind the one named `after` on. */
@@ -167,10 +167,12 @@ export class Transactions {
     return found;
   }
 
-  private audit({ id, caller, state }: Transaction, verb: Verb): void {
-    const isTheirs = state.kind !== 'undecided' && state.by === 'operator';
-    const msg = isTheirs ? 'transaction decided by an operator' : 'an operator decided a transaction too late';
-    this.log.warn({ msg, id, caller, asked: verb, state: state.kind });
+  private async settle(found: Transaction, verb: Verb, by: 'producer' | 'operator'): Promise<TransactionView> {
+    const { id } = found;
+    if (found.state.kind === 'undecided')
+      await this.records.write({ kind: 'decide', id, verb, by, node: this.records.node, keep: false });
+    if (isUnderWay(found.state)) await this.whenFinished(found);
+    return this.viewOf(found);
   }
 
   private async known(id: string, caller: string | null): Promise<Transaction | null> {
@@ -233,13 +235,18 @@ export class Transactions {
   /** `inDoubt` is what an alert hangs on. */
   private stats(): object {
     const { table } = this.records;
-    return {
-      ...this.counters,
-      open: table.open,
-      known: table.size,
-      ...this.checker.counters,
-      asks: this.records.isKeeper,
-    };
+    const { maxChecks } = this.configWatch.settings.transaction;
+    const nowMs = this.clock.now();
+    const open = { undecided: 0, inDoubt: 0, finishing: 0, oldestMs: 0 };
+    for (const { state, createdMs } of table.all()) {
+      if (isUnderWay(state)) open.finishing += 1;
+      if (state.kind !== 'undecided') continue;
+      open.undecided += 1;
+      if (isInDoubt(state, maxChecks)) open.inDoubt += 1;
+      open.oldestMs = Math.max(open.oldestMs, nowMs - createdMs);
+    }
+    const { isKeeper } = this.records;
+    return { ...this.counters, ...open, known: table.size, ...this.checker.counters, isKeeper: isKeeper ? 1 : 0 };
   }
 }
 

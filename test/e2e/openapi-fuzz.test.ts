@@ -16,7 +16,12 @@ let api: OpenApi;
 beforeAll(async () => {
   // Nobody delivers: the URLs are anybody's.
   bigpipe = await BigpipeProcess.start({
-    config: baseConfig({ 'kafka.consumer.list': [], 'commit.open.topics': ['test'], 'reply.max.wait': 100 }),
+    config: baseConfig({
+      'kafka.consumer.list': [],
+      'commit.open.topics': ['test'],
+      'reply.max.wait': 100,
+      'transaction.enabled': true,
+    }),
   });
   api = await OpenApi.of(bigpipe.origin);
   const parameters = { 'bigpipe-topic': 'test', 'bigpipe-message-id': 'there' };
@@ -168,6 +173,8 @@ test('every answer is documented, and none is a 5xx', async () => {
     'sendMessages 200',
     'commit 200',
     'rpcCall 200',
+    'beginTransaction 201',
+    'commitTransaction 404',
     'getMessage 200',
     'getMessage 404',
   ])

@@ -104,7 +104,7 @@ describe('a decision', () => {
     const rounds = Array.from({ length: 20 }, async (_, i) => {
       const id = await begun(bigpipe, form(toTarget(`${i}`)));
       const [commit, rollback] = await Promise.all([decide(bigpipe, id, 'commit'), decide(bigpipe, id, 'rollback')]);
-      expect([commit.status, rollback.status].sort()).toEqual([200, 409]);
+      expect(new Set([commit.status, rollback.status])).toEqual(new Set([200, 409]));
       return commit.status === 200 ? [`${i}`] : [];
     });
     const committed = (await Promise.all(rounds)).flat();
@@ -194,7 +194,13 @@ describe('what is refused', () => {
       '#/messages/2',
       'prefer',
     ]);
-    for (const body of ['[]', '{', '{}', '{"messages":[]}', JSON.stringify({ messages: Array(101).fill(toTarget('x')) })])
+    for (const body of [
+      '[]',
+      '{',
+      '{}',
+      '{"messages":[]}',
+      JSON.stringify({ messages: Array(101).fill(toTarget('x')) }),
+    ])
       expect((await begin(bigpipe, body)).status).toBe(400);
     expect((await begin(bigpipe, '{}', { 'content-type': 'text/plain' })).status).toBe(415);
     expect((await decide(bigpipe, 'txn_0', 'commit', { prefer: 'wait=1' })).status).toBe(400);

@@ -89,7 +89,7 @@ export class TransactionDoor implements OnModuleInit {
       const fault = { detail: 'nobody can wait here for what the receivers answer', header: 'prefer' };
       return sendProblem(reply, problemOf('invalid-request', '1 fault: see errors', [fault]));
     }
-    const view = await this.transactions.decide(id, verb, 'producer', caller.name);
+    const view = await this.transactions.decide(id, verb, caller.name);
     if (view === null) return notThere(reply);
     if (view.state === ends[verb]) return this.show(reply, view);
     const detail = `the transaction is ${view.state}, decided by: ${view.decidedBy}`;
