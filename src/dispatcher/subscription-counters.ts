@@ -27,6 +27,8 @@ export interface ClientCounters {
   cancelled: number;
   /** No subscription of the topic wanted them. */
   unmatched: number;
+  /** Answers that now stand in the topic as messages to a callback URL. */
+  callbacks: number;
 }
 
 export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0, passedOver: 0 });
@@ -41,4 +43,5 @@ export const newClientCounters = (): ClientCounters => ({
   expired: 0,
   cancelled: 0,
   unmatched: 0,
+  callbacks: 0,
 });

@@ -1,6 +1,6 @@
 // What all subscriptions of one topic want together: whether a message is wanted by anybody, counted once.
 import type { SubscriptionSettings } from '../config-watch/settings.js';
-import type { MessageHeaders } from '../message/message.js';
+import { type MessageHeaders, messageHeader } from '../message/message.js';
 import { MessageFilter } from './message-filter.js';
 
 export class TopicWants {
@@ -18,7 +18,7 @@ export class TopicWants {
 
   /** The group does not want the message. */
   refusedBy(groupId: string, headers: MessageHeaders): void {
-    if (groupId !== this.teller) return;
+    if (groupId !== this.teller || headers[messageHeader.onlyGroup] !== undefined) return;
     if (!this.filters.some((filter) => filter.matches(headers))) this.unmatched += 1;
   }
 }

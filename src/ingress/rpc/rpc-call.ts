@@ -4,6 +4,7 @@ import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
 import { isMessageType } from '../../message/message-type.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 import { type Times, timesOf } from '../moments.js';
@@ -24,6 +25,8 @@ export interface RpcCall {
   readonly timesAt: ((nowMs: number) => Times | Refusal) | null;
   /** How long the caller waits for the receiver's answer; 0: not at all. */
   readonly waitMs: number;
+  /** Where the receiver's answer is to be delivered; null: nowhere. It is among the headers too. */
+  readonly callbackUrl: string | null;
 }
 
 /** The msg of the answer, which says what is wrong. */
@@ -55,7 +58,7 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
 function readExtras(
   call: Json,
   url: string,
-): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs'> | Refusal {
+): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs' | 'callbackUrl'> | Refusal {
   const [id, acks, contentType, type, asked] = ['id', 'acks', 'content_type', 'type', 'headers'].map(
     (name) => call[name] ?? undefined,
   );
@@ -76,8 +79,13 @@ function readExtras(
   }
   const waitMs = waitMsOf(call['wait'] ?? 0);
   if (waitMs === null) return { refused: 'wait无效: allowed: seconds from 0 to 3600' };
+  const callbackUrl = call['callback_url'] ?? null;
+  if (callbackUrl !== null) {
+    if (!isCallbackUrl(callbackUrl)) return { refused: `callback_url无效: allowed: ${callbackUrlForms}` };
+    headers[messageHeader.callbackUrl] = callbackUrl;
+  }
   const timesAt = timesOfCall(call);
-  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs };
+  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs, callbackUrl };
 }
 
 /** Most calls have none, and need not know the time. */
