@@ -55,6 +55,7 @@ test('reflection tells what there is, and what it tells is enough to publish wit
       content_type: 'text/x-own',
       headers: [{ name: 'X-Own', value: 'v' }],
       body: Buffer.from([1, 0, 255]),
+      callback_url: target.url('/callback'),
     },
     metadata,
   );
@@ -69,6 +70,7 @@ test('reflection tells what there is, and what it tells is enough to publish wit
     traceparent: trace,
     'bigpipe-deadline': expect.any(String),
   });
+  await until('its answer is delivered', () => target.arrivals.some(({ path }) => path === '/callback'));
 });
 
 test('the same message under the same idempotency key is stored once, another one is refused', async () => {

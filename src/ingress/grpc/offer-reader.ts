@@ -52,7 +52,7 @@ const askedIn = (form: MessageForm) => serialize('bigpipe.v1.Message', form);
 /** Texts and bytes that are empty are as good as absent. */
 function writtenOf(form: MessageForm, metadata: Metadata, faults: Fault[]): Written {
   const fields: Partial<Record<FieldName, unknown>> = {};
-  for (const name of ['url', 'topic', 'type', 'id', 'content_type', 'idempotency_key'] as const) {
+  for (const name of ['url', 'topic', 'type', 'id', 'content_type', 'idempotency_key', 'callback_url'] as const) {
     if (form[name] !== undefined && form[name] !== '') fields[name] = form[name];
   }
   // A copy: it is a view of the bytes that the whole message came in.

@@ -51,6 +51,7 @@ export interface MessageForm {
   readonly headers: readonly HeaderForm[];
   readonly idempotency_key?: string;
   readonly body?: Buffer;
+  readonly callback_url?: string;
 }
 
 /** PublishRequest and CallRequest. */
