@@ -9,6 +9,7 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
+import { TopicsController } from './topics.controller.js';
 
 @Module({
   imports: [DispatcherModule, TrackingModule],
@@ -20,6 +21,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    TopicsController,
   ],
 })
 export class ManagementModule {}
