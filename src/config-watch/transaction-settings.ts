@@ -33,6 +33,8 @@ export function checkSubscriptionOf(section: TransactionSection): SubscriptionSe
   return {
     topic: checkTopic,
     groupId: checkGroup,
+    bindings: [],
+    filters: [],
     url: null,
     ordering: 'none',
     rate: { perSecond, burst: Math.max(1, perSecond / 10) },

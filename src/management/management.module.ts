@@ -10,6 +10,7 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
+import { TopicsController } from './topics.controller.js';
 import { TransactionsController } from './transactions.controller.js';
 
 @Module({
@@ -22,6 +23,7 @@ import { TransactionsController } from './transactions.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    TopicsController,
     TransactionsController,
   ],
 })

@@ -76,9 +76,10 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
   }
 
-  private keptAnswerOf({ replyTo, settings }: Delivery): KeptAnswer | null {
+  private keptAnswerOf({ replyTo, callbackUrl, settings }: Delivery): KeptAnswer | null {
     if (settings.keepsAnswer) return new KeptAnswer(settings.maxAnswerBytes);
-    return replyTo === null ? null : new KeptAnswer(this.configWatch.settings.reply.maxBytes);
+    const isWanted = replyTo !== null || callbackUrl !== null;
+    return isWanted ? new KeptAnswer(this.configWatch.settings.reply.maxBytes) : null;
   }
 
   private poolOf(origin: string): ConnectionPool {
