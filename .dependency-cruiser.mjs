@@ -33,6 +33,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
+  'prom-client': 'src/stats/metrics/exposition',
   undici: 'src/target/http',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
