@@ -35,6 +35,8 @@ const behind = {
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
   undici: 'src/target/http',
+  '@grpc': 'src/ingress/grpc',
+  'grpc-health-check': 'src/ingress/grpc',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
   '@nestjs/terminus': 'src/health',

@@ -28,6 +28,10 @@ export class Environment {
   BIGPIPE_PORT?: string;
 
   @Optional()
+  @Text(portPattern, portAllowed)
+  BIGPIPE_GRPC_PORT?: string;
+
+  @Optional()
   @AnyText()
   BIGPIPE_MANAGEMENT_HOST?: string;
 
@@ -69,6 +73,7 @@ const names = [
   'BIGPIPE_CONFIG',
   'BIGPIPE_HOST',
   'BIGPIPE_PORT',
+  'BIGPIPE_GRPC_PORT',
   'BIGPIPE_MANAGEMENT_HOST',
   'BIGPIPE_MANAGEMENT_PORT',
   'BIGPIPE_MANAGEMENT_TOKEN',

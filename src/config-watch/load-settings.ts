@@ -20,6 +20,7 @@ import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
+import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorSection } from './schema/monitor.js';
@@ -28,7 +29,7 @@ import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
-import { type Settings, SettingsError } from './settings.js';
+import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
 import { unknownKeys } from './unknown-keys.js';
@@ -96,6 +97,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     kafka: read(KafkaSection),
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
+    grpc: read(GrpcSection),
     egress: read(EgressSection),
     tls: read(TlsSection),
     broker: read(BrokerSection),
@@ -130,6 +132,7 @@ function pinned(sections: Sections, environment: Environment, mask: Mask, starte
 function environmentKeys(environment: Environment): Json {
   const level = environment.BIGPIPE_LOG_LEVEL;
   const port = environment.BIGPIPE_PORT;
+  const grpcPort = environment.BIGPIPE_GRPC_PORT;
   const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
   const workers = environment.BIGPIPE_WORKERS;
   const keys: Json = {
@@ -137,6 +140,7 @@ function environmentKeys(environment: Environment): Json {
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
     'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
+    'grpc.server.port': grpcPort === undefined ? undefined : Number(grpcPort),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
@@ -152,6 +156,7 @@ interface Sections {
   readonly kafka: KafkaSection;
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
+  readonly grpc: GrpcSection;
   readonly egress: EgressSection;
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
@@ -182,7 +187,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker, reply, redis, monitor } = sections;
+  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis, monitor } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -212,6 +217,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       stopDelayMs: server['http.server.stop.delay'],
       workers: workersOf(environment.BIGPIPE_WORKERS ?? server['http.server.workers']),
     },
+    grpc: grpcOf(grpc, tls, environment),
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
@@ -243,6 +249,15 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
     monitor: monitorOf(monitor, kafka, environment),
+  };
+}
+
+function grpcOf(grpc: GrpcSection, tls: TlsSection, { BIGPIPE_GRPC_PORT: port }: Environment): GrpcSettings {
+  return {
+    port: port === undefined ? (grpc['grpc.server.port'] ?? null) : Number(port),
+    host: grpc['grpc.server.host'],
+    tls: listenerTlsOf(tls, 'grpc.server.tls'),
+    maxStreams: grpc['grpc.server.max.streams'],
   };
 }
 

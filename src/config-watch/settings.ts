@@ -140,6 +140,16 @@ export interface ServerSettings {
   readonly workers: number;
 }
 
+export interface GrpcSettings {
+  /** null: there is no such door. */
+  readonly port: number | null;
+  readonly host: string;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
+  /** Calls and streams of one connection. */
+  readonly maxStreams: number;
+}
+
 /** PEM files; null: none. */
 export interface TlsFileNames {
   readonly certFile: string | null;
@@ -290,6 +300,7 @@ export interface Settings {
   readonly commit: CommitSettings;
   readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
+  readonly grpc: GrpcSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
