@@ -11,6 +11,7 @@ import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
 import {
+  BindingEntry,
   CircuitBreakerEntry,
   DestinationEntry,
   NamedDestinationEntry,
@@ -66,6 +67,9 @@ export function unknownKeys(raw: Json): string[] {
       const member = entry[key];
       if (isObject(member)) warnOfUnknown(member, `${path}.${key}.`, keysOf(section), warnings);
     }
+    entriesOf<Json>(entry['bindings']).forEach((binding, n) => {
+      warnOfUnknown(binding, `${path}.bindings[${n}].`, keysOf(BindingEntry), warnings);
+    });
     entriesOf<Json>(entry['destinations']).forEach((named, n) => {
       warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);
     });

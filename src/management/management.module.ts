@@ -10,6 +10,7 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
+import { TopicsController } from './topics.controller.js';
 
 @Module({
   imports: [DispatcherModule, MonitorModule, TrackingModule],
@@ -21,6 +22,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    TopicsController,
   ],
 })
 export class ManagementModule {}
