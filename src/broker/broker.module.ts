@@ -25,21 +25,26 @@ function tell(text: string, error: unknown): void {
   else report(text, error);
 }
 
-function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats, metrics: Metrics): Broker {
+/** `told` null: its figures are told nowhere. */
+function makeBroker(
+  settings: BrokerSettings,
+  clock: Clock,
+  told: { readonly stats: Stats; readonly metrics: Metrics } | null,
+): Broker {
   switch (settings.driver) {
     case 'memory':
       return new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
-      stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
-      registerLog(metrics, broker, embedded);
+      told?.stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
+      if (told !== null) registerLog(told.metrics, broker, embedded);
       return broker;
     }
     case 'kafka': {
       const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
-      stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
-      registerKafka(metrics, broker);
+      told?.stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
+      if (told !== null) registerKafka(told.metrics, broker);
       return broker;
     }
   }
@@ -53,7 +58,7 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats, metric
       inject: [ConfigWatch, Clock, Stats, Metrics],
       useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics) => {
         const { broker: settings, topics } = configWatch.settings;
-        const broker = makeBroker(settings, clock, stats, metrics);
+        const broker = makeBroker(settings, clock, { stats, metrics });
         registerHealth(metrics, broker, settings.driver);
         await broker.open();
         await new Topics(broker).ensure(topics);
@@ -65,4 +70,11 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats, metric
   ],
   exports: [Broker, BrokerTransport, Topics],
 })
-export class BrokerModule {}
+export class BrokerModule {
+  /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
+  static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
+    const broker = makeBroker(settings, clock, null);
+    await broker.open();
+    return broker;
+  }
+}

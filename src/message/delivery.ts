@@ -59,6 +59,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Where the receiver's answer is to be delivered; null: nowhere. */
+  readonly callbackUrl: string | null;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -95,6 +97,7 @@ export function deliveryOf(
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
 }
 

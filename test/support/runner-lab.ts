@@ -83,6 +83,7 @@ export class RunnerLab {
       consumer: newConsumerCounters(),
       meter: newMeter(),
       isCancelled: (id) => this.cancelled.has(id),
+      passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,
     });
