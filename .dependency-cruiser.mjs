@@ -22,11 +22,12 @@ const mayImport = {
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],
   health: [...settings, 'broker'],
+  monitor: [...settings, 'broker'],
   tracking: [...settings, 'broker'],
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker'],
+  management: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */
@@ -35,6 +36,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
+  'prom-client': 'src/stats/metrics/exposition',
   undici: 'src/target/http',
   '@grpc': 'src/ingress/grpc',
   'grpc-health-check': 'src/ingress/grpc',

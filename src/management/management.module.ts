@@ -1,6 +1,7 @@
 // The operator's door, on its own port.
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
+import { MonitorModule } from '../monitor/monitor.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { TransactionModule } from '../transaction/transaction.module.js';
 import { BrokerController } from './broker.controller.js';
@@ -14,7 +15,7 @@ import { TopicsController } from './topics.controller.js';
 import { TransactionsController } from './transactions.controller.js';
 
 @Module({
-  imports: [DispatcherModule, TrackingModule, TransactionModule],
+  imports: [DispatcherModule, MonitorModule, TrackingModule, TransactionModule],
   controllers: [
     BrokerController,
     ConfigController,

@@ -114,7 +114,7 @@ test('what it is asked with: ids, keys and headers of its messages, signed', asy
     'webhook-signature': signature,
   } = check?.headers ?? {};
   const signed = createHmac('sha256', secret)
-    .update(`${webhookId}.${timestamp}.`)
+    .update(`${String(webhookId)}.${String(timestamp)}.`)
     .update(check?.body ?? '');
   expect(signature).toBe(`v1,${signed.digest('base64')}`);
 });

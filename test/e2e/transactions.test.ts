@@ -1,5 +1,5 @@
 // /v1/transactions: messages that nobody sees until their producer commits, and that are gone when it rolls back.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
 import { basic } from '../support/credentials.js';
 import { problemOf, send, sendJson } from '../support/messages-door.js';
@@ -18,19 +18,22 @@ import {
 import { until } from '../support/until.js';
 
 let target: TargetServer;
+/** One for all that need no other settings, and each test's own target. */
+let shared: BigpipeProcess;
 let bigpipe: BigpipeProcess;
 
 const config = (changes: Config = {}) =>
   baseConfig({
     'kafka.producer.acl': [
       { name: 'system-1', secret: 'i am good', topic: 'test' },
-      { name: 'system-2', secret: 'me too', topic: 'test', checkUrls: [target.url('/registered')] },
+      { name: 'system-2', secret: 'me too', topic: 'test', checkUrls: ['http://127.0.0.1:1/registered'] },
     ],
     'kafka.consumer.list': [baseConsumer({ retries: 0 })],
     ...transactionConfig(),
     ...changes,
   });
 
+/** A process of the test's own. */
 const start = async (changes: Config = {}) => {
   bigpipe = await BigpipeProcess.start({ config: config(changes) });
 };
@@ -38,12 +41,19 @@ const start = async (changes: Config = {}) => {
 const form = (...messages: object[]) => ({ messages, checkUrl: target.url('/check') });
 const toTarget = (data: string, more: object = {}) => ({ url: target.url('/in'), data, ...more });
 
+beforeAll(async () => {
+  shared = await BigpipeProcess.start({ config: config() });
+});
+
+afterAll(() => shared.dispose());
+
 beforeEach(async () => {
+  bigpipe = shared;
   target = await TargetServer.start();
 });
 
 afterEach(async () => {
-  await bigpipe.dispose();
+  if (bigpipe !== shared) await bigpipe.dispose();
   await target.close();
 });
 
@@ -55,7 +65,6 @@ const probe = async () => {
 
 describe('a decision', () => {
   test('committed: all its messages, in order, and not before', async () => {
-    await start();
     const answer = await begin(bigpipe, form(toTarget('1', { key: 'k' }), toTarget('2', { key: 'k' })));
     expect(answer.status).toBe(201);
     const { id, messages } = JSON.parse(answer.text) as { id: string; messages: { id: string }[] };
@@ -76,7 +85,6 @@ describe('a decision', () => {
   });
 
   test('rolled back: nobody ever sees it', async () => {
-    await start();
     const id = await begun(bigpipe, form(toTarget('no')));
     const answer = await decide(bigpipe, id, 'rollback');
     expect([answer.status, JSON.parse(answer.text)]).toMatchObject([200, { state: 'rolled-back' }]);
@@ -85,7 +93,6 @@ describe('a decision', () => {
   });
 
   test('the same again is answered as before, a contrary one with 409 and how it stands', async () => {
-    await start();
     const [one, other] = [await begun(bigpipe, form(toTarget('1'))), await begun(bigpipe, form(toTarget('2')))];
     const commits = await Promise.all([1, 2, 3].map(() => decide(bigpipe, one, 'commit')));
     expect(commits.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -100,7 +107,6 @@ describe('a decision', () => {
   });
 
   test('commit and rollback at once: one of them, and both are told which', async () => {
-    await start();
     const rounds = Array.from({ length: 20 }, async (_, i) => {
       const id = await begun(bigpipe, form(toTarget(`${i}`)));
       const [commit, rollback] = await Promise.all([decide(bigpipe, id, 'commit'), decide(bigpipe, id, 'rollback')]);
@@ -131,7 +137,6 @@ describe('a decision', () => {
 
 describe('what its messages ask for', () => {
   test('a delay counts from the commit', async () => {
-    await start();
     const id = await begun(bigpipe, form(toTarget('later', { delay: '1h', expires: '2h' })));
     const beforeMs = Date.now();
     const { messages } = JSON.parse((await decide(bigpipe, id, 'commit')).text) as { messages: { id: string }[] };
@@ -147,7 +152,6 @@ describe('what its messages ask for', () => {
   });
 
   test('the order of a key is the order of the commits', async () => {
-    await start();
     const key = 'account 7';
     const [first, second] = [
       await begun(bigpipe, form(toTarget('begun first', { key }))),
@@ -161,7 +165,6 @@ describe('what its messages ask for', () => {
   });
 
   test('one idempotency key, one transaction', async () => {
-    await start();
     const headers = { 'idempotency-key': '"order 1"' };
     const [one, again] = [
       await begin(bigpipe, form(toTarget('1')), headers),
@@ -175,7 +178,6 @@ describe('what its messages ask for', () => {
 
 describe('what is refused', () => {
   test('each fault with its place', async () => {
-    await start();
     const faulty = {
       messages: [toTarget('1', { acks: 0 }), { url: 'ftp://x', nonsense: 1 }, 7],
       firstCheckAfter: 'soon',
@@ -217,7 +219,6 @@ describe('what is refused', () => {
   });
 
   test('the transaction of somebody else, and one that nobody began', async () => {
-    await start();
     const id = await begun(bigpipe, form(toTarget('1')));
     const other = basic('system-2', 'me too');
     expect((await look(bigpipe, id, other)).status).toBe(404);
