@@ -1,8 +1,10 @@
 // The destinations of one subscription: a bounded table from which the least recently used go.
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { groupDestination } from '../../message/delivery.js';
 import type { Gates } from '../gates.js';
 import { Destination } from './destination.js';
+import { EndpointGroup } from './endpoint-group.js';
 import { LinkedSet } from './linked-set.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
@@ -94,16 +96,18 @@ export class DestinationTable {
   }
 
   private open(name: string): Destination {
-    const { subscription, gates, wake } = this.parts;
+    const { subscription, clock, gates, wake } = this.parts;
     const settings = this.settingsOf(name);
-    const row = gates.openDestination({
+    const scope = {
       subscription,
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
       wake: () => wake(destination),
-    });
-    const destination = new Destination(name, settings, row, this.parts.clock.elapsedMs());
+    };
+    const isGroup = name === groupDestination;
+    const row = isGroup ? new EndpointGroup({ clock, gates, scope }) : gates.openDestination(scope);
+    const destination = new Destination(name, settings, row, clock.elapsedMs());
     this.byName.set(name, destination);
     this.shrink();
     return destination;
