@@ -3,6 +3,7 @@ import type { DestinationSettings, SubscriptionSettings } from '../../config-wat
 import type { Clock } from '../../message/clock.js';
 import { groupDestination } from '../../message/delivery.js';
 import type { Gates } from '../gates.js';
+import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
 import { EndpointGroup } from './endpoint-group.js';
 import { LinkedSet } from './linked-set.js';
@@ -107,7 +108,8 @@ export class DestinationTable {
     };
     const isGroup = name === groupDestination;
     const row = isGroup ? new EndpointGroup({ clock, gates, scope }) : gates.openDestination(scope);
-    const destination = new Destination(name, settings, row, clock.elapsedMs());
+    const label = destinationLabel(subscription, name);
+    const destination = new Destination(name, settings, row, label, clock.elapsedMs());
     this.byName.set(name, destination);
     this.shrink();
     return destination;
