@@ -36,6 +36,8 @@ export interface Row {
   adjust(settings: GateSettings): void;
   readonly isAtRest: boolean;
   states(): GateState[];
+  /** One for each row of gates behind it. */
+  figures(): readonly GateFigures[];
   close(): void;
 }
 
@@ -101,10 +103,10 @@ export class GateRow implements Row {
     return this.gates.flatMap((gate) => gate.state() ?? []);
   }
 
-  figures(): GateFigures {
+  figures(): readonly GateFigures[] {
     const figures = quietFigures();
     for (const gate of this.gates) gate.figures(figures);
-    return figures;
+    return [figures];
   }
 
   close(): void {

@@ -3,7 +3,16 @@ import type { EndpointSettings, SubscriptionSettings } from '../../config-watch/
 import { type CallUrl, parseCallUrl } from '../../message/call-url.js';
 import type { Clock } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
-import type { Candidate, GateScope, GateSettings, GateState, Hold, HoldReason, Pass } from '../../policy/policy.js';
+import type {
+  Candidate,
+  GateFigures,
+  GateScope,
+  GateSettings,
+  GateState,
+  Hold,
+  HoldReason,
+  Pass,
+} from '../../policy/policy.js';
 import type { GateRow, Gates, Leave, Row } from '../gates.js';
 import { bestOf, type Choosable, hashOf, turned } from './endpoint-choice.js';
 
@@ -98,6 +107,10 @@ export class EndpointGroup implements Row {
     return this.endpoints.flatMap(({ name, row }) =>
       row.states().map((state) => ({ ...state, reason: `${name}: ${state.reason}` })),
     );
+  }
+
+  figures(): readonly GateFigures[] {
+    return this.endpoints.flatMap(({ row }) => row.figures());
   }
 
   close(): void {
