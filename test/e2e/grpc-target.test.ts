@@ -45,6 +45,7 @@ test('the body is the request, and the answer’s message comes back to who wait
   service.script = ({ body }, answer) => answer(null, Buffer.concat([Buffer.from('was '), body]));
   const answer = await call(service.url(), 'hello', { prefer: 'wait=20', 'bigpipe-type': 'order.paid' });
   expect([answer.status, answer.text]).toEqual([200, 'was hello']);
+  expect(answer.headers).toMatchObject({ 'content-type': 'application/x-protobuf', 'grpc-status': '0' });
   const [arrival] = service.arrivals;
   expect(arrival?.body.toString()).toBe('hello');
   const told = ['bigpipe-message-id', 'bigpipe-type', 'bigpipe-attempt', 'idempotency-key'];
@@ -71,7 +72,7 @@ test('a status is retried or refused as it means; a refusal is a dead letter wit
   await until('it was tried again', () => service.arrivals.length === 2);
   expect(service.arrivals[1]?.metadata.get('bigpipe-redelivery')).toEqual(['status']);
   const refused = await call(service.url(), 'no', { prefer: 'wait=20' });
-  expect([refused.status, refused.text]).toEqual([400, '']);
+  expect([refused.status, refused.text, refused.headers['grpc-status']]).toEqual([400, '', '3']);
   const letter = await until('the letter is there', async () => (await readLetters(bigpipe))[0]);
   expect(letter.history).toMatchObject({ reason: 'rejected', status: '400', attempts: '1' });
   expect(letter.history['detail']).toBe('the receiver answered INVALID_ARGUMENT (3): no such ü');

@@ -141,11 +141,13 @@ export class GrpcExchange {
   /** The answer for whoever waits: the message's bytes, and of a refusal what the trailers say. */
   private whole(status: number): ReceivedAnswer | null {
     const headers: Record<string, string> = {};
-    for (const name of ['content-type', 'grpc-status', 'grpc-message', 'grpc-status-details-bin']) {
-      const value = this.trailers[name] ?? this.head[name];
+    for (const name of ['grpc-status', 'grpc-message', 'grpc-status-details-bin']) {
+      const value = this.trailers[name];
       if (value !== undefined) headers[name] = String(value);
     }
     if (headers['grpc-status'] !== '0') return { status, headers, body: Buffer.alloc(0) };
+    const isJson = this.head['content-type']?.endsWith('+json') === true;
+    headers['content-type'] = isJson ? 'application/json' : 'application/x-protobuf';
     const body = this.kept && messageInFrames(Buffer.concat(this.kept));
     return body && { status, headers, body };
   }
