@@ -43,6 +43,11 @@ export class Environment {
   @Text(tokenPattern, tokenAllowed)
   BIGPIPE_MANAGEMENT_TOKEN?: string;
 
+  /** NAME:SECRET, for the commands that send calls. */
+  @Optional()
+  @AnyText()
+  BIGPIPE_CALLER?: string;
+
   @Optional()
   @AnyText()
   BIGPIPE_DATA_DIR?: string;
@@ -77,6 +82,7 @@ const names = [
   'BIGPIPE_MANAGEMENT_HOST',
   'BIGPIPE_MANAGEMENT_PORT',
   'BIGPIPE_MANAGEMENT_TOKEN',
+  'BIGPIPE_CALLER',
   'BIGPIPE_DATA_DIR',
   'BIGPIPE_LOG_LEVEL',
   'BIGPIPE_WORKERS',
