@@ -5,7 +5,7 @@ import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-pro
 import { Authority } from '../support/certificates.js';
 import { readLetters } from '../support/dead-letters-page.js';
 import { GrpcReceiver } from '../support/grpc-receiver.js';
-import { send } from '../support/messages-door.js';
+import { idOf, send } from '../support/messages-door.js';
 import { until } from '../support/until.js';
 
 let authority: Authority;
@@ -49,7 +49,7 @@ test('the body is the request, and the answer’s message comes back to who wait
   const [arrival] = service.arrivals;
   expect(arrival?.body.toString()).toBe('hello');
   const told = ['bigpipe-message-id', 'bigpipe-type', 'bigpipe-attempt', 'idempotency-key'];
-  const id = answer.headers['bigpipe-message-id'];
+  const id = idOf(answer);
   expect(told.map((name) => arrival?.metadata.get(name)[0])).toEqual([id, 'order.paid', '1', `"${id}"`]);
 });
 

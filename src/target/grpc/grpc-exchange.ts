@@ -134,7 +134,9 @@ export class GrpcExchange {
     const answer = { status, durationMs: this.durationMs(), body: status < 300 ? '' : text, ...whole };
     if (verdict === 'delivered') return { kind: 'delivered', ...answer };
     const detail = `the receiver answered ${name}${text === '' ? '' : `: ${text}`}`;
-    if (verdict === 'retry') return { kind: 'retry', reason: 'status', detail, retryAfterMs, ...answer };
+    // A receiver that heeds the deadline may say that it is over before we do.
+    const reason = name.startsWith('DEADLINE_EXCEEDED') ? 'timeout' : 'status';
+    if (verdict === 'retry') return { kind: 'retry', reason, detail, retryAfterMs, ...answer };
     return { kind: 'rejected', detail, retryAfterMs, ...answer };
   }
 

@@ -1,9 +1,9 @@
 // One HTTP/2 connection to a receiver, which carries all calls to it at the same time.
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { buildConnector } from 'undici';
 import { portOf, schemeOf } from '../../message/call-url.js';
 import type { Clock, Timer } from '../../message/clock.js';
+import type { Connected, Connector } from '../http/connectors.js';
 
 /** Without a call it is closed after this. */
 const idleMs = 30_000;
@@ -22,7 +22,7 @@ export class GrpcSession {
   /** `ended`: it takes no more calls, and is to be forgotten; may be told twice. */
   constructor(
     private readonly origin: string,
-    connector: buildConnector.connector,
+    connector: Connector,
     private readonly clock: Clock,
     private readonly ended: () => void,
   ) {
@@ -63,7 +63,7 @@ export class GrpcSession {
     this.socket?.destroy();
   }
 
-  private connect(connector: buildConnector.connector): Promise<ClientHttp2Session> {
+  private connect(connector: Connector): Promise<ClientHttp2Session> {
     const { origin } = this;
     const isTls = schemeOf(origin) === 'grpcs';
     const hostname = origin.slice(origin.indexOf('//') + 2).replace(/:\d+$/, '');
@@ -71,7 +71,7 @@ export class GrpcSession {
     const protocol = isTls ? 'https:' : 'http:';
     const options = { hostname: bare, host: hostname, protocol, port: `${portOf(origin)}` };
     return new Promise((resolve, reject) => {
-      const made: buildConnector.Callback = (error, socket) => {
+      const made: Connected = (error, socket) => {
         if (error !== null) reject(error);
         else if (isTls && (socket as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
           socket.destroy();

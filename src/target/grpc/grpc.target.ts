@@ -31,7 +31,7 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
   ) {
     super();
     this.egress = new Egress(configWatch, clock, 'h2', () => {
-      for (const session of [...this.sessions.values()]) session.retire();
+      for (const session of this.sessions.values()) session.retire();
     });
   }
 
@@ -64,7 +64,7 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
 
   override async close(): Promise<void> {
     this.egress.close();
-    for (const session of [...this.sessions.values()]) session.close();
+    for (const session of this.sessions.values()) session.close();
   }
 
   private sessionTo(origin: string): GrpcSession {

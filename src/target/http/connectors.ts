@@ -10,6 +10,8 @@ import type { TlsMaterial } from '../../config-watch/tls-files.js';
 const connectTimeoutMs = 30_000;
 
 export type HttpVersion = 'http/1.1' | 'h2';
+export type Connector = buildConnector.connector;
+export type Connected = buildConnector.Callback;
 
 export class Connectors {
   /** Shows no certificate, whoever asks. */
