@@ -14,7 +14,7 @@ const mayImport = {
   target: settings,
   policy: settings,
   acl: ['config-watch', 'message'],
-  producer: [...settings, 'broker'],
+  producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],
   ingress: [...settings, 'acl', 'producer', 'reply', 'tracking'],
   'circuit-breaker': [...settings, 'policy'],
