@@ -12,7 +12,7 @@ const mayImport = {
   broker: [...settings, 'shared-state'],
   'shared-state': settings,
   target: settings,
-  policy: settings,
+  policy: [...settings, 'shared-state'],
   acl: ['config-watch', 'message'],
   producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],

@@ -85,6 +85,10 @@ export type Ordering = (typeof orderings)[number];
 export const poisons = ['skip', 'block', 'park'] as const;
 export type Poison = (typeof poisons)[number];
 
+/** Over which processes a subscription's rates hold. */
+export const rateScopes = ['node', 'cluster'] as const;
+export type RateScope = (typeof rateScopes)[number];
+
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
@@ -92,6 +96,7 @@ export interface SubscriptionSettings {
   readonly url: string | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
+  readonly rateScope: RateScope;
   readonly concurrency: ConcurrencySettings;
   readonly timeoutMs: number;
   readonly retries: number;

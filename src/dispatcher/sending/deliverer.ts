@@ -29,6 +29,8 @@ export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly settled: (work: Work) => void;
@@ -54,8 +56,8 @@ export class Deliverer {
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
-    const { subscription, clock, gates } = parts;
-    this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
+    const { subscription, clock, gates, share } = parts;
+    this.scheduler = new Scheduler({ subscription, clock, gates, share, start: (attempt) => this.attempt(attempt) });
     this.retries = new DueQueue(
       clock,
       (work) => this.scheduler.offer(work, this.destinationOf(work)),

@@ -22,6 +22,8 @@ export interface SchedulerParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: (() => number) | undefined;
   /** Sends it, and calls `ended` once it is over. */
   readonly start: (attempt: Attempt) => void;
 }
@@ -46,13 +48,14 @@ export class Scheduler {
   private stopped = false;
 
   constructor(private readonly parts: SchedulerParts) {
-    const { subscription, clock, gates } = parts;
+    const { subscription, clock, gates, share = () => 1 } = parts;
     const pump = () => this.pump();
     this.row = gates.openSubscription({
       subscription,
       destination: null,
       name: null,
       hasPeers: () => false,
+      share,
       wake: pump,
     });
     this.held = new DueQueue(clock, (destination) => this.unhold(destination), pump);
@@ -60,6 +63,7 @@ export class Scheduler {
       subscription,
       clock,
       gates,
+      share,
       wake: (destination) => {
         this.unhold(destination);
         this.pump();

@@ -20,7 +20,7 @@ export interface MemoryStateOptions {
 }
 
 export class MemorySharedState extends SharedState {
-  override readonly scope = 'node';
+  override readonly scope: SharedState['scope'] = 'node';
   private readonly entries = new Map<string, Entry>();
   private readonly listeners = new Map<string, Set<ChannelListener>>();
   private readonly fullAtMs = new Map<string, number>();
