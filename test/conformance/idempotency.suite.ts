@@ -21,9 +21,9 @@ type NewClaim = Extract<Claim, { kind: 'new' }>;
 
 /** As the producer does it: the record behind the message. */
 export async function store(broker: Broker, claim: Claim, id: string): Promise<string> {
-  const { record, stored } = claim as NewClaim;
-  const [position] = await broker.append([record(answer(id))], -1);
-  return stored(position?.offset ?? null);
+  const ours = claim as NewClaim;
+  const [position] = await broker.append([ours.record(answer(id))], -1);
+  return ours.stored(position?.offset ?? null);
 }
 
 export function idempotencySuite(name: string, harness: IdempotencyHarness): void {
