@@ -42,6 +42,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     choice: entry.choice,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
+    rateScope: entry.rateLimitScope,
     concurrency: concurrencyOf(entry.concurrency),
     timeoutMs: entry.timeout,
     retries: entry.retries,

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
 import type { CallUrl } from '../message/call-url.js';
 import type { Delivery } from '../message/delivery.js';
+import { ClusterRatePolicy } from '../policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
 import { PausePolicy } from '../policy/pause.policy.js';
 import type {
@@ -56,9 +57,10 @@ export class Gates {
     warmUp: WarmUpPolicy,
     share: SharePolicy,
     pause: PausePolicy,
+    clusterRate: ClusterRatePolicy,
   ) {
-    this.subscriptionOrder = [pause, concurrency, rate];
-    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
+    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
   }
 
   openSubscription(scope: GateScope): GateRow {

@@ -18,6 +18,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     choice: 'round-robin',
     ordering: 'key',
     rate: perSecond(1000),
+    rateScope: 'node',
     concurrency: fixed(10),
     timeoutMs: 1000,
     retries: 2,

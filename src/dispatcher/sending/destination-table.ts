@@ -21,6 +21,8 @@ export interface TableParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly wake: (destination: Destination) => void;
 }
 
@@ -104,6 +106,7 @@ export class DestinationTable {
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
+      share: this.parts.share ?? (() => 1),
       wake: () => wake(destination),
     };
     const isGroup = name === groupDestination;
