@@ -1,7 +1,7 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
-import { parseCallUrl } from '../../message/call-url.js';
+import { callUrlForms, parseCallUrl } from '../../message/call-url.js';
 import { allowanceOf } from '../../message/egress-rules.js';
 import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
 import { eventFilterAllowed, eventFiltersOf } from '../event-filter.js';
@@ -90,7 +90,7 @@ export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator
 /** What a caller may name as a URL, too. */
 export function CallTarget(): PropertyDecorator {
   return rule(
-    'an absolute http or https URL without credentials, at most 8 KiB',
+    callUrlForms,
     { type: 'string', minLength: 1 },
     (value) => typeof value === 'string' && parseCallUrl(value) !== null,
   );
@@ -98,7 +98,7 @@ export function CallTarget(): PropertyDecorator {
 
 export const maxCallTargets = 10;
 
-/** Several of them. */
+/** Several, over HTTP. */
 export function CallTargets(): PropertyDecorator {
   return rule(
     `a list of 1 to ${maxCallTargets} absolute http or https URLs without credentials, each at most 8 KiB`,
@@ -107,7 +107,7 @@ export function CallTargets(): PropertyDecorator {
       Array.isArray(value) &&
       value.length >= 1 &&
       value.length <= maxCallTargets &&
-      value.every((item) => typeof item === 'string' && parseCallUrl(item) !== null),
+      value.every((item) => typeof item === 'string' && /^https?:/i.test(item) && parseCallUrl(item) !== null),
   );
 }
 

@@ -81,7 +81,8 @@ function checkUrlsOf(asked: unknown, caller: AclEntry, faults: Fault[]): readonl
     return caller.checkUrls;
   }
   const urls: unknown[] = Array.isArray(asked) ? asked : [asked];
-  const isGood = (url: unknown): url is string => typeof url === 'string' && parseCallUrl(url) !== null;
+  const isGood = (url: unknown): url is string =>
+    typeof url === 'string' && /^https?:/i.test(url) && parseCallUrl(url) !== null;
   if (urls.length >= 1 && urls.length <= maxCheckUrls && urls.every(isGood)) return urls;
   faults.push({ detail: `allowed: ${urlForms}`, pointer });
   return [];

@@ -685,6 +685,12 @@ describe('settings', () => {
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
       destinations: [],
+      bindings: [],
+      filters: [],
+      answerTopic: null,
+      endpoints: null,
+      choice: 'round-robin',
+      rateScope: 'node',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',
