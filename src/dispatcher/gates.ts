@@ -1,6 +1,7 @@
 // The order in which the policies are asked before an attempt.
 import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import { ClusterRatePolicy } from '../policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
 import { PausePolicy } from '../policy/pause.policy.js';
 import type {
@@ -39,9 +40,10 @@ export class Gates {
     warmUp: WarmUpPolicy,
     share: SharePolicy,
     pause: PausePolicy,
+    clusterRate: ClusterRatePolicy,
   ) {
-    this.subscriptionOrder = [pause, concurrency, rate];
-    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
+    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
   }
 
   openSubscription(scope: GateScope): GateRow {
