@@ -21,24 +21,32 @@ function tell(text: string, error: unknown): void {
   else report(text, error);
 }
 
-function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broker {
+interface Made {
+  readonly broker: Broker;
+  readonly counters: () => object;
+  /** Null: what it holds cannot be moved. */
+  readonly movable: (Broker & MovableLog) | null;
+}
+
+function makeBroker(settings: BrokerSettings, clock: Clock): Made {
   switch (settings.driver) {
     case 'memory':
-      return new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
+      return {
+        broker: new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report }),
+        counters: () => ({ driver: 'memory' }),
+        movable: null,
+      };
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
-      stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
-      return broker;
+      return { broker, counters: () => ({ driver: 'embedded', ...broker.counters }), movable: broker };
     }
     case 'kafka': {
       const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
-      stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
-      return broker;
+      return { broker, counters: () => ({ driver: 'kafka', ...broker.counters }), movable: null };
     }
   }
 }
-
 @Global()
 @Module({
   providers: [
