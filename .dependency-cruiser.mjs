@@ -21,11 +21,12 @@ const mayImport = {
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],
   health: [...settings, 'broker'],
+  monitor: [...settings, 'broker'],
   tracking: [...settings, 'broker'],
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker'],
+  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */

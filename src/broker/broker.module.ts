@@ -3,6 +3,7 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { BrokerSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
+import { BigpipeError } from '../message/errors.js';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
 import { BrokerTransport } from './broker.transport.js';
@@ -10,6 +11,9 @@ import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
 import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
+import { LogMove } from './moving/log-move.js';
+import { MovableBroker } from './moving/movable.broker.js';
+import type { MovableLog } from './moving/movable-log.js';
 import { Topics } from './topics.js';
 
 function report(text: string, error: unknown): void {
@@ -23,19 +27,18 @@ function tell(text: string, error: unknown): void {
 
 interface Made {
   readonly broker: Broker;
-  readonly counters: () => object;
+  /** For /stats; null: nothing is told. */
+  readonly counters: (() => object) | null;
   /** Null: what it holds cannot be moved. */
   readonly movable: (Broker & MovableLog) | null;
 }
 
 function makeBroker(settings: BrokerSettings, clock: Clock): Made {
   switch (settings.driver) {
-    case 'memory':
-      return {
-        broker: new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report }),
-        counters: () => ({ driver: 'memory' }),
-        movable: null,
-      };
+    case 'memory': {
+      const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
+      return { broker, counters: null, movable: null };
+    }
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
@@ -47,23 +50,58 @@ function makeBroker(settings: BrokerSettings, clock: Clock): Made {
     }
   }
 }
+
+/** Of the bus's own log, which may move while the program runs. */
+function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats): LogMove {
+  const made = makeBroker(configWatch.settings.broker, clock);
+  let { counters } = made;
+  if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
+  const broker = new MovableBroker(made.broker, clock, report);
+  const kafkaAt = (asked: readonly string[]) => {
+    const { broker: settings } = configWatch.settings;
+    const { kafka } = settings;
+    const servers = asked.length === 0 ? kafka.servers : asked;
+    if (servers.length === 0)
+      throw new BigpipeError('unavailable', 'neither servers nor kafka.bootstrap.servers are named');
+    // The original's form has no place for what a log's own topics say, and chooses other partitions.
+    if (kafka.format !== 'bigpipe')
+      throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
+    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock);
+    const moved = () => {
+      counters = there.counters;
+    };
+    return { target: there.broker, servers, moved };
+  };
+  return new LogMove({ broker, source: made.movable, kafkaAt, clock });
+}
+
 @Global()
 @Module({
   providers: [
     {
-      provide: Broker,
+      provide: LogMove,
       inject: [ConfigWatch, Clock, Stats],
-      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats) => {
-        const { broker: settings, topics } = configWatch.settings;
-        const broker = makeBroker(settings, clock, stats);
+      useFactory: openOwn,
+    },
+    {
+      provide: Broker,
+      inject: [LogMove, ConfigWatch],
+      useFactory: async ({ broker }: LogMove, configWatch: ConfigWatch) => {
         await broker.open();
-        await new Topics(broker).ensure(topics);
+        await new Topics(broker).ensure(configWatch.settings.topics);
         return broker;
       },
     },
     BrokerTransport,
     Topics,
   ],
-  exports: [Broker, BrokerTransport, Topics],
+  exports: [Broker, BrokerTransport, LogMove, Topics],
 })
-export class BrokerModule {}
+export class BrokerModule {
+  /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
+  static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
+    const { broker } = makeBroker(settings, clock);
+    await broker.open();
+    return broker;
+  }
+}

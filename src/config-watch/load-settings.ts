@@ -15,6 +15,7 @@ import { collectKafkaFaults, kafkaOf } from './kafka-settings.js';
 import { KeyValues, keysOf, valuesOf } from './key-values.js';
 import { Mask } from './mask.js';
 import type { MergedFiles } from './merged-files.js';
+import { collectMonitorFaults, monitorOf } from './monitor-settings.js';
 import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
@@ -22,6 +23,7 @@ import { EgressSection } from './schema/egress.js';
 import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { MonitorSection } from './schema/monitor.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
@@ -70,6 +72,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   collectTlsFaults(sections.tls, faults);
+  collectMonitorFaults(sections.monitor, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
@@ -100,6 +103,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     broker: read(BrokerSection),
     reply: read(ReplySection),
     redis: read(RedisSection),
+    monitor: read(MonitorSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -158,6 +162,7 @@ interface Sections {
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
   readonly redis: RedisSection;
+  readonly monitor: MonitorSection;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -182,7 +187,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis } = sections;
+  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis, monitor } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -243,6 +248,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       memory: { maxBytes: broker['broker.memory.max.bytes'] },
       kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
+    monitor: monitorOf(monitor, kafka, environment),
   };
 }
 

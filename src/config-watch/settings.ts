@@ -299,6 +299,17 @@ export interface BrokerSettings {
   readonly memory: { readonly maxBytes: number };
 }
 
+export interface MonitoredCluster {
+  readonly name: string;
+  /** null: the broker of this process. */
+  readonly kafka: KafkaBrokerSettings | null;
+}
+
+export interface MonitorSettings {
+  readonly intervalMs: number;
+  readonly clusters: readonly MonitoredCluster[];
+}
+
 export interface Settings {
   readonly log: LogSettings;
   readonly topics: readonly TopicSettings[];
@@ -314,6 +325,7 @@ export interface Settings {
   readonly reply: ReplySettings;
   readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
+  readonly monitor: MonitorSettings;
 }
 
 /** Every fault of a configuration at once, one line each: key path, what was found, what is allowed. */

@@ -6,6 +6,7 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { MonitorClusterEntry, MonitorSection } from './schema/monitor.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
@@ -44,6 +45,7 @@ export function unknownKeys(raw: Json): string[] {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    MonitorSection,
     RedisSection,
     ReplySection,
     TlsSection,
@@ -58,6 +60,7 @@ export function unknownKeys(raw: Json): string[] {
   warnOfEntries('kafka.topics', TopicEntry);
   warnOfEntries('kafka.producer.acl', AclEntry);
   warnOfEntries('kafka.consumer.list', SubscriptionEntry);
+  warnOfEntries('monitor.clusters', MonitorClusterEntry);
   entriesOf<Json>(raw['kafka.consumer.list']).forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
     for (const [key, section] of consumerMembers) {

@@ -4,8 +4,8 @@ import type { Clock } from '../../message/clock.js';
 import { BigpipeError, textOf } from '../../message/errors.js';
 import type { Broker } from '../broker.js';
 import { LogCopy } from './log-copy.js';
-import type { MovableLog } from './movable-log.js';
 import type { MovableBroker } from './movable.broker.js';
+import type { MovableLog } from './movable-log.js';
 
 /** So few new messages in one round that the rest is copied within a moment. */
 const fewEnough = 1000n;
@@ -33,16 +33,26 @@ export interface MoveOrder {
   readonly shorten: (mark: bigint, metadata: string, maxBytes: number) => string;
 }
 
+interface MoveTarget {
+  /** Not open yet. */
+  readonly target: Broker;
+  readonly servers: readonly string[];
+  /** Called once it is the broker in use. */
+  readonly moved: () => void;
+}
+
 export interface LogMoveParts {
   readonly broker: MovableBroker;
   /** Null: this log cannot be moved. */
   readonly source: (Broker & MovableLog) | null;
-  /** Another broker, not yet open. Throws BigpipeError. */
-  readonly kafkaAt: (servers: readonly string[]) => { readonly target: Broker; readonly servers: readonly string[] };
+  /** Throws BigpipeError. */
+  readonly kafkaAt: (servers: readonly string[]) => MoveTarget;
   readonly clock: Clock;
 }
 
 export class LogMove {
+  /** The bus's own. */
+  readonly broker: MovableBroker;
   private readonly log = new Logger(LogMove.name);
   private readonly stop = new AbortController();
   private state: MoveState = 'none';
@@ -52,7 +62,9 @@ export class LogMove {
   private copy: LogCopy | null = null;
   private running: Promise<void> = Promise.resolve();
 
-  constructor(private readonly parts: LogMoveParts) {}
+  constructor(private readonly parts: LogMoveParts) {
+    this.broker = parts.broker;
+  }
 
   get report(): MoveReport {
     const { state, to, copy, heldMs, error } = this;
@@ -64,11 +76,11 @@ export class LogMove {
     if (this.state === 'copying' || this.state === 'switching' || this.state === 'moved') return null;
     const { source, kafkaAt } = this.parts;
     if (source === null) throw new BigpipeError('unavailable', 'only an embedded log can be moved');
-    const { target, servers } = kafkaAt(order.servers);
+    const place = kafkaAt(order.servers);
     this.state = 'copying';
-    this.to = servers.join(',');
+    this.to = place.servers.join(',');
     this.error = null;
-    this.running = this.run(source, target, order);
+    this.running = this.run(source, place, order);
     return this.report;
   }
 
@@ -78,7 +90,7 @@ export class LogMove {
     await this.running;
   }
 
-  private async run(source: Broker & MovableLog, target: Broker, { shorten }: MoveOrder): Promise<void> {
+  private async run(source: Broker & MovableLog, { target, moved }: MoveTarget, { shorten }: MoveOrder): Promise<void> {
     const { broker, clock } = this.parts;
     const copy = new LogCopy({ source, target, shorten, clock, stop: this.stop.signal });
     this.copy = copy;
@@ -101,6 +113,7 @@ export class LogMove {
         this.heldMs = Math.round(clock.elapsedMs() - beginMs);
       };
       await broker.moveTo(target, marks, rest);
+      moved();
       this.state = 'moved';
       this.log.log({ msg: 'the log was moved to Kafka', ...this.report });
     } catch (error) {

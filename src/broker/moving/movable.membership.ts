@@ -46,7 +46,8 @@ export class MovableMembership extends Membership {
     const inner = await broker.join(group, topics, {
       assigned: (membership, assignments) => {
         this.inner = membership;
-        for (const { topic, partition } of assignments) this.owned.set(nameOf({ topic, partition }), { topic, partition });
+        for (const { topic, partition } of assignments)
+          this.owned.set(nameOf({ topic, partition }), { topic, partition });
         return handlers.assigned(this, assignments);
       },
       messages: (_membership, batch) => this.hand(batch),
