@@ -113,6 +113,10 @@ export class MovableBroker extends Broker {
     return this.inner.lag(group, topic);
   }
 
+  override groupLags(...asked: Parameters<Broker['groupLags']>): ReturnType<Broker['groupLags']> {
+    return this.inner.groupLags(...asked);
+  }
+
   override check(): Promise<readonly string[]> {
     return this.inner.check();
   }
