@@ -13,6 +13,7 @@ import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
+import { SharedStateIndicator } from './health/shared-state.indicator.js';
 import { WorkersIndicator } from './health/workers.indicator.js';
 import { GrpcDoor } from './ingress/grpc/grpc-door.js';
 import { IngressModule } from './ingress/ingress.module.js';
@@ -27,6 +28,7 @@ import { Replies } from './reply/replies.js';
 import { ReplyModule } from './reply/reply.module.js';
 import { SharedState } from './shared-state/shared-state.js';
 import { SharedStateModule } from './shared-state/shared-state.module.js';
+import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { answerHanded } from './workers/answer-handed.js';
@@ -55,9 +57,12 @@ export class AppModule implements OnModuleDestroy {
     private readonly broker: Broker,
     private readonly replies: Replies,
     private readonly sharedState: SharedState,
+    sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    sharedStateIndicator.watch(() => sharedState.health());
+  }
 
   static of({ configWatch, clock, environment, log, grpc }: AppParts): DynamicModule {
     return {
@@ -82,19 +87,20 @@ export class AppModule implements OnModuleDestroy {
         { provide: APP_GUARD, useClass: PagesGuard },
         {
           provide: Doors,
-          inject: [HttpAdapterHost, Broker, Producer, Stats, WorkersIndicator],
+          inject: [HttpAdapterHost, Broker, Producer, Stats, Metrics, WorkersIndicator],
           useFactory: (
             adapterHost: HttpAdapterHost,
             broker: Broker,
             producer: Producer,
             stats: Stats,
+            metrics: Metrics,
             indicator: WorkersIndicator,
           ) => {
             const count = configWatch.settings.server.workers;
             if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
             const line = (row: string) => log.pass(row);
             const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
-            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answerers });
+            const workers = new Workers({ count, broker, stats, metrics, configWatch, clock, line, answerers });
             indicator.watch(() => workers.view);
             return workers;
           },

@@ -4,12 +4,16 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { BrokerSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { BigpipeError } from '../message/errors.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
 import { BrokerTransport } from './broker.transport.js';
+import { registerHealth } from './broker-metrics.js';
 import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
+import { registerLog } from './drivers/embedded/log-metrics.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
 import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
+import { registerKafka } from './drivers/kafka/kafka-metrics.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
 import { LogMove } from './moving/log-move.js';
 import { MovableBroker } from './moving/movable.broker.js';
@@ -26,9 +30,12 @@ function tell(text: string, error: unknown): void {
 }
 
 interface Made {
+  readonly driver: BrokerSettings['driver'];
   readonly broker: Broker;
   /** For /stats; null: nothing is told. */
   readonly counters: (() => object) | null;
+  /** Tells what this driver measures beside it. */
+  readonly measure: (metrics: Metrics) => void;
   /** Null: what it holds cannot be moved. */
   readonly movable: (Broker & MovableLog) | null;
 }
@@ -37,26 +44,40 @@ function makeBroker(settings: BrokerSettings, clock: Clock): Made {
   switch (settings.driver) {
     case 'memory': {
       const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
-      return { broker, counters: null, movable: null };
+      return { driver: settings.driver, broker, counters: null, measure: () => undefined, movable: null };
     }
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
-      return { broker, counters: () => ({ driver: 'embedded', ...broker.counters }), movable: broker };
+      return {
+        driver: settings.driver,
+        broker,
+        counters: () => ({ driver: 'embedded', ...broker.counters }),
+        measure: (metrics) => registerLog(metrics, broker, embedded),
+        movable: broker,
+      };
     }
     case 'kafka': {
       const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
-      return { broker, counters: () => ({ driver: 'kafka', ...broker.counters }), movable: null };
+      return {
+        driver: settings.driver,
+        broker,
+        counters: () => ({ driver: 'kafka', ...broker.counters }),
+        measure: (metrics) => registerKafka(metrics, broker),
+        movable: null,
+      };
     }
   }
 }
 
 /** Of the bus's own log, which may move while the program runs. */
-function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats): LogMove {
+function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics): LogMove {
   const made = makeBroker(configWatch.settings.broker, clock);
-  let { counters } = made;
+  let { driver, counters } = made;
   if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
+  made.measure(metrics);
   const broker = new MovableBroker(made.broker, clock, report);
+  registerHealth(metrics, broker, () => driver);
   const kafkaAt = (asked: readonly string[]) => {
     const { broker: settings } = configWatch.settings;
     const { kafka } = settings;
@@ -68,7 +89,8 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats): LogMove 
       throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
     const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock);
     const moved = () => {
-      counters = there.counters;
+      ({ driver, counters } = there);
+      there.measure(metrics);
     };
     return { target: there.broker, servers, moved };
   };
@@ -80,7 +102,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats): LogMove 
   providers: [
     {
       provide: LogMove,
-      inject: [ConfigWatch, Clock, Stats],
+      inject: [ConfigWatch, Clock, Stats, Metrics],
       useFactory: openOwn,
     },
     {

@@ -38,6 +38,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     url: entry.url ?? null,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
+    rateScope: entry.rateLimitScope,
     concurrency: concurrencyOf(entry.concurrency),
     timeoutMs: entry.timeout,
     retries: entry.retries,

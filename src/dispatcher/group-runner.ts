@@ -24,6 +24,7 @@ import { spillIdentityOf } from './overflow/spill-table.js';
 import { callbackOf, type Ending } from './sending/callback.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import type { SubscriptionMeter } from './subscription-meter.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, passedCommitMs, windowName } from './window/committer.js';
@@ -48,6 +49,7 @@ export interface RunnerParts {
   readonly target: Target;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
+  readonly meter: SubscriptionMeter;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Read, and not wanted. */
@@ -82,6 +84,7 @@ export class GroupRunner {
   private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
   private draining = false;
+  private partitionCount = 1;
 
   /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
   readonly subscription: SubscriptionSettings;
@@ -93,17 +96,19 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.filter = new MessageFilter(subscription);
-    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
+    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, meter, report });
     this.deliverer = new Deliverer({
       subscription,
       clock,
       gates,
       target,
+      share: () => this.share,
       counters: client,
+      meter,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
@@ -152,7 +157,7 @@ export class GroupRunner {
     // Their places in a commit's note are for ever: the shortest tier came last.
     const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
-    this.committer = new Committer({ broker, clock, windows, copyTopics, report });
+    this.committer = new Committer({ broker, clock, windows, copyTopics, report, failures: meter.commitFailures });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     const letterWindows = () => this.sender?.openWindows ?? [];
@@ -170,10 +175,16 @@ export class GroupRunner {
     });
   }
 
+  /** Of the topic's partitions, those that are ours, from 0 to 1. */
+  private get share(): number {
+    return this.partitions.size / this.partitionCount;
+  }
+
   /** Creates the topics that the subscription keeps for itself. */
   async prepare(): Promise<void> {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
+    this.partitionCount = Math.max(1, partitions);
     await this.letters.open(partitions);
     await this.mover.prepare(partitions);
   }
@@ -450,6 +461,7 @@ export class GroupRunner {
     if (to === 'dead letter') {
       owned.parked.moved(lane as string, delivery.side !== null, offset);
       this.parts.client.deadLetters += 1;
+      this.parts.meter.deadLetter('parked');
     }
     this.leftOverflow(this.inletOf(work), work);
     this.afterSettling(window);

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../../message/clock.js';
 import { BigpipeError } from '../../../message/errors.js';
 import type { Acks, Message, Position, StoredMessage } from '../../../message/message.js';
 import { Partitioner } from '../../../message/partitioner.js';
+import { Histogram } from '../../../stats/metrics/histogram.js';
 import {
   Broker,
   type BrokerHealth,
@@ -87,6 +88,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     unsettledRemoved: 0,
     unacknowledgedLost: 0,
   };
+  /** Of writes with their syncs. */
+  readonly writeTimes = new Histogram();
   private readonly topics = new Map<string, Topic>();
   private readonly partitioner = new Partitioner();
   private readonly coordinator: GroupCoordinator;
@@ -120,6 +123,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
       committed: (partition, group, committed) => {
         (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
       },
+      wrote: (durationMs) => this.writeTimes.observe(durationMs / 1000),
       full: () => this.becameFull(),
       stopped: (error) => {
         this.stopped = error;
@@ -261,6 +265,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
 
   seal(why: string): Promise<void> {
     return this.store.seal(why);
+  }
+
+  /** True while there is room for nothing but marks, dead letters and retention. */
+  get full(): boolean {
+    return this.isFull;
   }
 
   override health(): BrokerHealth {
