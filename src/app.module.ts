@@ -27,6 +27,8 @@ import { SharedState } from './shared-state/shared-state.js';
 import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -48,6 +50,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
@@ -66,6 +69,7 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
@@ -104,6 +108,7 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await this.doors.close();
     await this.producer.drain();
     await this.dispatcher.drain();

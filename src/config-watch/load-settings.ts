@@ -21,6 +21,7 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
@@ -97,6 +98,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     tls: read(TlsSection),
     broker: read(BrokerSection),
     reply: read(ReplySection),
+    pull: read(PullSection),
     redis: read(RedisSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -152,6 +154,7 @@ interface Sections {
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
+  readonly pull: PullSection;
   readonly redis: RedisSection;
 }
 
@@ -177,7 +180,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker, reply, redis } = sections;
+  const { log, kafka, subscription, server, egress, tls, broker, reply, pull, redis } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -221,6 +224,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaiting: reply['reply.max.waiting'],
       maxWaitMs: reply['reply.max.wait'],
     },
+    pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     broker: {
       driver: broker['broker.driver'],

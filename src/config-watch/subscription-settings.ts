@@ -31,9 +31,10 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     topic: entry.topic,
     groupId: entry.groupId,
     url: entry.url ?? null,
+    isPulled: entry.delivery === 'pull',
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
-    concurrency: concurrencyOf(entry.concurrency),
+    concurrency: subscriptionConcurrencyOf(entry),
     timeoutMs: entry.timeout,
     retries: entry.retries,
     backoff: backoffOf(entry.retryBackoff),
@@ -83,6 +84,12 @@ function rateOf(perSecond: number, burst: number | undefined): RateSettings {
 function concurrencyOf(value: ConcurrencyValue): ConcurrencySettings {
   if (value === 'auto') return auto;
   return typeof value === 'number' ? { min: value, max: value } : { min: value.min, max: value.max };
+}
+
+/** How long whoever fetches takes says nothing about how much he can bear: there is nothing to adapt to. */
+function subscriptionConcurrencyOf({ concurrency, delivery }: SubscriptionEntry): ConcurrencySettings {
+  const { min, max } = concurrencyOf(concurrency);
+  return { min: delivery === 'pull' ? max : min, max };
 }
 
 function destinationOf({ rateLimit, burst, concurrency }: DestinationEntry): DestinationSettings {

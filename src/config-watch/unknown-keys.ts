@@ -6,6 +6,7 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
@@ -45,6 +46,7 @@ export function unknownKeys(raw: Json): string[] {
     EgressSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

@@ -17,6 +17,7 @@ import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Stats } from '../stats/stats.js';
+import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
 import { MessageTracker } from '../tracking/message-tracker.js';
@@ -47,13 +48,14 @@ export class Dispatcher implements Adjustable {
     private readonly broker: Broker,
     private readonly topics: Topics,
     private readonly transport: BrokerTransport,
-    configWatch: ConfigWatch,
+    private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
     private readonly cancelLog: CancelLog,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     tracker: MessageTracker,
     stats: Stats,
   ) {
@@ -69,6 +71,7 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
+    mailboxes.follow((groupId) => this.groupView(groupId));
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -104,6 +107,7 @@ export class Dispatcher implements Adjustable {
   async drain(): Promise<void> {
     if (this.drained) return;
     this.drained = true;
+    this.mailboxes.takeBack();
     await this.served.drain();
     await this.transport.close();
     await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
@@ -161,6 +165,19 @@ export class Dispatcher implements Adjustable {
     });
     this.log.warn({ msg: 'marks moved by an operator', topic, group: groupId, partitions: [...moved] });
     return moved;
+  }
+
+  /** Null for a group that nobody has named; one that is being opened has no partition yet. */
+  private groupView(groupId: string): GroupView | null {
+    const ofGroup = <T extends { groupId: string }>(one: T) => one.groupId === groupId;
+    const named = this.configWatch.settings.subscriptions.filter(ofGroup);
+    const served = this.subscriptions.filter(({ subscription }) => ofGroup(subscription));
+    if (named.length === 0 && served.length === 0) return null;
+    const pulled = served.filter(({ subscription }) => subscription.isPulled);
+    return {
+      isPulled: pulled.length > 0 || named.some(({ isPulled }) => isPulled),
+      partitions: pulled.reduce((sum, runner) => sum + runner.ownedPartitions, 0),
+    };
   }
 
   private runnersOf(topic: string): GroupRunner[] {

@@ -19,6 +19,7 @@ import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
 import { SharePolicy } from '../policy/share.policy.js';
 import { WarmUpPolicy } from '../policy/warm-up.policy.js';
+import { DemandPolicy } from './sending/demand.policy.js';
 
 /** Passes of every gate, or the first hold. */
 export type Leave = { readonly passes: readonly Pass[] } | { readonly hold: Hold };
@@ -38,8 +39,9 @@ export class Gates {
     warmUp: WarmUpPolicy,
     share: SharePolicy,
     pause: PausePolicy,
+    demand: DemandPolicy,
   ) {
-    this.subscriptionOrder = [pause, concurrency, rate];
+    this.subscriptionOrder = [pause, demand, concurrency, rate];
     this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
   }
 

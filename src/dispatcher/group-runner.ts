@@ -4,7 +4,7 @@ import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } fro
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
-import type { Delivery, DeliverySettings } from '../message/delivery.js';
+import { type Delivery, type DeliverySettings, mailboxUrl } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
@@ -158,6 +158,11 @@ export class GroupRunner {
       delayed: this.delayed,
       notYet: () => notYet.size,
     });
+  }
+
+  /** How many partitions of the topic are ours now. */
+  get ownedPartitions(): number {
+    return this.partitions.size;
   }
 
   /** Creates the topics that the subscription keeps for itself. */
@@ -492,9 +497,9 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
 }
 
 function identityOf(subscription: SubscriptionSettings): object {
-  const { topic, groupId, url, ordering, destinations, deadLetterTopic } = subscription;
+  const { topic, groupId, url, isPulled, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, url, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, isPulled, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -504,9 +509,12 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, isPulled, groupId } = subscription;
+  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing };
+  if (isPulled)
+    return { ...settings, destinationOf: () => mailboxUrl.origin, defaultUrl: mailboxUrl, mailbox: groupId };
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = url === null ? null : parseCallUrl(url);
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
+  return { ...settings, destinationOf, defaultUrl, mailbox: null };
 }

@@ -25,7 +25,7 @@ export function waitMsIn(prefer: string | readonly string[] | undefined): number
 }
 
 /** Nothing comes on the connection meanwhile, and that is no reason to close it. */
-function stayOpen(socket: Socket): () => void {
+export function stayOpen(socket: Socket): () => void {
   const idleMs = socket.timeout ?? 0;
   socket.setTimeout(0);
   return () => {

@@ -29,7 +29,12 @@ export interface DeliverySettings {
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL; null: nowhere. */
   readonly defaultUrl: CallUrl | null;
+  /** The group whose members fetch the messages; null: they are sent to their URLs. */
+  readonly mailbox: string | null;
 }
+
+/** Of all messages that are fetched: their one destination, and where they stand that name no URL. Nothing is sent there. */
+export const mailboxUrl: CallUrl = { origin: 'pull', path: '/' };
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {

@@ -26,7 +26,16 @@ export interface Candidate {
   readonly firstsWait: boolean;
 }
 
-export const holdReasons = ['pause', 'rate', 'concurrency', 'circuit', 'budget', 'retry-after', 'warm-up'] as const;
+export const holdReasons = [
+  'pause',
+  'pull',
+  'rate',
+  'concurrency',
+  'circuit',
+  'budget',
+  'retry-after',
+  'warm-up',
+] as const;
 export type HoldReason = (typeof holdReasons)[number];
 
 /** Why an attempt has to wait. */

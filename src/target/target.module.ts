@@ -1,7 +1,14 @@
-// The targets there are; today HTTP is the only one.
+// The targets there are.
 import { Module } from '@nestjs/common';
 import { HttpTarget } from './http/http.target.js';
+import { MailboxModule } from './mailbox/mailbox.module.js';
+import { MailboxTarget } from './mailbox/mailbox.target.js';
 import { Target } from './target.js';
+import { Targets } from './targets.js';
 
-@Module({ providers: [{ provide: Target, useClass: HttpTarget }], exports: [Target] })
+@Module({
+  imports: [MailboxModule],
+  providers: [HttpTarget, MailboxTarget, { provide: Target, useClass: Targets }],
+  exports: [Target],
+})
 export class TargetModule {}

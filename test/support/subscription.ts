@@ -12,6 +12,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     topic,
     groupId,
     url: null,
+    isPulled: false,
     ordering: 'key',
     rate: perSecond(1000),
     concurrency: fixed(10),

@@ -122,6 +122,10 @@ export class SubscriptionEntry {
   @CallTarget()
   url?: string;
 
+  /** push: messages are sent to their URLs. pull: they wait until somebody fetches them, who has `timeout` to say that he is done. */
+  @OneOf(['push', 'pull'])
+  delivery: 'push' | 'pull' = 'push';
+
   /** Attempts a second, retries included; 0.5 is one in two seconds. */
   @Positive(1_000_000)
   rateLimit!: number;

@@ -200,8 +200,8 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
 }
 
 /** What the names of groups and lanes hang on, short: it stands in commits. */
-export function spillIdentityOf({ ordering, destinations, url }: SubscriptionSettings): string {
-  const names = destinations.map(({ name, origins }) => [name, origins]);
+export function spillIdentityOf({ ordering, destinations, url, isPulled }: SubscriptionSettings): string {
+  const names = isPulled ? 'pull' : destinations.map(({ name, origins }) => [name, origins]);
   // Without a URL it is what it was before there was one.
   return hashOf(JSON.stringify(url === null ? [ordering, names] : [ordering, names, url])).toString(36);
 }

@@ -3,7 +3,7 @@ import type { DestinationSettings, SubscriptionSettings } from '../../config-wat
 import type { Clock } from '../../message/clock.js';
 import type { Gates } from '../gates.js';
 import { Destination } from './destination.js';
-import { LinkedSet } from './linked-set.js';
+import { LinkedSet } from '../../message/linked-set.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
 const maxKept = 4096;

@@ -3,10 +3,11 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { commitPiece } from '../commit/commit.openapi.js';
 import { messagesPiece } from '../messages/messages.openapi.js';
+import { pullPiece } from '../pull/pull.openapi.js';
 import { rpcPiece } from '../rpc/rpc.openapi.js';
 import type { Piece } from './document.js';
 
-const pieces: readonly Piece[] = [messagesPiece, commitPiece, rpcPiece];
+const pieces: readonly Piece[] = [messagesPiece, pullPiece, commitPiece, rpcPiece];
 const credentials = 'base64 of name:secret, as the operator gave them';
 
 const document = {
@@ -19,6 +20,7 @@ const document = {
   },
   tags: [
     { name: 'messages', description: 'The modern door.' },
+    { name: 'pull', description: 'For receivers without a URL.' },
     { name: 'commit', description: 'kproxy’s door.' },
     { name: 'rpc', description: 'The original’s door.' },
   ],

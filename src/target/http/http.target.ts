@@ -8,6 +8,7 @@ import { TlsFiles } from '../../config-watch/tls-files.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
+import { Running } from '../running.js';
 import { Target } from '../target.js';
 import { ConnectionPool, IdleConnections } from './connection-pool.js';
 import { Connectors } from './connectors.js';
@@ -20,13 +21,11 @@ import { retryAfterMs } from './retry-after.js';
 const keptAnswerBytes = 1024;
 /** A deadline that comes later than this says more of this process than of the receiver. */
 const lateMs = 50;
-/** All attempts that one signal may abort; one listener for them all. */
-type Running = Set<Exchange>;
 type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
 export class HttpTarget extends Target implements OnApplicationBootstrap {
-  private readonly running = new WeakMap<AbortSignal, Running>();
+  private readonly running = new Running<Exchange>();
   private pools = new Map<string, ConnectionPool>();
   /** Their connections are in use still, and were made under settings of before. */
   private readonly retired = new Set<ConnectionPool>();
@@ -58,7 +57,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const { origin } = delivery.url;
     const against = this.guard.rules.againstOrigin(origin);
     if (against !== null) return Promise.resolve(refused(`${origin}: ${against}`, 0));
-    const running = this.runningUnder(signal);
+    const running = this.running.under(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
       const { maxBytes } = this.configWatch.settings.reply;
@@ -107,19 +106,6 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
       this.retired.add(pool);
       pool.retire();
     }
-  }
-
-  private runningUnder(signal: AbortSignal): Running {
-    let running = this.running.get(signal);
-    if (running === undefined) {
-      const started: Running = new Set();
-      running = started;
-      this.running.set(signal, started);
-      signal.addEventListener('abort', () => {
-        for (const exchange of started) exchange.abort();
-      });
-    }
-    return running;
   }
 }
 

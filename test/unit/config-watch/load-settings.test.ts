@@ -669,6 +669,7 @@ describe('settings', () => {
       topic: 'test',
       groupId: 'G1',
       url: null,
+      isPulled: false,
       ordering: 'key',
       rate: { perSecond: 100, burst: 100 },
       concurrency: { min: 5, max: 5 },
