@@ -25,7 +25,7 @@ import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner, keepsIdentity } from './group-runner.js';
-import type { Ending } from './sending/deliverer.js';
+import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,

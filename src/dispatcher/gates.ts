@@ -41,8 +41,8 @@ export class Gates {
     pause: PausePolicy,
     demand: DemandPolicy,
   ) {
-    this.subscriptionOrder = [pause, demand, concurrency, rate];
-    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate];
+    this.destinationOrder = [pause, demand, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
   }
 
   openSubscription(scope: GateScope): GateRow {

@@ -4,11 +4,12 @@ import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } fro
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
-import { type Delivery, type DeliverySettings, mailboxUrl } from '../message/delivery.js';
-import { textOf } from '../message/errors.js';
+import type { Delivery, DeliverySettings } from '../message/delivery.js';
+import { BigpipeError, textOf } from '../message/errors.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
+import { appendPersistently } from './append-persistently.js';
 import type { LetterRange } from './dead-letters/dead-letter-box.js';
 import { LetterSender } from './dead-letters/letter-sender.js';
 import { Letters } from './dead-letters/letters.js';
@@ -18,7 +19,8 @@ import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { spillIdentityOf } from './overflow/spill-table.js';
-import { Deliverer, type Ending } from './sending/deliverer.js';
+import { callbackOf, type Ending } from './sending/callback.js';
+import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
@@ -102,6 +104,7 @@ export class GroupRunner {
       stays: (work) => this.sender?.stays(work),
       isCancelled,
       replied,
+      callBack: (work, ending) => this.callBack(work, ending),
       report,
     });
     this.mover = new Mover({
@@ -124,6 +127,7 @@ export class GroupRunner {
     const { deliverer, mover, letters, notYet } = this;
     this.intake = new Intake(
       {
+        groupId,
         clock,
         deliverer,
         mover,
@@ -391,6 +395,21 @@ export class GroupRunner {
     this.mover.delay(work, this.inletOf(work).owned);
   }
 
+  private async callBack(work: Work, ending: Ending): Promise<boolean> {
+    const { delivery, window } = work;
+    const { parts, subscription } = this;
+    const url = delivery.callbackUrl as string;
+    const append = (how: Ending) =>
+      appendPersistently(parts, callbackOf(delivery, url, subscription.groupId, how), window, (error) => {
+        parts.report('a callback could not be stored, will try again', { id: delivery.id, error: textOf(error) });
+        if (error instanceof BigpipeError && error.code === 'message-too-large') throw error;
+      });
+    const tooLong = { status: ending.status, detail: 'the answer is longer than a message may be' };
+    const place = await append(ending).catch(() => append(tooLong));
+    if (place !== null) parts.client.callbacks += 1;
+    return place !== null;
+  }
+
   private settled(work: Work): void {
     const { window, resent } = work;
     const inlet = this.inletOf(work);
@@ -510,11 +529,10 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, isPulled, groupId } = subscription;
-  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing };
-  if (isPulled)
-    return { ...settings, destinationOf: () => mailboxUrl.origin, defaultUrl: mailboxUrl, mailbox: groupId };
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = url === null ? null : parseCallUrl(url);
-  return { ...settings, destinationOf, defaultUrl, mailbox: null };
+  const mailbox = isPulled ? groupId : null;
+  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing };
+  return { ...settings, destinationOf, defaultUrl, mailbox };
 }

@@ -23,6 +23,8 @@ export interface ClientCounters {
   expired: number;
   /** Cancelled by their caller before their turn came. */
   cancelled: number;
+  /** Answers that now stand in the topic as messages to a callback URL. */
+  callbacks: number;
 }
 
 export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0 });
@@ -36,4 +38,5 @@ export const newClientCounters = (): ClientCounters => ({
   lost: 0,
   expired: 0,
   cancelled: 0,
+  callbacks: 0,
 });

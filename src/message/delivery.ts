@@ -48,6 +48,8 @@ export interface Delivery {
   readonly url: CallUrl;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** The group whose members fetch it; null: it is sent to its URL. */
+  readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
@@ -63,6 +65,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Where the receiver's answer is to be delivered; null: nowhere. */
+  readonly callbackUrl: string | null;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -78,7 +82,10 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
-  const url = target === undefined ? settings.defaultUrl : parseCallUrl(target);
+  // A callback goes to its URL, whoever fetched what it answers.
+  const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
+  const defaultUrl = mailbox === null ? settings.defaultUrl : mailboxUrl;
+  const url = target === undefined ? defaultUrl : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
   const side = sideNoteOf(source.headers);
@@ -90,7 +97,8 @@ export function deliveryOf(
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
     url,
-    destination: settings.destinationOf(url.origin),
+    destination: mailbox === null ? settings.destinationOf(url.origin) : mailboxUrl.origin,
+    mailbox,
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
@@ -99,6 +107,7 @@ export function deliveryOf(
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
 }
 

@@ -16,7 +16,7 @@ export class Targets extends Target {
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    return (delivery.settings.mailbox === null ? this.http : this.mailbox).send(delivery, signal);
+    return (delivery.mailbox === null ? this.http : this.mailbox).send(delivery, signal);
   }
 
   override async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-pro
 import { askManagement, type Letter } from '../support/dead-letters-page.js';
 import { send as sendMessage, stateOf } from '../support/messages-door.js';
 import { type Pulled, Puller, textOf } from '../support/puller.js';
+import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 import { explain, untilBacklog } from '../support/why-waiting.js';
 
@@ -11,6 +12,7 @@ import { explain, untilBacklog } from '../support/why-waiting.js';
 const consumers: Record<string, object> = {
   whole: {},
   waits: {},
+  answers: {},
   narrow: { concurrency: 2 },
   short: { retries: 1, timeout: 300, retryBackoff: [1] },
   nacks: { retries: 5, retryBackoff: [3_600_000] },
@@ -103,6 +105,25 @@ test('who waits gets a message as it comes; one key is out once at a time', asyn
   expect(await puller.pull({ waitSeconds: 0 })).toEqual([]);
   await puller.ack(...first);
   expect((await puller.pull()).map(textOf)).toEqual(['a2']);
+});
+
+test('who wants the answer is told that it was acked, at once or by a callback', async () => {
+  const target = await TargetServer.start();
+  try {
+    const puller = pullerOf('answers');
+    const waiting = sendMessage(bigpipe, {
+      'bigpipe-topic': 'answers',
+      'bigpipe-callback-url': target.url('/back'),
+      prefer: 'wait=20',
+    });
+    await puller.ack(await one(puller.pull()));
+    expect((await waiting).status).toBe(204);
+    await until('the callback has come', () => target.arrivals.length === 1);
+    expect(target.arrivals[0]?.headers['bigpipe-reply-status']).toBe('204');
+    expect(await puller.pull({ waitSeconds: 0 })).toEqual([]);
+  } finally {
+    await target.close();
+  }
 });
 
 test('no more are leased at once than the concurrency; explain says what the others wait for', async () => {

@@ -41,10 +41,14 @@ export class Puller {
     private readonly who: readonly [name: string, secret: string] = ['system-1', 'i am good'],
   ) {}
 
+  get headers(): Record<string, string> {
+    return { authorization: basic(...this.who), 'content-type': 'application/json' };
+  }
+
   async post(verb: string, body: unknown, init: RequestInit = {}): Promise<PullAnswer> {
     const response = await fetch(`${this.origin}/v1/subscriptions/${this.group}/${verb}`, {
       method: 'POST',
-      headers: { authorization: basic(...this.who), 'content-type': 'application/json' },
+      headers: this.headers,
       body: typeof body === 'string' ? body : JSON.stringify(body),
       ...init,
     });

@@ -3,7 +3,6 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
-import type { ReceivedAnswer } from '../../message/reply.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
 import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
@@ -11,6 +10,7 @@ import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { Work } from '../window/partition-window.js';
+import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import { type Attempt, Scheduler } from './scheduler.js';
@@ -18,13 +18,12 @@ import { type Attempt, Scheduler } from './scheduler.js';
 /** Until it is looked again whether the partition is ours for certain. */
 const doubtMs = 200;
 
+const notShown = 'the answer was too long, or broke off';
+
 /** A retry that waits no longer does so in memory: it is cheaper than an append. */
 const shortWaitMs = 10_000;
 
 type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body' | 'whole'>;
-
-/** What a caller that waits is told: the receiver's answer, or why there is none to show. */
-export type Ending = ReceivedAnswer | { readonly status: number; readonly detail: string };
 
 export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
@@ -39,6 +38,8 @@ export interface DelivererParts {
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
   /** How it ended, for a caller that waits for the answer (`delivery.replyTo`). */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
+  /** The same as a message to `delivery.callbackUrl`. Resolves to true once it is durable, to false when the partition has gone before. */
+  readonly callBack: (work: Work, ending: Ending) => Promise<boolean>;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
   readonly stays: (work: Work) => void;
   /** Its caller wants it sent no more. */
@@ -151,8 +152,10 @@ export class Deliverer {
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
     if (why === 'cancelled') {
-      this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
-      this.settle(attempt);
+      this.calledBack(attempt, { status: 0 }, 'cancelled', () => {
+        this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
+        this.settle(attempt);
+      });
     } else {
       const detail = `not worth sending after ${new Date(work.delivery.expiresMs).toISOString()}`;
       this.giveUp(attempt, why, { detail, status: 0, body: '' });
@@ -170,8 +173,8 @@ export class Deliverer {
       case 'delivered':
         counters.rpcSuccess += 1;
         // Before it is settled: what a crash takes back is answered again.
-        this.tellCaller(delivery, outcome, 'the answer was too long, or broke off');
-        this.settle(attempt);
+        this.tellCaller(delivery, outcome, notShown);
+        this.calledBack(attempt, outcome, notShown, () => this.settle(attempt));
         return;
       case 'aborted':
         this.letGo(attempt);
@@ -191,6 +194,22 @@ export class Deliverer {
 
   private tellCaller(delivery: Delivery, { status, whole }: Pick<Failed, 'status' | 'whole'>, detail: string): void {
     if (delivery.replyTo !== null) this.parts.replied(delivery, whole ?? { status, detail });
+  }
+
+  /** Goes on once the callback, where one is wanted, is durable: until then the message is what is left of it. */
+  private calledBack(attempt: Attempt, how: Pick<Failed, 'status' | 'whole'>, detail: string, then: () => void): void {
+    const { work } = attempt;
+    if (work.delivery.callbackUrl === null) {
+      then();
+      return;
+    }
+    work.window.begin();
+    void this.parts.callBack(work, how.whole ?? { status: how.status, detail }).then((isDurable) => {
+      if (isDurable) then();
+      else this.letGo(attempt);
+      work.window.end();
+      this.pump();
+    });
   }
 
   /** It is tried until it is delivered, and its key waits for it. */
@@ -260,19 +279,24 @@ export class Deliverer {
       firstAttemptMs,
     };
     work.stage = 'dead letter';
-    work.window.begin();
-    counters.rpcFail += 1;
-    giveUp(work, note, (burial) => {
-      if (burial === 'buried') {
-        this.tellCaller(work.delivery, outcome, outcome.detail);
-        this.settle(attempt);
-      } else if (burial === 'blocks') {
-        counters.rpcFail -= 1;
-        this.retryLater(attempt, 'status');
-      } else this.letGo(attempt);
-      work.window.end();
-      this.pump();
-    });
+    const bury = () => {
+      work.window.begin();
+      counters.rpcFail += 1;
+      giveUp(work, note, (burial) => {
+        if (burial === 'buried') {
+          this.tellCaller(work.delivery, outcome, outcome.detail);
+          this.settle(attempt);
+        } else if (burial === 'blocks') {
+          counters.rpcFail -= 1;
+          this.retryLater(attempt, 'status');
+        } else this.letGo(attempt);
+        work.window.end();
+        this.pump();
+      });
+    };
+    // A dead letter that fails once more is no news.
+    if (work.resent !== null) bury();
+    else this.calledBack(attempt, outcome, outcome.detail, bury);
   }
 }
 

@@ -1,5 +1,6 @@
-// A subscription whose messages are fetched begins an attempt only while somebody wants a message.
+// An attempt with a message that is fetched begins only while somebody wants one.
 import { Injectable } from '@nestjs/common';
+import { mailboxUrl } from '../../message/delivery.js';
 import {
   type Candidate,
   DispatchPolicy,
@@ -20,8 +21,9 @@ export class DemandPolicy extends DispatchPolicy {
   }
 
   override open(scope: GateScope): Gate {
-    const { isPulled, groupId } = scope.subscription;
-    return isPulled ? new DemandGate(this.mailboxes.of(groupId), scope.wake) : new PushGate();
+    const { groupId } = scope.subscription;
+    const isFetched = scope.name === mailboxUrl.origin;
+    return isFetched ? new DemandGate(this.mailboxes.of(groupId), scope.wake) : new PushGate();
   }
 }
 

@@ -1,9 +1,9 @@
 // The destinations of one subscription: a bounded table from which the least recently used go.
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { LinkedSet } from '../../message/linked-set.js';
 import type { Gates } from '../gates.js';
 import { Destination } from './destination.js';
-import { LinkedSet } from '../../message/linked-set.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
 const maxKept = 4096;

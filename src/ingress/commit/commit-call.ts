@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { putTimes, timesOf } from '../moments.js';
 
@@ -55,6 +56,9 @@ function keep(
     kept[messageHeader.contentType] = contentType;
   }
   let refused = keepForwarded(headers, kept);
+  const callbackUrl = headers[messageHeader.callbackUrl];
+  if (isCallbackUrl(callbackUrl)) kept[messageHeader.callbackUrl] = callbackUrl;
+  else if (callbackUrl !== undefined) refused ??= `${messageHeader.callbackUrl}: allowed: ${callbackUrlForms}`;
   const { 'bigpipe-delay': delay, 'bigpipe-not-before': notBefore, 'bigpipe-expires': expires } = headers;
   if (delay === undefined && notBefore === undefined && expires === undefined) return refused;
   const times = timesOf({ delay, not_before: notBefore, expires }, nowMs, (field, detail) => {

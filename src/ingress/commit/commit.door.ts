@@ -12,6 +12,7 @@ import { type Acks, type Message, messageHeader } from '../../message/message.js
 import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
+import { againstCallback } from '../callback-url.js';
 import { callerOf, challenge } from '../caller.js';
 import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import {
@@ -88,6 +89,10 @@ export class CommitDoor implements OnModuleInit {
     const denied = this.deniedTo(caller, call.topic, headers.authorization !== undefined);
     if (denied === 401) return this.refuse(reply.header('www-authenticate', challenge), 401, 'who calls is not known');
     if (denied === 403) return this.refuse(reply, 403, 'the topic is not allowed');
+    const callbackUrl = call.headers[messageHeader.callbackUrl];
+    const { egress } = this.configWatch.settings;
+    const against = callbackUrl === undefined ? null : againstCallback(callbackUrl, caller, egress);
+    if (against !== null) return this.refuse(reply, 403, `${messageHeader.callbackUrl}: ${against}`);
     const throttle = caller?.admit() ?? null;
     if (throttle !== null) {
       for (const [name, value] of Object.entries(throttle.headers)) reply.header(name, value);

@@ -1,6 +1,7 @@
 // POST /commit in the OpenAPI document.
 import { header, type Piece, type Schema } from '../openapi/document.js';
 import {
+  callbackHeader,
   challenged,
   idempotencyHeader,
   idHeader,
@@ -40,6 +41,7 @@ export const commitPiece: Piece = {
           ...timeHeaders,
           idHeader,
           idempotencyHeader,
+          callbackHeader,
           header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
             type: 'string',
           }),

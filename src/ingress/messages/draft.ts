@@ -1,7 +1,7 @@
 // A message as a caller asks for it, from the fields it wrote, in headers or in JSON; or everything that is wrong with them.
-import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { idempotencyKeyForms, idempotencyKeyOf } from '../idempotency-key.js';
 import { putTimes, timesOf } from '../moments.js';
@@ -20,6 +20,7 @@ export const fieldNames = [
   'content_type',
   'headers',
   'idempotency_key',
+  'callback_url',
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
@@ -41,6 +42,8 @@ export interface Draft {
   readonly id: string | undefined;
   readonly acks: Acks | undefined;
   readonly idempotencyKey: string | null;
+  /** Where the receiver's answer is to be delivered; null: nowhere. */
+  readonly callbackUrl: string | null;
   /** The stored message's headers, save its id and its caller. */
   readonly headers: Record<string, string>;
 }
@@ -53,7 +56,7 @@ const longestKey = 8192;
 export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft {
   const { fields, body } = written;
   const reader = new FieldReader(written, faults);
-  const url = reader.text('url', (text) => parseCallUrl(text) !== null, urlForms);
+  const url = reader.text('url', (text) => isCallbackUrl(text), callbackUrlForms);
   const topic = reader.text('topic', (text) => topicPattern.test(text), 'a topic: 1 to 100 of A-Z a-z 0-9 . _ -');
   if (fields.url === undefined && fields.topic === undefined) reader.fault('url', 'a url, a topic, or both are needed');
   const type = reader.text('type', (text) => typePattern.test(text), '1 to 256 visible ASCII characters');
@@ -63,6 +66,8 @@ export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft
   if (type !== null) headers[messageHeader.type] = type;
   const contentType = reader.text('content_type', (text) => text !== '' && isHeaderValue(text), 'a header value');
   if (contentType !== null) headers[messageHeader.contentType] = contentType;
+  const callbackUrl = reader.text('callback_url', isCallbackUrl, callbackUrlForms);
+  if (callbackUrl !== null) headers[messageHeader.callbackUrl] = callbackUrl;
   const key = reader.key();
   const acks = reader.acks();
   putTimes(
@@ -73,10 +78,8 @@ export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft
   );
   reader.forwarded(headers);
   const idempotencyKey = reader.idempotencyKey();
-  return { topic, url, key, body, id: id ?? undefined, acks, idempotencyKey, headers };
+  return { topic, url, key, body, id: id ?? undefined, acks, idempotencyKey, callbackUrl, headers };
 }
-
-const urlForms = 'an absolute http or https URL without credentials, at most 8 KiB';
 
 class FieldReader {
   constructor(

@@ -1,4 +1,5 @@
 // POST /v1/subscriptions/{group}/pull: some of the group's messages, as soon as there are any.
+import { Socket } from 'node:net';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -63,25 +64,25 @@ export class PullDoor implements OnModuleInit {
     }
   }
 
-  /** What he cannot get any more goes on to somebody else. */
+  /** What he cannot get any more goes on to somebody else. Of whoever came in at a worker the worker knows it. */
   private async wait(
     { raw: { socket } }: FastifyRequest,
     { raw: answer }: FastifyReply,
     group: string,
     order: PullOrder,
   ): Promise<readonly Lease[]> {
-    const leave = stayOpen(socket);
     const gone = new AbortController();
-    answer.once('close', () => gone.abort());
+    if (!(socket instanceof Socket)) return this.mailboxes.pull(group, order, gone.signal);
+    const leave = stayOpen(socket);
     let leases: readonly Lease[] = [];
     answer.once('close', () => {
+      gone.abort();
       if (!answer.writableFinished) for (const lease of leases) lease.nack(notReceived);
     });
     try {
       leases = await this.mailboxes.pull(group, order, gone.signal);
-      if (!gone.signal.aborted) return leases;
-      for (const lease of leases) lease.nack(notReceived);
-      return [];
+      if (gone.signal.aborted) for (const lease of leases) lease.nack(notReceived);
+      return leases;
     } finally {
       leave();
     }

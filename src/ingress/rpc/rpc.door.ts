@@ -16,6 +16,7 @@ import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
+import { againstCallback } from '../callback-url.js';
 import {
   idempotencyKeyForms,
   idempotencyKeyOf,
@@ -100,6 +101,8 @@ export class RpcDoor implements OnModuleInit {
     // What only the look-up of a name can tell is told by a dead letter.
     const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
     if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
+    const againstIt = this.againstCallbackOf(call, caller);
+    if (againstIt !== null) return reply.send(answerOf(-1, `callback_url无效: ${againstIt}`));
     const nowMs = this.clock.now();
     const times = call.timesAt?.(nowMs) ?? null;
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
@@ -117,6 +120,10 @@ export class RpcDoor implements OnModuleInit {
     const id = message.headers[messageHeader.id] as string;
     this.tellStored(reply, id, this.producer.durability(call.acks));
     return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, false));
+  }
+
+  private againstCallbackOf({ callbackUrl }: RpcCall, caller: AclEntry): string | null {
+    return callbackUrl === null ? null : againstCallback(callbackUrl, caller, this.configWatch.settings.egress);
   }
 
   private async once(

@@ -21,6 +21,7 @@ const call: Schema = {
     delay: delaySchema,
     not_before: momentSchema,
     expires: momentSchema,
+    callback_url: text('The receiver’s answer is delivered there.', { type: ['string', 'null'], format: 'uri' }),
     wait: text('Seconds to wait for the receiver’s answer.', { type: 'number', minimum: 0, maximum: 3600 }),
   },
 };

@@ -61,7 +61,8 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
       const { maxBytes } = this.configWatch.settings.reply;
-      const kept = delivery.replyTo === null ? null : new KeptAnswer(maxBytes);
+      const isWanted = delivery.replyTo !== null || delivery.callbackUrl !== null;
+      const kept = isWanted ? new KeptAnswer(maxBytes) : null;
       const exchange = new Exchange(this.clock, delivery.settings, pool, kept, (outcome) => {
         running.delete(exchange);
         resolve(outcome);

@@ -6,7 +6,7 @@ import type { Outcome } from '../../message/outcome.js';
 
 /** Who is later than this has stood still as a whole: an ack may lie in a socket, unread. */
 const lateMs = 50;
-/** What a caller who waits for an answer gets of one that was acked. */
+/** What a caller who wants the answer gets of one that was acked. */
 const nothing = { status: 204, headers: {}, body: Buffer.alloc(0) };
 
 /** How a lease has ended, in words for whoever comes too late. */
@@ -70,7 +70,8 @@ export class Lease {
   }
 
   ack(): void {
-    const whole = this.delivery.replyTo === null ? {} : { whole: nothing };
+    const { replyTo, callbackUrl } = this.delivery;
+    const whole = replyTo === null && callbackUrl === null ? {} : { whole: nothing };
     this.end('acked', { kind: 'delivered', status: nothing.status, durationMs: this.durationMs, body: '', ...whole });
   }
 

@@ -12,7 +12,7 @@ export class MailboxTarget extends Target {
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    return this.mailboxes.of(delivery.settings.mailbox as string).give(delivery, signal);
+    return this.mailboxes.of(delivery.mailbox as string).give(delivery, signal);
   }
 
   override async close(): Promise<void> {}

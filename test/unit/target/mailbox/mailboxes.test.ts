@@ -14,6 +14,7 @@ const deliveryOf = (body: string | Buffer) =>
     source: { body: Buffer.from(body), headers: {} },
     settings: { timeoutMs: 1000 },
     replyTo: null,
+    callbackUrl: null,
   }) as unknown as Delivery;
 
 /** A dispatcher that has these messages ready, and their outcomes by body. */
@@ -35,15 +36,15 @@ function supply(mailboxes: Mailboxes, ...bodies: (string | Buffer)[]) {
 }
 
 const order = { caller: 'me', max: 10, waitMs: 0, leaseMs: null };
-const never = new AbortController().signal;
+const never = () => new AbortController().signal;
 const bodiesOf = (leases: readonly Lease[]) => leases.map(({ delivery }) => delivery.source.body.toString());
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('those who wait get messages in the order in which they came, each as many as he wants', async () => {
   const mailboxes = newMailboxes(clock);
   const { add } = supply(mailboxes);
-  const first = mailboxes.pull('G', { ...order, max: 2, waitMs: 1000 }, never);
-  const second = mailboxes.pull('G', { ...order, waitMs: 1000 }, never);
+  const first = mailboxes.pull('G', { ...order, max: 2, waitMs: 1000 }, never());
+  const second = mailboxes.pull('G', { ...order, waitMs: 1000 }, never());
   add('a', 'b', 'c');
   expect([bodiesOf(await first), bodiesOf(await second)]).toEqual([['a', 'b'], ['c']]);
 });
@@ -52,7 +53,7 @@ test('nobody is given what he did not ask for, or does not ask for any more', as
   const mailboxes = newMailboxes(clock);
   const { add, mailbox } = supply(mailboxes);
   const gone = new AbortController();
-  const tired = mailboxes.pull('G', { ...order, waitMs: 1000 }, never);
+  const tired = mailboxes.pull('G', { ...order, waitMs: 1000 }, never());
   const left = mailboxes.pull('G', { ...order, waitMs: 1000 }, gone.signal);
   gone.abort();
   clock.advance(1000);
@@ -60,32 +61,32 @@ test('nobody is given what he did not ask for, or does not ask for any more', as
   add('a');
   await turn();
   expect(mailbox.leased).toBe(0);
-  expect(bodiesOf(await mailboxes.pull('G', order, never))).toEqual(['a']);
+  expect(bodiesOf(await mailboxes.pull('G', order, never()))).toEqual(['a']);
 });
 
 test('an answer ends with the message that makes it too long', async () => {
   const mailboxes = newMailboxes(clock);
   const half = Buffer.alloc(2_500_000);
   supply(mailboxes, half, half, half);
-  expect((await mailboxes.pull('G', order, never)).length).toBe(2);
+  expect((await mailboxes.pull('G', order, never())).length).toBe(2);
 });
 
 test('ten thousand wait, and the next one does not', async () => {
   const mailboxes = newMailboxes(clock, { maxWaiting: 10_000 });
   const { add } = supply(mailboxes);
-  const waiting = Array.from({ length: 10_000 }, () => mailboxes.pull('G', { ...order, max: 1, waitMs: 500 }, never));
-  await expect(mailboxes.pull('G', { ...order, waitMs: 500 }, never)).rejects.toMatchObject({ code: 'overloaded' });
+  const waiting = Array.from({ length: 10_000 }, () => mailboxes.pull('G', { ...order, max: 1, waitMs: 500 }, never()));
+  await expect(mailboxes.pull('G', { ...order, waitMs: 500 }, never())).rejects.toMatchObject({ code: 'overloaded' });
   add(...Array.from({ length: 5000 }, (_, i) => `m${i}`));
   mailboxes.stopWaiting();
   const got = await Promise.all(waiting);
   expect(got.map((leases) => leases.length)).toEqual([...Array(5000).fill(1), ...Array(5000).fill(0)]);
-  await expect(mailboxes.pull('G', order, never)).rejects.toMatchObject({ code: 'closed' });
+  await expect(mailboxes.pull('G', order, never())).rejects.toMatchObject({ code: 'closed' });
 });
 
 test('a lease ends once: by its ack, by its time, with its partition', async () => {
   const mailboxes = newMailboxes(clock);
   const { mailbox, outcomes, abort } = supply(mailboxes, 'a', 'b', 'c');
-  const [a, b, c] = (await mailboxes.pull('G', order, never)).map(({ id }) => id) as [string, string, string];
+  const [a, b, c] = (await mailboxes.pull('G', order, never())).map(({ id }) => id) as [string, string, string];
   expect(mailbox.ack(a, 'you')).toMatchObject({ code: 'not-yours' });
   expect(mailbox.ack(a, 'me')).toBeNull();
   expect(mailbox.extend(c, 'me', 5000)).toBeNull();
@@ -114,6 +115,6 @@ test('subscriptions of one group are asked in turn', async () => {
   supply(mailboxes, 'a1', 'a2', 'a3');
   supply(mailboxes, 'b1', 'b2', 'b3');
   const got = [];
-  for (let i = 0; i < 4; i += 1) got.push(...bodiesOf(await mailboxes.pull('G', { ...order, max: 1 }, never)));
+  for (let i = 0; i < 4; i += 1) got.push(...bodiesOf(await mailboxes.pull('G', { ...order, max: 1 }, never())));
   expect(got).toEqual(['a1', 'b1', 'a2', 'b2']);
 });
