@@ -18,13 +18,15 @@ const mayImport = {
   reply: [...settings, 'shared-state'],
   ingress: [...settings, 'acl', 'producer', 'reply', 'tracking', 'target/mailbox'],
   'circuit-breaker': [...settings, 'policy'],
-  dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'tracking', 'broker'],
+  dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
+  subscription: [...settings, 'broker'],
   health: [...settings, 'broker'],
+  monitor: [...settings, 'broker'],
   tracking: [...settings, 'broker'],
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker'],
+  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */
@@ -34,9 +36,12 @@ const behind = {
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
   undici: 'src/target/http',
+  '@grpc': 'src/ingress/grpc',
+  'grpc-health-check': 'src/ingress/grpc',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
   '@nestjs/terminus': 'src/health',
+  re2js: 'src/config-watch',
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',

@@ -1,5 +1,5 @@
 // The whole program as a list of modules, in the order a message meets them, and the order in which it drains.
-import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
+import { type DynamicModule, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
 import { ThrottlerModule } from '@nestjs/throttler';
 import { LoggerModule } from 'nestjs-pino';
@@ -13,6 +13,7 @@ import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
 import { WorkersIndicator } from './health/workers.indicator.js';
+import { GrpcDoor } from './ingress/grpc/grpc-door.js';
 import { IngressModule } from './ingress/ingress.module.js';
 import type { ProcessLog } from './log.js';
 import { ManagementModule } from './management/management.module.js';
@@ -39,12 +40,15 @@ export interface AppParts {
   readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: ProcessLog;
+  /** The door over gRPC, open or not. */
+  readonly grpc: Type;
 }
 
 @Module({})
 export class AppModule implements OnModuleDestroy {
   constructor(
     private readonly doors: Doors,
+    private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
@@ -56,7 +60,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly clock: Clock,
   ) {}
 
-  static of({ configWatch, clock, environment, log }: AppParts): DynamicModule {
+  static of({ configWatch, clock, environment, log, grpc }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -65,6 +69,7 @@ export class AppModule implements OnModuleDestroy {
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
         IngressModule,
+        grpc,
         AclModule,
         ProducerModule,
         BrokerModule,
@@ -103,13 +108,14 @@ export class AppModule implements OnModuleDestroy {
   /** The data's way, each step over before the next begins: what was answered is stored, what is in flight is committed. */
   async onModuleDestroy(): Promise<void> {
     this.drainIndicator.drain();
+    this.grpcDoor.retire();
     const { stopDelayMs } = this.configWatch.settings.server;
     // Who shares out the calls sees that this one is not ready before it refuses any.
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
     this.mailboxes.stopWaiting();
-    await this.doors.close();
+    await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();

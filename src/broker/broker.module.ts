@@ -21,19 +21,20 @@ function tell(text: string, error: unknown): void {
   else report(text, error);
 }
 
-function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broker {
+/** `stats` null: its figures are told nowhere. */
+function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats | null): Broker {
   switch (settings.driver) {
     case 'memory':
       return new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
-      stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
+      stats?.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
       return broker;
     }
     case 'kafka': {
       const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
-      stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
+      stats?.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
       return broker;
     }
   }
@@ -58,4 +59,11 @@ function makeBroker(settings: BrokerSettings, clock: Clock, stats: Stats): Broke
   ],
   exports: [Broker, BrokerTransport, Topics],
 })
-export class BrokerModule {}
+export class BrokerModule {
+  /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
+  static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
+    const broker = makeBroker(settings, clock, null);
+    await broker.open();
+    return broker;
+  }
+}

@@ -17,6 +17,7 @@ import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Stats } from '../stats/stats.js';
+import { TopicWants } from '../subscription/topic-wants.js';
 import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
@@ -42,6 +43,7 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  private readonly wants = new Map<string, TopicWants>();
   private drained = false;
 
   constructor(
@@ -81,6 +83,7 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused or cancelled is not sent, also in the first moment.
     await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
+    this.learnWants();
     await this.served.openAll();
   }
 
@@ -100,6 +103,7 @@ export class Dispatcher implements Adjustable {
   async adjust(next: Settings, current: Settings): Promise<void> {
     const { added, changed } = topicChange(current, next);
     if (added.length > 0) await this.topics.ensure(added);
+    this.learnWants();
     await this.served.reconcile(new Set(changed.map((topic) => topic.next.name)));
   }
 
@@ -180,13 +184,26 @@ export class Dispatcher implements Adjustable {
     };
   }
 
+  /** What is wanted of each topic by all its subscriptions together. */
+  private learnWants(): void {
+    const byTopic = Map.groupBy(this.configWatch.settings.subscriptions, ({ topic }) => topic);
+    for (const topic of [...this.wants.keys(), ...byTopic.keys()]) {
+      const wants = this.wants.get(topic) ?? new TopicWants();
+      this.wants.set(topic, wants);
+      wants.adjust(byTopic.get(topic) ?? []);
+    }
+  }
+
   private runnersOf(topic: string): GroupRunner[] {
     return this.subscriptions.filter(({ subscription }) => subscription.topic === topic);
   }
 
   /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
   private clientStats(): object {
-    for (const counters of this.clients.values()) counters.circuitIsBreak = 0;
+    for (const [topic, counters] of this.clients) {
+      counters.circuitIsBreak = 0;
+      counters.unmatched = this.wants.get(topic)?.unmatched ?? 0;
+    }
     for (const runner of this.subscriptions) {
       const counters = this.clients.get(runner.subscription.topic);
       const isOpen = runner.view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
@@ -224,6 +241,7 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       isCancelled,
+      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });

@@ -6,8 +6,10 @@ import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
+import { type MessageHeaders, messageHeader } from '../message/message.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
 import type { LetterRange } from './dead-letters/dead-letter-box.js';
@@ -24,7 +26,7 @@ import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
-import { Committer, type OwnedWindow, windowName } from './window/committer.js';
+import { Committer, type OwnedWindow, passedCommitMs, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
 import { NotYet } from './window/not-yet.js';
@@ -48,6 +50,8 @@ export interface RunnerParts {
   readonly consumer: ConsumerCounters;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** Read, and not wanted. */
+  readonly passedOver: (headers: MessageHeaders) => void;
   /** A caller waits for how this one ended. */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
@@ -73,6 +77,7 @@ export class GroupRunner {
   private readonly committer: Committer;
   private readonly adoption: Adoption;
   private readonly windowSettings: WindowSettings;
+  private filter: MessageFilter;
   /** Of the last redrive. */
   private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
@@ -91,6 +96,7 @@ export class GroupRunner {
     const { broker, clock, gates, target, client, consumer, isCancelled, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
+    this.filter = new MessageFilter(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
     this.deliverer = new Deliverer({
       subscription,
@@ -184,7 +190,9 @@ export class GroupRunner {
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
     if (!keepsIdentity(subscription, next)) return false;
+    const { bindings, filters } = subscription;
     Object.assign(subscription, next);
+    if (!isDeepStrictEqual([bindings, filters], [next.bindings, next.filters])) this.filter = new MessageFilter(next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
@@ -261,12 +269,15 @@ export class GroupRunner {
     await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
     await this.adoption.complete(inlet.owned);
-    if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
+    const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
+    const isPassedOver = wanted.messages.length === 0 && batch.messages.length > 0;
+    // Of what nobody sends nothing has to be said.
+    if (inlet.kind !== 'delay' && !isPassedOver) await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
-    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -329,7 +340,22 @@ export class GroupRunner {
     return topic === this.mover.overflowTopic ? 'overflow' : 'delay';
   }
 
-  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
+  /** The batch without what its bindings and filters do not want, which counts as settled once it is read. */
+  private wantedOf(batch: MessageBatch): MessageBatch {
+    const { filter, parts } = this;
+    if (filter.takesAll) return batch;
+    const { groupId } = this.subscription;
+    const messages = batch.messages.filter(({ headers }) => {
+      const only = headers[messageHeader.onlyGroup];
+      if (only === undefined ? filter.matches(headers) : only === groupId) return true;
+      parts.passedOver(headers);
+      return false;
+    });
+    parts.consumer.passedOver += batch.messages.length - messages.length;
+    return { ...batch, messages };
+  }
+
+  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch, isPassedOver = false): void {
     const nowMs = this.parts.clock.elapsedMs();
     const { inlet, window, membership } = owned;
     for (const stored of messages) this.intake.take(inlet, stored, nowMs);
@@ -340,7 +366,7 @@ export class GroupRunner {
       this.relieve(inlet);
       this.relieveLater();
     }
-    this.committer.soon();
+    this.committer.soon(isPassedOver ? passedCommitMs : undefined);
     this.deliverer.pump();
   }
 

@@ -1,5 +1,5 @@
-// /livez, /readyz and /health: bare for everybody, with details for the operator.
-import { Controller, Get, HttpCode, Res } from '@nestjs/common';
+// /livez, /readyz, /startupz and /health: bare for everybody, with details for the operator.
+import { Controller, Get, Res } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { HealthCheck, type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
 import { SkipThrottle } from '@nestjs/throttler';
@@ -25,11 +25,19 @@ export class HealthController {
     private readonly workers: WorkersIndicator,
   ) {}
 
-  /** The event loop turns: nothing else is asked, so that no trouble elsewhere gets the process killed. */
+  /**
+   * The event loop turns, and what writes the log has not died under us. Nothing else is asked, so that no trouble that a
+   * restart does not heal gets the process killed.
+   */
   @Get('livez')
-  @HttpCode(200)
-  live(): { status: string } {
-    return { status: 'ok' };
+  live(@Res({ passthrough: true }) reply: Reply): { status: string } {
+    return answer(reply, !this.broker.isDead);
+  }
+
+  /** Whoever is answered at all: the listeners open when the log has been recovered and the subscriptions are served. */
+  @Get('startupz')
+  started(@Res({ passthrough: true }) reply: Reply): { status: string } {
+    return answer(reply, true);
   }
 
   /** 200 while calls can be taken and stored, else 503. */
@@ -55,8 +63,14 @@ export class HealthController {
 
   private bare(reply: Reply): { status: string } {
     const shown = { ...this.broker.check(), ...this.draining.check(), ...this.workers.check() };
-    const isUp = Object.values(shown).every(({ status }) => status === 'up');
-    reply.status(isUp ? 200 : 503);
-    return { status: isUp ? 'ok' : 'error' };
+    return answer(
+      reply,
+      Object.values(shown).every(({ status }) => status === 'up'),
+    );
   }
+}
+
+function answer(reply: Reply, isUp: boolean): { status: string } {
+  reply.status(isUp ? 200 : 503);
+  return { status: isUp ? 'ok' : 'error' };
 }

@@ -11,6 +11,8 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
   return {
     topic,
     groupId,
+    bindings: [],
+    filters: [],
     url: null,
     isPulled: false,
     ordering: 'key',

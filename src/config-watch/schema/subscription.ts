@@ -6,6 +6,9 @@ import {
   CallTarget,
   Concurrency,
   dayMs,
+  EventFilters,
+  Flag,
+  MessageType,
   nameAllowed,
   namePattern,
   ObjectList,
@@ -102,6 +105,24 @@ export class NamedDestinationEntry extends DestinationEntry {
   origins!: string[];
 }
 
+export const bindingKinds = ['direct', 'regex', 'fanout'] as const;
+
+export class BindingEntry {
+  /** direct: the one type; regex: types that a pattern describes; fanout: all types, and messages without one. */
+  @OneOf(bindingKinds)
+  kind!: (typeof bindingKinds)[number];
+
+  /** The type, or for regex the pattern, in the syntax of RE2; none for fanout. */
+  @Optional()
+  @MessageType()
+  type?: string;
+
+  /** Beside regex only. true, the default: the pattern describes all of a type; false: a part of it. */
+  @Optional()
+  @Flag()
+  anchored?: boolean;
+}
+
 export class SigningEntry {
   /** Each of them signs every request, so that a receiver may know the old or the new one; better references than the secrets. */
   @SigningSecrets()
@@ -116,6 +137,16 @@ export class SubscriptionEntry {
   /** Every group gets every call of its topic. */
   @Text(namePattern, nameAllowed)
   groupId!: string;
+
+  /** Which types it gets: any of these is enough, and a message that several match comes once. All types when empty. */
+  @ObjectList(0, 100)
+  @ValidateNested({ each: true })
+  @Type(() => BindingEntry)
+  bindings: BindingEntry[] = [];
+
+  /** What must hold of a message's attributes, all of it. */
+  @EventFilters()
+  filters: object[] = [];
 
   /** Where a message goes that names no URL; without one it goes to the dead letters. */
   @Optional()

@@ -7,6 +7,8 @@ import type { PartitionWindow } from './partition-window.js';
 
 /** What settles within it is committed together. A crash repeats at most what settled since. */
 const commitIntervalMs = 20;
+/** For what was only passed over: to read it again costs little. */
+export const passedCommitMs = 1000;
 /** After a commit that the broker refused. */
 const commitRetryMs = 1000;
 
@@ -30,14 +32,21 @@ export interface CommitterParts {
 
 export class Committer {
   private timer: Timer | null = null;
+  private dueMs = 0;
   private stopped = false;
 
   constructor(private readonly parts: CommitterParts) {}
 
   /** What is settled by then goes with it. */
   soon(delayMs = commitIntervalMs): void {
-    if (this.timer !== null || this.stopped) return;
+    if (this.stopped) return;
     const { clock, windows } = this.parts;
+    const dueMs = clock.elapsedMs() + delayMs;
+    if (this.timer !== null) {
+      if (this.dueMs <= dueMs) return;
+      this.timer.cancel();
+    }
+    this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
       for (const owned of windows.values()) void this.commit(owned);

@@ -31,6 +31,12 @@ export const commitPiece: Piece = {
             description: 'Where it goes.',
             schema: { type: 'string', minLength: 1 },
           },
+          {
+            name: 'type',
+            in: 'query',
+            description: 'The finer label within the topic.',
+            schema: { type: 'string', pattern: '^[!-~]{1,256}$' },
+          },
           { name: 'key', in: 'query', description: 'Calls of one key keep their order.', schema: { type: 'string' } },
           {
             name: 'acks',

@@ -1,6 +1,7 @@
 // A message as a caller asks for it, from the fields it wrote, in headers or in JSON; or everything that is wrong with them.
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
 import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { idempotencyKeyForms, idempotencyKeyOf } from '../idempotency-key.js';
@@ -49,7 +50,6 @@ export interface Draft {
 }
 
 const topicPattern = /^[A-Za-z0-9._-]{1,100}$/;
-const typePattern = /^[\x21-\x7e]{1,256}$/;
 const longestKey = 8192;
 
 /** All faults are told, not only the first. */
@@ -59,7 +59,7 @@ export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft
   const url = reader.text('url', (text) => isCallbackUrl(text), callbackUrlForms);
   const topic = reader.text('topic', (text) => topicPattern.test(text), 'a topic: 1 to 100 of A-Z a-z 0-9 . _ -');
   if (fields.url === undefined && fields.topic === undefined) reader.fault('url', 'a url, a topic, or both are needed');
-  const type = reader.text('type', (text) => typePattern.test(text), '1 to 256 visible ASCII characters');
+  const type = reader.text('type', isMessageType, messageTypeAllowed);
   const id = reader.text('id', isMessageId, '1 to 128 of A-Z a-z 0-9 _ : -');
   const headers: Record<string, string> = {};
   if (url !== null) headers[messageHeader.url] = url;

@@ -71,7 +71,7 @@ function fieldValue(field: FieldName, value: string): unknown {
   return value;
 }
 
-function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
+export function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
   if (typeof parent !== 'string' || !traceparent.test(parent)) return {};
   return typeof tracestate === 'string' && tracestate !== ''
     ? { traceparent: parent, tracestate }

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { isMessageType } from '../../message/message-type.js';
 import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { isTooDeep, maxJsonDepth } from '../json-depth.js';
@@ -58,8 +59,8 @@ function readExtras(
   call: Json,
   url: string,
 ): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs' | 'callbackUrl'> | Refusal {
-  const [id, acks, contentType, asked] = [call['id'], call['acks'], call['content_type'], call['headers']].map(
-    (value) => value ?? undefined,
+  const [id, acks, contentType, type, asked] = ['id', 'acks', 'content_type', 'type', 'headers'].map(
+    (name) => call[name] ?? undefined,
   );
   if (id !== undefined && !isMessageId(id)) return { refused: 'id无效' };
   if (acks !== undefined && !ackLevels.includes(acks as Acks)) return { refused: 'acks无效' };
@@ -67,6 +68,10 @@ function readExtras(
   if (contentType !== undefined) {
     if (contentType === '' || !isHeaderValue(contentType)) return { refused: 'content_type无效' };
     headers[messageHeader.contentType] = contentType;
+  }
+  if (type !== undefined) {
+    if (!isMessageType(type)) return { refused: 'type无效' };
+    headers[messageHeader.type] = type;
   }
   if (asked !== undefined) {
     const refused = addForwarded(asked, headers);

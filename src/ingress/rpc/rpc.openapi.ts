@@ -16,6 +16,7 @@ const call: Schema = {
     partition_key: text('Calls of one key to one destination are delivered in order; empty for no order.'),
     headers: { type: ['object', 'null'], additionalProperties: { type: 'string' }, maxProperties: 50 },
     content_type: { type: ['string', 'null'] },
+    type: text('The finer label within the topic.', { type: ['string', 'null'], pattern: '^[!-~]{1,256}$' }),
     id: idSchema,
     acks: { enum: [0, 1, -1, null] },
     delay: delaySchema,

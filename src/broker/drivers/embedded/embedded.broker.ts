@@ -9,6 +9,7 @@ import {
   type CommittedOffset,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   notWanted,
@@ -197,9 +198,9 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     return this.coordinator.join(group, topics, handlers);
   }
 
-  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
     this.mustBeOpen();
-    return fetchFrom(this, { topic, partition }, offset);
+    return fetchFrom(this, { topic, partition }, offset, maxBytes);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {
@@ -210,11 +211,33 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     });
   }
 
+  override async groupLags(): Promise<readonly GroupLag[]> {
+    this.mustBeOpen();
+    return [...this.topics.values()].flatMap(({ partitions }) =>
+      partitions.flatMap(({ topic, partition, readable, marks }) =>
+        [...marks].map(
+          ([
+            group,
+            {
+              committed: { offset },
+            },
+          ]) => {
+            const highWatermark = BigInt(readable);
+            return { group, topic, partition, committed: offset, highWatermark, lag: highWatermark - offset };
+          },
+        ),
+      ),
+    );
+  }
+
   override check(): Promise<readonly string[]> {
     return this.store.check();
   }
 
   override health(): BrokerHealth {
+    if (this.state === 'open' && !this.store.isAlive) {
+      return { ok: false, detail: 'the writer thread has ended', isDead: true };
+    }
     if (this.stopped !== null) return { ok: false, detail: this.stopped.message };
     if (this.state !== 'open') return { ok: false, detail: this.state };
     if (this.isFull) return { ok: true, detail: 'full: calls are refused until there is room' };
