@@ -670,6 +670,8 @@ describe('settings', () => {
       groupId: 'G1',
       url: null,
       isPulled: false,
+      bindings: [],
+      filters: [],
       ordering: 'key',
       rate: { perSecond: 100, burst: 100 },
       concurrency: { min: 5, max: 5 },
