@@ -26,6 +26,7 @@ import { Replies } from './reply/replies.js';
 import { ReplyModule } from './reply/reply.module.js';
 import { SharedState } from './shared-state/shared-state.js';
 import { SharedStateModule } from './shared-state/shared-state.module.js';
+import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { MailboxModule } from './target/mailbox/mailbox.module.js';
@@ -84,19 +85,20 @@ export class AppModule implements OnModuleDestroy {
         { provide: APP_GUARD, useClass: PagesGuard },
         {
           provide: Doors,
-          inject: [HttpAdapterHost, Broker, Producer, Stats, WorkersIndicator],
+          inject: [HttpAdapterHost, Broker, Producer, Stats, Metrics, WorkersIndicator],
           useFactory: (
             adapterHost: HttpAdapterHost,
             broker: Broker,
             producer: Producer,
             stats: Stats,
+            metrics: Metrics,
             indicator: WorkersIndicator,
           ) => {
             const count = configWatch.settings.server.workers;
             if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
             const line = (row: string) => log.pass(row);
             const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
-            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answerers });
+            const workers = new Workers({ count, broker, stats, metrics, configWatch, clock, line, answerers });
             indicator.watch(() => workers.view);
             return workers;
           },

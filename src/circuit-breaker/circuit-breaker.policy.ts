@@ -9,6 +9,7 @@ import {
   free,
   freePass,
   Gate,
+  type GateFigures,
   type GateScope,
   type GateSettings,
   type GateState,
@@ -80,6 +81,15 @@ class CircuitGate extends Gate {
     if (circuit.state === 'closed') return null;
     const { state, reason, sinceMs, nextChangeMs } = circuit;
     return { state, reason, sinceMs, nextChangeMs };
+  }
+
+  override figures(into: GateFigures): void {
+    const { circuit } = this;
+    if (circuit === null) return;
+    const nowMs = this.clock.elapsedMs();
+    circuit.advance(nowMs);
+    into.circuit = circuit.state;
+    into.admittedShare = circuit.shareAt(nowMs);
   }
 
   override isAtRest(): boolean {

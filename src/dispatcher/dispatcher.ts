@@ -16,6 +16,7 @@ import { Clock } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
@@ -34,6 +35,8 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import { DeliveryMeters } from './subscription-meter.js';
+import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
 @Injectable()
@@ -43,6 +46,7 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  private readonly meters: DeliveryMeters;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
 
@@ -60,20 +64,23 @@ export class Dispatcher implements Adjustable {
     private readonly mailboxes: Mailboxes,
     tracker: MessageTracker,
     stats: Stats,
+    metrics: Metrics,
   ) {
+    this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
       topics,
       configWatch,
       clock,
       newRunner: (subscription) => this.newRunner(subscription),
-      gone: (name) => this.consumers.delete(name),
+      gone: (name) => this.gone(name),
     });
     tracker.follow({
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
     mailboxes.follow((groupId) => this.groupView(groupId));
+    registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -212,6 +219,12 @@ export class Dispatcher implements Adjustable {
     return Object.fromEntries(this.clients);
   }
 
+  private gone(name: string): void {
+    const row = this.consumers.get(name);
+    if (row !== undefined) this.meters.forget(row.topic, row.groupId);
+    this.consumers.delete(name);
+  }
+
   private rowOf(runner: GroupRunner): object {
     const { topic, groupId } = runner.subscription;
     return { topic, groupId, backlog: runner.view.backlog(), destinations: runner.view.troubled() };
@@ -240,6 +253,7 @@ export class Dispatcher implements Adjustable {
       target,
       client,
       consumer,
+      meter: this.meters.of(topic, groupId),
       isCancelled,
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),

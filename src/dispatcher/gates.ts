@@ -7,13 +7,14 @@ import type {
   Candidate,
   DispatchPolicy,
   Gate,
+  GateFigures,
   GateScope,
   GateSettings,
   GateState,
   Hold,
   Pass,
 } from '../policy/policy.js';
-import { freePass } from '../policy/policy.js';
+import { freePass, quietFigures } from '../policy/policy.js';
 import { RateLimitPolicy } from '../policy/rate-limit.policy.js';
 import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
@@ -83,6 +84,12 @@ export class GateRow {
   /** Of those gates that have something to say. */
   states(): GateState[] {
     return this.gates.flatMap((gate) => gate.state() ?? []);
+  }
+
+  figures(): GateFigures {
+    const figures = quietFigures();
+    for (const gate of this.gates) gate.figures(figures);
+    return figures;
   }
 
   close(): void {

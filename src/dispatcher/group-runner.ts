@@ -24,6 +24,7 @@ import { spillIdentityOf } from './overflow/spill-table.js';
 import { callbackOf, type Ending } from './sending/callback.js';
 import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import type { SubscriptionMeter } from './subscription-meter.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { Committer, type OwnedWindow, passedCommitMs, windowName } from './window/committer.js';
@@ -48,6 +49,7 @@ export interface RunnerParts {
   readonly target: Target;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
+  readonly meter: SubscriptionMeter;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Read, and not wanted. */
@@ -93,17 +95,18 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.filter = new MessageFilter(subscription);
-    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
+    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, meter, report });
     this.deliverer = new Deliverer({
       subscription,
       clock,
       gates,
       target,
       counters: client,
+      meter,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
@@ -152,7 +155,7 @@ export class GroupRunner {
     // Their places in a commit's note are for ever: the shortest tier came last.
     const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
-    this.committer = new Committer({ broker, clock, windows, copyTopics, report });
+    this.committer = new Committer({ broker, clock, windows, copyTopics, report, failures: meter.commitFailures });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     const letterWindows = () => this.sender?.openWindows ?? [];
@@ -455,6 +458,7 @@ export class GroupRunner {
     if (to === 'dead letter') {
       owned.parked.moved(lane as string, delivery.side !== null, offset);
       this.parts.client.deadLetters += 1;
+      this.parts.meter.deadLetter('parked');
     }
     this.leftOverflow(this.inletOf(work), work);
     this.afterSettling(window);

@@ -6,6 +6,7 @@ import { ReplyModule } from '../reply/reply.module.js';
 import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { CommitDoor } from './commit/commit.door.js';
+import { IngestMeter } from './ingest-meter.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
@@ -22,6 +23,7 @@ import { WaitingRoom } from './waiting-caller.js';
   providers: [
     BatchDoor,
     CommitDoor,
+    IngestMeter,
     LeasesDoor,
     MessagesDoor,
     MockDoor,

@@ -2,6 +2,7 @@
 
 import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
+import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
 import type { Verdicts } from './verdict.js';
@@ -122,6 +123,13 @@ function momentOf(text: string | undefined): number {
  */
 export function leftToWaitMs({ notBeforeMs, source }: Delivery, nowMs: number): number {
   return notBeforeMs === 0 ? 0 : Math.min(notBeforeMs - nowMs, notBeforeMs - source.timestampMs);
+}
+
+/** Unix milliseconds at which it was accepted, or before which its caller did not want it sent. */
+export function wantedAtMs({ id, source, side }: Delivery): number {
+  // A copy is younger than its message.
+  const acceptedMs = (side === null ? null : timeOfMessageId(id)) ?? source.timestampMs;
+  return Math.max(acceptedMs, momentOf(source.headers[messageHeader.notBefore]));
 }
 
 function redeliveryOf(side: SideNote | undefined): Redelivery | null {

@@ -66,6 +66,24 @@ export interface GateState {
   readonly nextChangeMs: number | null;
 }
 
+/** What the gates of one destination tell to /metrics, as far as there are such gates. */
+export interface GateFigures {
+  circuit: 'closed' | 'open' | 'recovering';
+  /** Of the full rate, what the circuit lets through now. */
+  admittedShare: number;
+  /** Attempts that may be in flight; null for no limit. */
+  concurrencyLimit: number | null;
+  /** Of the retries that the budget allows, those that were made; 1 and more: it is used up. */
+  budgetUsed: number;
+}
+
+export const quietFigures = (): GateFigures => ({
+  circuit: 'closed',
+  admittedShare: 1,
+  concurrencyLimit: null,
+  budgetUsed: 0,
+});
+
 /** The running instance of a policy. Its counters outlive every change of settings. */
 export abstract class Gate {
   abstract enter(candidate: Candidate): Entry;
@@ -77,6 +95,8 @@ export abstract class Gate {
   state(): GateState | null {
     return null;
   }
+  /** Writes its own figures over the quiet ones. */
+  figures(_into: GateFigures): void {}
   /** Lets go of its timers; nobody enters any more. */
   close(): void {}
 }

@@ -7,8 +7,11 @@ import type { Settings } from '../config-watch/settings.js';
 import { Clock, within } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Acks, type Message, messageHeader, type Position, weightOf } from '../message/message.js';
+import type { Histogram } from '../stats/metrics/histogram.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Admission } from './admission.js';
+import { registerProducer, type TopicCounters } from './append-metrics.js';
 import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './idempotency.js';
 
 /** One append of a batch takes at most so many, or one larger message. */
@@ -16,11 +19,6 @@ const maxBatchMessages = 1024;
 const maxBatchBytes = 4 * 1_048_576;
 /** How long an answer waits for the record of its idempotency key where that is written behind the message. */
 const recordBoundMs = 2000;
-
-interface TopicCounters {
-  deliveryFail: number;
-  deliverySuccess: number;
-}
 
 /** A message with its id among its headers. */
 export interface Offer {
@@ -55,6 +53,7 @@ export class Producer implements Adjustable {
   readonly name = 'producer';
   private readonly admission: Admission;
   private readonly counters = new Map<string, TopicCounters>();
+  private readonly appendTimes: Histogram;
   private isClosed = false;
   private keyedElsewhere: AcceptKeyed | null = null;
   private idle: (() => void)[] = [];
@@ -65,11 +64,13 @@ export class Producer implements Adjustable {
     private readonly idempotency: Idempotency,
     private readonly clock: Clock,
     stats: Stats,
+    metrics: Metrics,
   ) {
     const { producer } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
     this.countTopicsOf(configWatch.settings);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
+    this.appendTimes = registerProducer(metrics, configWatch);
   }
 
   /** The counters of a topic that nobody may write to any more stay until the process ends. */
@@ -198,8 +199,10 @@ export class Producer implements Adjustable {
   ): Promise<readonly (Position | null)[]> {
     if (this.isClosed) throw shuttingDown();
     const weights = this.enter(messages);
+    const startedMs = this.clock.elapsedMs();
     try {
       const positions = await this.broker.append(records.length === 0 ? messages : [...messages, ...records], level);
+      this.appendTimes.observe((this.clock.elapsedMs() - startedMs) / 1000);
       for (const { topic } of messages) this.count(topic, 'deliverySuccess');
       return positions;
     } catch (error) {

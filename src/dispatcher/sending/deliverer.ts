@@ -9,6 +9,7 @@ import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
 import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
+import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Work } from '../window/partition-window.js';
 import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
@@ -31,6 +32,7 @@ export interface DelivererParts {
   readonly gates: Gates;
   readonly target: Target;
   readonly counters: ClientCounters;
+  readonly meter: SubscriptionMeter;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
@@ -54,8 +56,14 @@ export class Deliverer {
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
-    const { subscription, clock, gates } = parts;
-    this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
+    const { subscription, clock, gates, meter } = parts;
+    this.scheduler = new Scheduler({
+      subscription,
+      clock,
+      gates,
+      start: (attempt) => this.attempt(attempt),
+      heldByRate: (waitedMs) => meter.rateWaits.observe(waitedMs / 1000),
+    });
     this.retries = new DueQueue(
       clock,
       (work) => this.scheduler.offer(work, this.destinationOf(work)),
@@ -116,7 +124,10 @@ export class Deliverer {
       queueMicrotask(() => this.drop(attempt, drop));
       return;
     }
-    if (delivery.attempt > 1) this.parts.counters.rpcRetries += 1;
+    if (delivery.attempt > 1) {
+      this.parts.counters.rpcRetries += 1;
+      this.parts.meter.retries.value += 1;
+    }
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
     void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
@@ -152,6 +163,7 @@ export class Deliverer {
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
     if (why === 'cancelled') {
+      this.parts.meter.cancelled.value += 1;
       this.calledBack(attempt, { status: 0 }, 'cancelled', () => {
         this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
         this.settle(attempt);
@@ -165,13 +177,15 @@ export class Deliverer {
   }
 
   private ended(attempt: Attempt, outcome: Outcome): void {
-    const { counters, report } = this.parts;
-    const { work } = attempt;
+    const { counters, report, meter, clock } = this.parts;
+    const { work, destination } = attempt;
     const { delivery } = work;
-    if (outcome.kind !== 'aborted') work.resent?.attempted(work, outcome.kind === 'delivered' ? 'well' : 'wrong');
+    meter.destination(destination.label).attempted(outcome);
+    if (outcome.kind !== 'aborted') this.tellRedrive(work, outcome.kind === 'delivered');
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;
+        meter.delivered(delivery, clock.now());
         // Before it is settled: what a crash takes back is answered again.
         this.tellCaller(delivery, outcome, notShown);
         this.calledBack(attempt, outcome, notShown, () => this.settle(attempt));
@@ -190,6 +204,12 @@ export class Deliverer {
         if (this.blocksItsKey(work)) this.retryLater(attempt, 'status');
         else this.giveUp(attempt, 'rejected', outcome);
     }
+  }
+
+  private tellRedrive(work: Work, wentWell: boolean): void {
+    if (work.resent === null) return;
+    work.resent.attempted(work, wentWell ? 'well' : 'wrong');
+    this.parts.meter.redriven(wentWell ? 'delivered' : 'failed');
   }
 
   private tellCaller(delivery: Delivery, { status, whole }: Pick<Failed, 'status' | 'whole'>, detail: string): void {

@@ -3,6 +3,7 @@ import type { DestinationSettings, SubscriptionSettings } from '../../config-wat
 import type { Clock } from '../../message/clock.js';
 import { LinkedSet } from '../../message/linked-set.js';
 import type { Gates } from '../gates.js';
+import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
@@ -103,7 +104,13 @@ export class DestinationTable {
       hasPeers: () => this.hasPeers(destination),
       wake: () => wake(destination),
     });
-    const destination = new Destination(name, settings, row, this.parts.clock.elapsedMs());
+    const destination = new Destination(
+      name,
+      settings,
+      row,
+      destinationLabel(subscription, name),
+      this.parts.clock.elapsedMs(),
+    );
     this.byName.set(name, destination);
     this.shrink();
     return destination;

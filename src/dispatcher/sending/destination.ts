@@ -23,6 +23,8 @@ export class Destination {
   hold: Hold | null = null;
   /** Why the ready retries wait while first attempts go on. */
   retriesHold: Hold | null = null;
+  /** When its own rate held somebody back last. */
+  rateHeldMs = Number.NEGATIVE_INFINITY;
   /** The period of the table in which it was used last. */
   usedIn = Number.NEGATIVE_INFINITY;
 
@@ -34,6 +36,8 @@ export class Destination {
     readonly name: string,
     public settings: DestinationSettings,
     readonly row: GateRow,
+    /** Under which it stands among the metrics. */
+    readonly label: string,
     nowMs: number,
   ) {
     this.busySinceMs = nowMs;
@@ -65,6 +69,11 @@ export class Destination {
     const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);
     if (busySeconds * 1000 < graceMs) return false;
     return this.pending * busySeconds > slowSeconds * ended;
+  }
+
+  /** Deliveries that ended, a second, over the last few. */
+  endedPerSecond(nowMs: number): number {
+    return this.progress.totals(nowMs)[0] / progressSeconds;
   }
 
   get ready(): number {

@@ -2,6 +2,7 @@
 import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
+import type { Counter } from '../../stats/metrics/counted.js';
 import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
 
@@ -28,6 +29,8 @@ export interface CommitterParts {
   /** Where messages are moved to. */
   readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
+  /** Of commits that the broker refused. */
+  readonly failures: Counter;
 }
 
 export class Committer {
@@ -75,7 +78,7 @@ export class Committer {
     while (owned.committing !== null) await owned.committing;
     const { window, membership, inlet } = owned;
     if (!window.isDirty) return;
-    const { broker, report } = this.parts;
+    const { broker, report, failures } = this.parts;
     const { maxMetadataBytes } = broker;
     const { spills } = inlet.owned;
     // Of what was moved the other topics' commits tell.
@@ -89,6 +92,7 @@ export class Committer {
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;
+        failures.value += 1;
         report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
         if (!window.closed) this.soon(commitRetryMs);
       })

@@ -22,10 +22,13 @@ import {
   onceKeyOf,
   replayedHeader,
 } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, openRawScope, refuseOtherMethods } from '../raw-scope.js';
 import { type CommitCall, type CommitRefusal, readCommit } from './commit-call.js';
 
 const path = '/commit';
+/** Its name among the metrics. */
+const door = 'commit';
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = '1';
 /** Why it was not stored, for people: the answer has no body. */
@@ -50,6 +53,7 @@ export class CommitDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('commitStats', () => this.counters);
@@ -63,13 +67,14 @@ export class CommitDoor implements OnModuleInit {
         scope.setErrorHandler<FastifyError>((error, _request, reply) => {
           if (error.statusCode === undefined) return this.notStored(error, reply);
           this.counters.received += 1;
+          this.meter.count(door, 'refused');
           return this.refuse(reply, error.statusCode === 413 ? 413 : 400, error.message);
         });
         scope.route({
           method: 'POST',
           url: path,
           constraints: mainListener,
-          handler: (request, reply) => this.commit(request, reply),
+          handler: this.meter.around(door, (request, reply) => this.commit(request, reply)),
         });
         refuseOtherMethods(scope, path, ['POST'], (reply) => reply.send());
       },

@@ -13,6 +13,7 @@ import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
 import { durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
 import { draftOf } from './draft.js';
 import { jsonObjectOf, readJsonForm } from './json-form.js';
@@ -38,6 +39,9 @@ type LineAnswer =
     }
   | Problem;
 
+/** Its name among the metrics. */
+const door = 'batch';
+
 @Injectable()
 export class BatchDoor implements OnModuleInit {
   private readonly counters = { received: 0, lines: 0, accepted: 0 };
@@ -48,23 +52,30 @@ export class BatchDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('batchStats', () => this.counters);
   }
 
   onModuleInit(): void {
-    openV1Scope(this.adapterHost, this.configWatch, (scope) => {
-      // A colon is doubled where it is no parameter's.
-      const url = batchPath.replace(':', '::');
-      scope.route({
-        method: 'POST',
-        url,
-        constraints: mainListener,
-        handler: (request, reply) => this.post(request, reply),
-      });
-      refuseOtherMethods(scope, url, ['POST'], refuseMethod);
-    });
+    const unreadable = () => this.meter.count(door, 'refused');
+    openV1Scope(
+      this.adapterHost,
+      this.configWatch,
+      (scope) => {
+        // A colon is doubled where it is no parameter's.
+        const url = batchPath.replace(':', '::');
+        scope.route({
+          method: 'POST',
+          url,
+          constraints: mainListener,
+          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+        });
+        refuseOtherMethods(scope, url, ['POST'], refuseMethod);
+      },
+      unreadable,
+    );
   }
 
   private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

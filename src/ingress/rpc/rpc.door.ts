@@ -24,11 +24,14 @@ import {
   onceKeyOf,
   replayedHeader,
 } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
 import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
+/** Its name among the metrics. */
+const door = 'rpc';
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = '1';
 /** The original looks at no method; these are the ones that a body may come with, or without. */
@@ -66,6 +69,7 @@ export class RpcDoor implements OnModuleInit {
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('serverStats', () => this.counters);
@@ -82,7 +86,7 @@ export class RpcDoor implements OnModuleInit {
           method: methods,
           url: '/rpc/call',
           constraints: mainListener,
-          handler: (request, reply) => this.call(request, reply),
+          handler: this.meter.around(door, (request, reply) => this.call(request, reply)),
         });
       },
     );
@@ -201,6 +205,7 @@ export class RpcDoor implements OnModuleInit {
   /** The body could not be read: too long, too slow, or broken off. */
   private unreadable(error: FastifyError, reply: FastifyReply): FastifyReply {
     this.counters.receivedCall += 1;
+    this.meter.count(door, 'refused');
     reply.header('content-type', 'application/json; charset=utf-8');
     if (error.statusCode === 413) return reply.status(413).send(tooLarge);
     return reply.status(200).send(broken);

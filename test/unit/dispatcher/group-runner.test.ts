@@ -11,6 +11,7 @@ import { deadLetterTopic } from '#src/message/side-topic.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { newGates } from '../../support/gates.js';
 import { GroupLog } from '../../support/group-log.js';
+import { newMeter } from '../../support/meter.js';
 import { delivered, failed, rejected, ScriptedTarget } from '../../support/scripted-target.js';
 import { fixed, newSubscription, perSecond } from '../../support/subscription.js';
 import { until } from '../../support/until.js';
@@ -45,6 +46,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       target,
       client,
       consumer,
+      meter: newMeter(),
       isCancelled: () => false,
       passedOver: () => undefined,
       replied: () => undefined,

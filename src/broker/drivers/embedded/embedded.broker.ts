@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../../message/clock.js';
 import { BigpipeError } from '../../../message/errors.js';
 import type { Acks, Message, Position, StoredMessage } from '../../../message/message.js';
 import { Partitioner } from '../../../message/partitioner.js';
+import { Histogram } from '../../../stats/metrics/histogram.js';
 import {
   Broker,
   type BrokerHealth,
@@ -86,6 +87,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     unsettledRemoved: 0,
     unacknowledgedLost: 0,
   };
+  /** Of writes with their syncs. */
+  readonly writeTimes = new Histogram();
   private readonly topics = new Map<string, Topic>();
   private readonly partitioner = new Partitioner();
   private readonly coordinator: GroupCoordinator;
@@ -119,6 +122,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       committed: (partition, group, committed) => {
         (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
       },
+      wrote: (durationMs) => this.writeTimes.observe(durationMs / 1000),
       full: () => this.becameFull(),
       stopped: (error) => {
         this.stopped = error;
@@ -232,6 +236,11 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
 
   override check(): Promise<readonly string[]> {
     return this.store.check();
+  }
+
+  /** True while there is room for nothing but marks, dead letters and retention. */
+  get full(): boolean {
+    return this.isFull;
   }
 
   override health(): BrokerHealth {
