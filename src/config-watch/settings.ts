@@ -87,6 +87,10 @@ export type Ordering = (typeof orderings)[number];
 export const poisons = ['skip', 'block', 'park'] as const;
 export type Poison = (typeof poisons)[number];
 
+/** Over which processes a subscription's rates hold. */
+export const rateScopes = ['node', 'cluster'] as const;
+export type RateScope = (typeof rateScopes)[number];
+
 /** Which types of its topic a subscription gets: one, those that a pattern describes, or all. */
 export type BindingSettings =
   | { readonly kind: 'direct'; readonly type: string }
@@ -115,6 +119,7 @@ export interface SubscriptionSettings {
   readonly isPulled: boolean;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
+  readonly rateScope: RateScope;
   readonly concurrency: ConcurrencySettings;
   readonly timeoutMs: number;
   readonly retries: number;

@@ -40,6 +40,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
     concurrency: subscriptionConcurrencyOf(entry),
+    rateScope: entry.rateLimitScope,
     timeoutMs: entry.timeout,
     retries: entry.retries,
     backoff: backoffOf(entry.retryBackoff),

@@ -1,6 +1,7 @@
 // The order in which the policies are asked before an attempt.
 import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import { ClusterRatePolicy } from '../policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
 import { PausePolicy } from '../policy/pause.policy.js';
 import type {
@@ -41,9 +42,10 @@ export class Gates {
     share: SharePolicy,
     pause: PausePolicy,
     demand: DemandPolicy,
+    clusterRate: ClusterRatePolicy,
   ) {
-    this.subscriptionOrder = [pause, concurrency, rate];
-    this.destinationOrder = [pause, demand, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
+    this.destinationOrder = [pause, demand, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
   }
 
   openSubscription(scope: GateScope): GateRow {

@@ -84,6 +84,7 @@ export class GroupRunner {
   private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
   private draining = false;
+  private partitionCount = 1;
 
   /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
   readonly subscription: SubscriptionSettings;
@@ -105,6 +106,7 @@ export class GroupRunner {
       clock,
       gates,
       target,
+      share: () => this.share,
       counters: client,
       meter,
       settled: (work) => this.settled(work),
@@ -178,10 +180,16 @@ export class GroupRunner {
     return this.partitions.size;
   }
 
+  /** Of the topic's partitions, those that are ours, from 0 to 1. */
+  private get share(): number {
+    return this.partitions.size / this.partitionCount;
+  }
+
   /** Creates the topics that the subscription keeps for itself. */
   async prepare(): Promise<void> {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
+    this.partitionCount = Math.max(1, partitions);
     await this.letters.open(partitions);
     await this.mover.prepare(partitions);
   }

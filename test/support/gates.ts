@@ -3,6 +3,7 @@ import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.polic
 import { Gates } from '#src/dispatcher/gates.js';
 import { DemandPolicy } from '#src/dispatcher/sending/demand.policy.js';
 import type { Clock } from '#src/message/clock.js';
+import { ClusterRatePolicy } from '#src/policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
 import { PausePolicy } from '#src/policy/pause.policy.js';
 import { Pauses } from '#src/policy/pauses.js';
@@ -11,9 +12,13 @@ import { RetryAfterPolicy } from '#src/policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '#src/policy/retry-budget.policy.js';
 import { SharePolicy } from '#src/policy/share.policy.js';
 import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
+import { MemorySharedState } from '#src/shared-state/drivers/memory/memory.shared-state.js';
+import type { SharedState } from '#src/shared-state/shared-state.js';
 import { newMailboxes } from './mailboxes.js';
 
-export function newGates(clock: Clock, pauses = new Pauses(), mailboxes = newMailboxes(clock)): Gates {
+const nothingShared = (clock: Clock) => new MemorySharedState({ clock, maxBytes: 1_000_000 });
+
+export function newGates(clock: Clock, pauses = new Pauses(), state: SharedState = nothingShared(clock)): Gates {
   return new Gates(
     new ConcurrencyPolicy(),
     new RateLimitPolicy(clock),
@@ -23,6 +28,7 @@ export function newGates(clock: Clock, pauses = new Pauses(), mailboxes = newMai
     new WarmUpPolicy(clock),
     new SharePolicy(clock),
     new PausePolicy(pauses),
-    new DemandPolicy(mailboxes),
+    new DemandPolicy(newMailboxes(clock)),
+    new ClusterRatePolicy(clock, state),
   );
 }

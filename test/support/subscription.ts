@@ -17,6 +17,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     isPulled: false,
     ordering: 'key',
     rate: perSecond(1000),
+    rateScope: 'node',
     concurrency: fixed(10),
     timeoutMs: 1000,
     retries: 2,

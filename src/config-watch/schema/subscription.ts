@@ -1,7 +1,7 @@
 // The user's keys of one kafka.consumer.list entry: whose calls it delivers, and how hard it may push.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { orderings, poisons } from '../settings.js';
+import { orderings, poisons, rateScopes } from '../settings.js';
 import {
   CallTarget,
   Concurrency,
@@ -165,6 +165,10 @@ export class SubscriptionEntry {
   @Optional()
   @Whole(1, 1_000_000)
   burst?: number;
+
+  /** Whom rateLimit and those of the destinations hold for: each process by itself, or all that use one Redis together. */
+  @OneOf(rateScopes)
+  rateLimitScope: (typeof rateScopes)[number] = 'node';
 
   /** What waits for what: a key's messages for one another, all of a partition, or none. */
   @OneOf(orderings)

@@ -30,6 +30,8 @@ export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly meter: SubscriptionMeter;
@@ -56,11 +58,12 @@ export class Deliverer {
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
-    const { subscription, clock, gates, meter } = parts;
+    const { subscription, clock, gates, share, meter } = parts;
     this.scheduler = new Scheduler({
       subscription,
       clock,
       gates,
+      share,
       start: (attempt) => this.attempt(attempt),
       heldByRate: (waitedMs) => meter.rateWaits.observe(waitedMs / 1000),
     });

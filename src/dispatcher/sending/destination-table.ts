@@ -19,6 +19,8 @@ export interface TableParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly wake: (destination: Destination) => void;
 }
 
@@ -102,6 +104,7 @@ export class DestinationTable {
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
+      share: this.parts.share ?? (() => 1),
       wake: () => wake(destination),
     });
     const destination = new Destination(

@@ -22,6 +22,8 @@ export interface SchedulerParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: (() => number) | undefined;
   /** Sends it, and calls `ended` once it is over. */
   readonly start: (attempt: Attempt) => void;
   /** Told of an attempt that a rate limit held back, and how long it waited. */
@@ -50,13 +52,14 @@ export class Scheduler {
   private stopped = false;
 
   constructor(private readonly parts: SchedulerParts) {
-    const { subscription, clock, gates } = parts;
+    const { subscription, clock, gates, share = () => 1 } = parts;
     const pump = () => this.pump();
     this.row = gates.openSubscription({
       subscription,
       destination: null,
       name: null,
       hasPeers: () => false,
+      share,
       wake: pump,
     });
     this.held = new DueQueue(clock, (destination) => this.unhold(destination), pump);
@@ -64,6 +67,7 @@ export class Scheduler {
       subscription,
       clock,
       gates,
+      share,
       wake: (destination) => {
         this.unhold(destination);
         this.pump();
