@@ -88,7 +88,7 @@ export function deliveryOf(
   const defaultUrl = mailbox === null ? settings.defaultUrl : mailboxUrl;
   const url = target === undefined ? defaultUrl : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
-  if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
+  if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;

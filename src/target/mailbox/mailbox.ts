@@ -3,7 +3,7 @@ import type { Clock } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
 import { LinkedSet } from '../../message/linked-set.js';
 import type { Outcome } from '../../message/outcome.js';
-import { Running } from '../running.js';
+import { RunningAttempts } from '../running-attempts.js';
 import { Lease, type LeaseEnd, type Nack } from './lease.js';
 
 /** Ends that are remembered, for whoever comes too late or twice: so many to twice as many, some 150 bytes each. */
@@ -49,7 +49,7 @@ export class Mailbox {
   private readonly takers = new LinkedSet<Taker>();
   private readonly wakes = new Set<() => void>();
   private readonly leases = new Map<string, Lease>();
-  private readonly running = new Running<Lease>();
+  private readonly running = new RunningAttempts();
   private ended = new Map<string, { readonly how: LeaseEnd; readonly caller: string }>();
   /** The older half goes at once. */
   private endedBefore: Ended = new Map();
