@@ -7,6 +7,7 @@ import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type { ServerSection } from './schema/server.js';
 import type {
   BindingEntry,
+  EndpointEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   SubscriptionEntry,
@@ -110,7 +111,7 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 }
 
 /** Of requests and their answers. */
-const onlyPushed = ['url', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
+const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
@@ -126,6 +127,7 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
     faults.push(`${path}.${key}: found beside "delivery": "pull", allowed: where messages are sent`);
   }
   collectBindings(path, entry, faults);
+  collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
@@ -146,6 +148,13 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
       faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
+}
+
+function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) return;
+  if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
+  const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
+  repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));
 }
 
 function collectBindings(path: string, entry: SubscriptionEntry, faults: Faults): void {

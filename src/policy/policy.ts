@@ -37,6 +37,7 @@ export const holdReasons = [
   'budget',
   'retry-after',
   'warm-up',
+  'no-endpoint',
 ] as const;
 export type HoldReason = (typeof holdReasons)[number];
 

@@ -15,6 +15,8 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     filters: [],
     url: null,
     isPulled: false,
+    endpoints: null,
+    choice: 'round-robin',
     ordering: 'key',
     rate: perSecond(1000),
     rateScope: 'node',

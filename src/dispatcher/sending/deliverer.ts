@@ -324,7 +324,7 @@ export class Deliverer {
 }
 
 function nameOf({ delivery }: Work): object {
-  const { id, source, attempt, settings, destination } = delivery;
+  const { id, source, attempt, settings, destination, endpoint } = delivery;
   return {
     id,
     topic: source.topic,
@@ -332,6 +332,6 @@ function nameOf({ delivery }: Work): object {
     offset: `${source.offset}`,
     attempt,
     maxAttempts: settings.maxAttempts,
-    destination,
+    destination: endpoint ?? destination,
   };
 }
