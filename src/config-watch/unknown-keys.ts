@@ -8,6 +8,7 @@ import { GrpcSection } from './schema/grpc.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorClusterEntry, MonitorSection } from './schema/monitor.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
@@ -51,6 +52,7 @@ export function unknownKeys(raw: Json): string[] {
     MonitorSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

@@ -9,6 +9,7 @@ import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { MonitorSection } from '#src/config-watch/schema/monitor.js';
+import { PullSection } from '#src/config-watch/schema/pull.js';
 import { RedisSection } from '#src/config-watch/schema/redis.js';
 import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
@@ -51,6 +52,7 @@ export function configSchema(): Schema {
     MonitorSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ];
