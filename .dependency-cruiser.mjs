@@ -17,7 +17,7 @@ const mayImport = {
   producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],
   transaction: [...settings, 'producer', 'broker'],
-  ingress: [...settings, 'acl', 'producer', 'transaction', 'reply', 'tracking'],
+  ingress: [...settings, 'acl', 'producer', 'transaction', 'reply', 'tracking', 'target/mailbox'],
   'circuit-breaker': [...settings, 'policy'],
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],

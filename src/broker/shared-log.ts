@@ -31,8 +31,9 @@ export class SharedLog {
       keepsNoMark: true,
       assigned: () => undefined,
       messages: (_membership, { messages, nextOffset }) => {
-        for (const message of messages) this.apply(message);
-        this.readUpTo = nextOffset;
+        // Whoever becomes the owner anew begins at the oldest one again.
+        for (const message of messages) if (message.offset >= this.readUpTo) this.apply(message);
+        if (nextOffset > this.readUpTo) this.readUpTo = nextOffset;
         this.readers.check();
       },
       revoked: () => undefined,

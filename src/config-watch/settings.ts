@@ -24,6 +24,8 @@ export interface AclSettings {
   readonly allow: readonly OriginPattern[] | null;
   /** Who is asked about its transactions that name nobody themselves. */
   readonly checkUrls: readonly string[];
+  /** Groups whose messages it may fetch. */
+  readonly pull: readonly string[];
   /** How many calls it may make; null: any number. */
   readonly rate: RateSettings | null;
 }
@@ -127,6 +129,8 @@ export interface SubscriptionSettings {
   readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
+  /** Its messages are fetched by whoever may; nothing is sent. */
+  readonly isPulled: boolean;
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
@@ -216,6 +220,12 @@ export interface ReplySettings {
   readonly ttlMs: number;
   /** Of an answer's body. */
   readonly maxBytes: number;
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+export interface PullSettings {
+  /** Requests and streams that wait for messages at the same moment. */
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
 }
@@ -364,6 +374,7 @@ export interface Settings {
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
+  readonly pull: PullSettings;
   readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;

@@ -37,6 +37,7 @@ export function checkSubscriptionOf(section: TransactionSection): SubscriptionSe
     filters: [],
     url: null,
     endpoints: null,
+    isPulled: false,
     choice: 'round-robin',
     ordering: 'none',
     rate: { perSecond, burst: Math.max(1, perSecond / 10) },
