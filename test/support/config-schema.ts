@@ -5,6 +5,7 @@ import { getMetadataStorage } from 'class-validator';
 import ts from 'typescript';
 import { BrokerSection } from '#src/config-watch/schema/broker.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
+import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { MonitorSection } from '#src/config-watch/schema/monitor.js';
@@ -45,6 +46,7 @@ export function configSchema(): Schema {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
     MonitorSection,
     RedisSection,
