@@ -9,6 +9,7 @@ import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { MonitorSection } from '#src/config-watch/schema/monitor.js';
+import { PullSection } from '#src/config-watch/schema/pull.js';
 import { RedisSection } from '#src/config-watch/schema/redis.js';
 import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
@@ -48,9 +49,11 @@ export function configSchema(): Schema {
     ServerSection,
     GrpcSection,
     EgressSection,
+    GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ];
