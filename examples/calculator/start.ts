@@ -55,7 +55,7 @@ async function keepWorker(port: string, env: NodeJS.ProcessEnv): Promise<void> {
 
 /** bigpipe's log is JSON, of which two ports are wanted, and warnings (40) are shown. */
 function busIn(line: string): string | null {
-  const { msg, level, grpcPort, managementPort } = JSON.parse(line) as Record<string, unknown>;
+  const { msg, level, grpcPort, managementPort } = JSON.parse(line) as Record<string, string>;
   if (msg !== 'bigpipe is running') return Number(level) >= 40 ? null : '';
   process.stdout.write(`the bus: gRPC ${grpcPort}, management http://127.0.0.1:${managementPort}\n`);
   return `127.0.0.1:${grpcPort}`;
