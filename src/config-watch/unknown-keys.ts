@@ -48,6 +48,7 @@ export function unknownKeys(raw: Json): string[] {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
     GrpcSection,
     MonitorSection,

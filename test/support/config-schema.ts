@@ -48,6 +48,7 @@ export function configSchema(): Schema {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
     GrpcSection,
     MonitorSection,
