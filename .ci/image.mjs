@@ -10,6 +10,9 @@ const home = mkdtempSync(join(tmpdir(), 'bigpipe-image-'));
 /** Stands in for the base image's runtime. */
 const runtime = join(repository, 'node_modules/node/bin');
 
+/** A busy machine, and nothing of it read before. */
+const startMs = 180_000;
+
 const say = (text) => process.stdout.write(`image: ${text}\n`);
 
 /** Steps as [instruction, words], a line that ends in a backslash joined with the next. */
@@ -163,10 +166,23 @@ try {
   const log = join(home, 'log');
   const { pid, exited } = await start(stage, log);
   say(`CMD ${stage.command.join(' ')}`);
-  const smoke = spawn(join(runtime, 'node'), [join(repository, '.ci/smoke.mjs'), log, `${pid}`], { stdio: 'inherit' });
-  const running = () => existsSync(log) && readFileSync(log, 'utf8').includes('bigpipe is running');
-  while (!running() && smoke.exitCode === null) await new Promise((next) => setTimeout(next, 20));
-  if (existsSync(`/proc/${pid}`)) lookAt(pid);
+  try {
+    const end = Date.now() + startMs;
+    while (!(existsSync(log) && readFileSync(log, 'utf8').includes('bigpipe is running'))) {
+      if (Date.now() > end || !existsSync(`/proc/${pid}`)) throw new Error('it did not start');
+      await new Promise((next) => setTimeout(next, 50));
+    }
+    lookAt(pid);
+    const node = join(runtime, 'node');
+    const [, port] = /"port":(\d+),"managementPort"/.exec(readFileSync(log, 'utf8'));
+    say(`HEALTHCHECK ${stage.check.slice(0, 2).join(' ')} …`);
+    execFileSync(node, stage.check.slice(1), { env: { ...process.env, BIGPIPE_PORT: port } });
+    execFileSync(node, [join(repository, '.ci/smoke.mjs'), log, `${pid}`], { stdio: 'inherit' });
+  } catch (error) {
+    process.stderr.write(readFileSync(log, 'utf8'));
+    process.kill(pid, 'SIGKILL');
+    throw error;
+  }
   const code = await exited;
   if (code !== 0) throw new Error(`it ended with ${code}:\n${readFileSync(log, 'utf8')}`);
   say('installed, built, started read-only as user 1000 and first process, served, and drained on SIGTERM');
