@@ -8,6 +8,7 @@ import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
@@ -70,6 +71,7 @@ export class AppModule implements OnModuleDestroy {
         SharedStateModule,
         HealthModule,
         ManagementModule,
+        ConsoleModule,
       ],
       providers: [
         { provide: APP_GUARD, useClass: PagesGuard },

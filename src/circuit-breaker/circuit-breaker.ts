@@ -82,6 +82,11 @@ export class CircuitBreaker {
     return this.mode === 'recovering' ? (this.ramp?.rateAt(nowMs) ?? null) : null;
   }
 
+  /** Attempts a second at the end of recovering. */
+  get fullPerSecond(): number {
+    return this.full.perSecond;
+  }
+
   enter(nowMs: number): CircuitAnswer {
     this.advance(nowMs);
     if (this.mode === 'open') return this.enterOpen(nowMs);

@@ -32,6 +32,7 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import { AttemptWatch } from './view/attempt-watch.js';
 import type { Explanation } from './view/explain.js';
 
 @Injectable()
@@ -41,6 +42,8 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  /** How attempts ended of late. */
+  readonly attempts: AttemptWatch;
   private drained = false;
 
   constructor(
@@ -57,13 +60,14 @@ export class Dispatcher implements Adjustable {
     tracker: MessageTracker,
     stats: Stats,
   ) {
+    this.attempts = new AttemptWatch(clock);
     this.served = new ServedSubscriptions({
       transport,
       topics,
       configWatch,
       clock,
       newRunner: (subscription) => this.newRunner(subscription),
-      gone: (name) => this.consumers.delete(name),
+      gone: (name) => this.gone(name),
     });
     tracker.follow({
       byId: (id) => this.explainId(id),
@@ -178,6 +182,12 @@ export class Dispatcher implements Adjustable {
     return Object.fromEntries(this.clients);
   }
 
+  private gone(name: string): void {
+    const row = this.consumers.get(name);
+    if (row !== undefined) this.attempts.forget(row.topic, row.groupId);
+    this.consumers.delete(name);
+  }
+
   private rowOf(runner: GroupRunner): object {
     const { topic, groupId } = runner.subscription;
     return { topic, groupId, backlog: runner.view.backlog(), destinations: runner.view.troubled() };
@@ -207,6 +217,7 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       isCancelled,
+      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });

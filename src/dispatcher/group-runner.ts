@@ -6,6 +6,7 @@ import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { textOf } from '../message/errors.js';
+import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Target } from '../target/target.js';
@@ -46,6 +47,8 @@ export interface RunnerParts {
   readonly consumer: ConsumerCounters;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** Told of each attempt as it ends. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** A caller waits for how this one ended. */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
@@ -86,7 +89,7 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
@@ -101,6 +104,7 @@ export class GroupRunner {
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
+      attempted,
       replied,
       report,
     });

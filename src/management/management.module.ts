@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { AttemptsController } from './attempts.controller.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -13,6 +14,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
 @Module({
   imports: [DispatcherModule, TrackingModule],
   controllers: [
+    AttemptsController,
     BrokerController,
     ConfigController,
     DeadLettersController,

@@ -55,6 +55,8 @@ export interface GateState {
   readonly sinceMs: number;
   /** Clock.elapsedMs(); null when nothing changes by time alone. */
   readonly nextChangeMs: number | null;
+  /** Attempts a second that are let through now, and at the end; absent while nothing grows. */
+  readonly growth?: { readonly perSecond: number; readonly fullPerSecond: number };
 }
 
 /** The running instance of a policy. Its counters outlive every change of settings. */

@@ -81,6 +81,7 @@ export class RunnerLab {
       client: this.client,
       consumer: newConsumerCounters(),
       isCancelled: (id) => this.cancelled.has(id),
+      attempted: () => undefined,
       replied: () => undefined,
       report: () => undefined,
     });

@@ -60,6 +60,7 @@ export class SpillLab {
       client,
       consumer: newConsumerCounters(),
       isCancelled: () => false,
+      attempted: () => undefined,
       replied: () => undefined,
       report: (text) => this.reports.push(text),
     });

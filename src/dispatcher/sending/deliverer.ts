@@ -39,6 +39,8 @@ export interface DelivererParts {
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
   /** How it ended, for a caller that waits for the answer (`delivery.replyTo`). */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
+  /** Each attempt as it has ended, before anything of the delivery changes. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
   readonly stays: (work: Work) => void;
   /** Its caller wants it sent no more. */
@@ -165,6 +167,7 @@ export class Deliverer {
     const { counters, report } = this.parts;
     const { work } = attempt;
     const { delivery } = work;
+    this.parts.attempted(delivery, outcome);
     if (outcome.kind !== 'aborted') work.resent?.attempted(work, outcome.kind === 'delivered' ? 'well' : 'wrong');
     switch (outcome.kind) {
       case 'delivered':

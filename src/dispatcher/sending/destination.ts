@@ -65,6 +65,12 @@ export class Destination {
     return this.pending * busySeconds > slowSeconds * ended;
   }
 
+  /** Deliveries that ended, and attempts that failed, a second over the last few. */
+  pace(nowMs: number): readonly [endedPerSecond: number, failedPerSecond: number] {
+    const [ended, failed] = this.progress.totals(nowMs);
+    return [ended / progressSeconds, failed / progressSeconds];
+  }
+
   get ready(): number {
     return this.firsts.length + this.retries.length;
   }

@@ -46,6 +46,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       client,
       consumer,
       isCancelled: () => false,
+      attempted: () => undefined,
       replied: () => undefined,
       report: () => undefined,
     },
