@@ -13,6 +13,7 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/package.json .
 COPY config config
+COPY proto proto
 RUN mkdir /data && chown node:node /data
 VOLUME /data
 USER node

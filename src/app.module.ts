@@ -1,5 +1,5 @@
 // The whole program as a list of modules, in the order a message meets them, and the order in which it drains.
-import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
+import { type DynamicModule, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost } from '@nestjs/core';
 import { ThrottlerModule } from '@nestjs/throttler';
 import { LoggerModule } from 'nestjs-pino';
@@ -13,7 +13,9 @@ import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
+import { SharedStateIndicator } from './health/shared-state.indicator.js';
 import { WorkersIndicator } from './health/workers.indicator.js';
+import { GrpcDoor } from './ingress/grpc/grpc-door.js';
 import { IngressModule } from './ingress/ingress.module.js';
 import type { ProcessLog } from './log.js';
 import { ManagementModule } from './management/management.module.js';
@@ -26,6 +28,7 @@ import { Replies } from './reply/replies.js';
 import { ReplyModule } from './reply/reply.module.js';
 import { SharedState } from './shared-state/shared-state.js';
 import { SharedStateModule } from './shared-state/shared-state.module.js';
+import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { answerHanded } from './workers/answer-handed.js';
@@ -38,23 +41,29 @@ export interface AppParts {
   readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: ProcessLog;
+  /** The door over gRPC, open or not. */
+  readonly grpc: Type;
 }
 
 @Module({})
 export class AppModule implements OnModuleDestroy {
   constructor(
     private readonly doors: Doors,
+    private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
     private readonly replies: Replies,
     private readonly sharedState: SharedState,
+    sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    sharedStateIndicator.watch(() => sharedState.health());
+  }
 
-  static of({ configWatch, clock, environment, log }: AppParts): DynamicModule {
+  static of({ configWatch, clock, environment, log, grpc }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -63,6 +72,7 @@ export class AppModule implements OnModuleDestroy {
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
         IngressModule,
+        grpc,
         AclModule,
         ProducerModule,
         BrokerModule,
@@ -77,19 +87,20 @@ export class AppModule implements OnModuleDestroy {
         { provide: APP_GUARD, useClass: PagesGuard },
         {
           provide: Doors,
-          inject: [HttpAdapterHost, Broker, Producer, Stats, WorkersIndicator],
+          inject: [HttpAdapterHost, Broker, Producer, Stats, Metrics, WorkersIndicator],
           useFactory: (
             adapterHost: HttpAdapterHost,
             broker: Broker,
             producer: Producer,
             stats: Stats,
+            metrics: Metrics,
             indicator: WorkersIndicator,
           ) => {
             const count = configWatch.settings.server.workers;
             if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
             const line = (row: string) => log.pass(row);
             const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
-            const workers = new Workers({ count, broker, stats, configWatch, clock, line, answerers });
+            const workers = new Workers({ count, broker, stats, metrics, configWatch, clock, line, answerers });
             indicator.watch(() => workers.view);
             return workers;
           },
@@ -101,12 +112,13 @@ export class AppModule implements OnModuleDestroy {
   /** The data's way, each step over before the next begins: what was answered is stored, what is in flight is committed. */
   async onModuleDestroy(): Promise<void> {
     this.drainIndicator.drain();
+    this.grpcDoor.retire();
     const { stopDelayMs } = this.configWatch.settings.server;
     // Who shares out the calls sees that this one is not ready before it refuses any.
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
-    await this.doors.close();
+    await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
     await this.dispatcher.drain();
     await this.broker.close();

@@ -1,6 +1,7 @@
 // Builds the program from its settings and opens its listeners; used by main.ts and by the end-to-end tests.
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -14,6 +15,7 @@ import { ConfigSource } from './config-watch/config-source.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { loadEnvironment } from './config-watch/env.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { ClosedGrpcModule, GrpcDoor } from './ingress/grpc/grpc-door.js';
 import { serveDocument } from './ingress/openapi/openapi.js';
 import { ListenerTls } from './listener-tls.js';
 import { ProcessLog } from './log.js';
@@ -55,8 +57,9 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   };
   const processLog = new ProcessLog(settings.log);
   const adapter = newAdapter(configWatch, tls.main);
+  const grpc = settings.grpc.port === null ? ClosedGrpcModule : await loadGrpc();
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, clock, environment: module, log: processLog }),
+    AppModule.of({ configWatch, clock, environment: module, log: processLog, grpc }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },
@@ -86,16 +89,23 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   }
 }
 
+/** Only where it is needed: it costs some 30 MB. */
+async function loadGrpc(): Promise<Type> {
+  const { GrpcModule } = await import('./ingress/grpc/grpc.module.js');
+  return GrpcModule;
+}
+
 async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
   await app.get(Dispatcher).start();
   serveDocument(app);
   const port = await app.get(Doors).open(app);
+  const grpcPort = await app.get(GrpcDoor).open(app);
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const managementServer = await openManagement(fastify, configWatch, tls.management);
   tls.main.follow(app.getHttpServer());
-  const ports = { port, managementPort: portOf(managementServer) };
+  const ports = { port, ...(grpcPort === null ? {} : { grpcPort }), managementPort: portOf(managementServer) };
   const close = async () => {
     await app.close();
     await closeServer(managementServer);
@@ -108,7 +118,7 @@ async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: 
  * there is a place for it.
  */
 function adjustables(app: NestFastifyApplication, processLog: ProcessLog): readonly Adjustable[] {
-  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), app.get(Doors)];
+  return [processLog, app.get(Dispatcher), app.get(Producer), app.get(Acl), app.get(Doors), app.get(GrpcDoor)];
 }
 
 /** The first and the last line that somebody looks for who asks how a process ended. */

@@ -1,12 +1,13 @@
 // A worker: the accepting half of the program over a broker that is the main process's.
 import type { Duplex } from 'node:stream';
-import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { LoggerModule, type Params } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { type LogFacts, RemoteBrokerModule } from './broker/remote.module.js';
 import type { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { CommitDoor } from './ingress/commit/commit.door.js';
+import { IngestMeter } from './ingress/ingest-meter.js';
 import { BatchDoor } from './ingress/messages/batch.door.js';
 import { MessagesDoor } from './ingress/messages/messages.door.js';
 import { MockDoor } from './ingress/rpc/mock.door.js';
@@ -15,7 +16,7 @@ import { WaitingRoom } from './ingress/waiting-caller.js';
 import type { Clock } from './message/clock.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { ReplyModule } from './reply/reply.module.js';
-import { Stats } from './stats/stats.js';
+import { CountersModule } from './stats/stats.module.js';
 import { ControlChannel } from './workers/control-channel.js';
 import { HandingDoor } from './workers/handing.door.js';
 
@@ -29,15 +30,10 @@ export interface DoorWorkerParts {
   readonly channel: ControlChannel;
 }
 
-/** Counters that the main process asks for; the page that shows them is there. */
-@Global()
-@Module({ providers: [Stats], exports: [Stats] })
-class CountersModule {}
-
 /** The doors that need no more of the log than to append; the requests of all others are handed over. */
 @Module({
   imports: [AclModule, ProducerModule, ReplyModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, WaitingRoom],
+  providers: [BatchDoor, CommitDoor, IngestMeter, MessagesDoor, MockDoor, RpcDoor, WaitingRoom],
 })
 class DoorsModule {}
 

@@ -24,6 +24,7 @@ import { Connections } from './workers/connections.js';
 import { ControlChannel, type Sections, type StartOrder } from './workers/control-channel.js';
 import { handKeyed } from './workers/hand-keyed.js';
 import { SentSettings } from './workers/sent-settings.js';
+import { useOfThis } from './workers/worker-metrics.js';
 import { linkFd } from './workers/worker-process.js';
 
 /** What a worker that is killed takes with it of its counters is younger than this. */
@@ -38,6 +39,7 @@ class DoorWorker {
     private readonly connections: Connections,
     private readonly tls: ListenerTls,
     private readonly clock: Clock,
+    private readonly number: number,
   ) {}
 
   static async start(order: StartOrder, link: Socket, channel: ControlChannel, clock: Clock): Promise<DoorWorker> {
@@ -67,7 +69,7 @@ class DoorWorker {
     for (const adjustable of [processLog, app.get(Producer), app.get(Acl), new LiveListener(server)]) {
       configWatch.register(adjustable);
     }
-    return new DoorWorker(app, configWatch, source, connections, tls, clock);
+    return new DoorWorker(app, configWatch, source, connections, tls, clock, worker);
   }
 
   adjust(settings: Settings): ReturnType<ConfigWatch['reload']> {
@@ -78,7 +80,7 @@ class DoorWorker {
   /** Of the settings there is one count, which is the main process's. */
   get counters(): Sections {
     const { configStats: _, ...own } = this.app.get(Stats).snapshot();
-    return { ...own, workerStats: { connections: this.connections.open } };
+    return { ...own, workerStats: { connections: this.connections.open, use: { [this.number]: useOfThis() } } };
   }
 
   letGo(): void {

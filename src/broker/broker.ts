@@ -92,9 +92,17 @@ export interface PartitionLag extends TopicPartition {
   readonly lag: bigint;
 }
 
+/** Of a group that has a mark there. */
+export interface GroupLag extends PartitionLag {
+  readonly group: string;
+  readonly committed: bigint;
+}
+
 export interface BrokerHealth {
   readonly ok: boolean;
   readonly detail: string;
+  /** True when nothing but a new process can heal it. */
+  readonly isDead?: boolean;
 }
 
 export abstract class Broker {
@@ -134,12 +142,18 @@ export abstract class Broker {
 
   /**
    * A batch from `offset` on for whoever looks something up: no group, no mark. From the oldest message that is kept if that is
-   * behind it; no messages and `nextOffset` = `offset` at the end.
+   * behind it; no messages and `nextOffset` = `offset` at the end. About `maxBytes` at most, as the driver likes if absent; one message comes in any case.
    */
-  abstract fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch>;
+  abstract fetch(partition: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch>;
 
   /** How far the group is behind in each partition of the topic. */
   abstract lag(group: string, topic: string): PartitionLag[];
+
+  /**
+   * How far every group is behind that has a mark in this log, whoever's it is and whether or not anybody reads: asked of the
+   * log now, not remembered. Side topics too. Rejects with a BigpipeError when the log does not answer.
+   */
+  abstract groupLags(): Promise<readonly GroupLag[]>;
 
   /** Looks through what is stored for damage; each line names one fault. May take minutes on a large log. */
   abstract check(): Promise<readonly string[]>;

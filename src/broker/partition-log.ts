@@ -26,7 +26,12 @@ export interface PartitionLog {
 }
 
 /** Broker.fetch over such a log. */
-export function fetchFrom(log: PartitionLog, partition: TopicPartition, offset: bigint): MessageBatch {
-  const read = log.read(partition, offset, maxBatchMessages, maxBatchBytes);
+export function fetchFrom(
+  log: PartitionLog,
+  partition: TopicPartition,
+  offset: bigint,
+  maxBytes = maxBatchBytes,
+): MessageBatch {
+  const read = log.read(partition, offset, maxBatchMessages, maxBytes);
   return { ...partition, messages: read?.messages ?? [], nextOffset: read?.nextOffset ?? offset };
 }

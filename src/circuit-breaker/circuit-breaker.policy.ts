@@ -9,6 +9,7 @@ import {
   free,
   freePass,
   Gate,
+  type GateFigures,
   type GateScope,
   type GateSettings,
   type GateState,
@@ -83,6 +84,15 @@ class CircuitGate extends Gate {
     const perSecond = circuit.rateAt(nowMs);
     const growth = perSecond === null ? {} : { growth: { perSecond, fullPerSecond: circuit.fullPerSecond } };
     return { state, reason, sinceMs, nextChangeMs, ...growth };
+  }
+
+  override figures(into: GateFigures): void {
+    const { circuit } = this;
+    if (circuit === null) return;
+    const nowMs = this.clock.elapsedMs();
+    circuit.advance(nowMs);
+    into.circuit = circuit.state;
+    into.admittedShare = circuit.shareAt(nowMs);
   }
 
   override isAtRest(): boolean {

@@ -87,6 +87,13 @@ export class CircuitBreaker {
     return this.full.perSecond;
   }
 
+  /** Of the full rate, what is let through now: 0 to 1. */
+  shareAt(nowMs: number): number {
+    if (this.mode === 'open') return 0;
+    const perSecond = this.rateAt(nowMs);
+    return perSecond === null ? 1 : Math.min(1, perSecond / this.full.perSecond);
+  }
+
   enter(nowMs: number): CircuitAnswer {
     this.advance(nowMs);
     if (this.mode === 'open') return this.enterOpen(nowMs);

@@ -1,69 +1,83 @@
 #!/usr/bin/env node
 // The operator's commands.
 import 'reflect-metadata';
-import { parseArgs } from 'node:util';
+import { loadEnvironment } from '../config-watch/env.js';
 import { SettingsError } from '../config-watch/settings.js';
 import { SystemClock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
-import { checkConfig } from './config-check.js';
-import { resetOffsets } from './offsets-reset.js';
+import { CommandError, exitConfig, exitUsage, type Surroundings } from './command.js';
+import { commandIn, type Found, givenOf } from './command-line.js';
+import { commands } from './commands.js';
+import { helpOf, overview, usageOf } from './usage.js';
 
-/** sysexits.h: EX_CONFIG, and EX_USAGE for a wrong command line. */
-const exitConfig = 78;
-const exitUsage = 64;
-const management = 'http://127.0.0.1:10087';
-const usage = `usage: bigpipe config check FILE [--against URL]
-       bigpipe offsets reset TOPIC GROUP --to earliest|latest|OFFSET|TIME [--partition N] [--against URL]
-URL is a management listener; offsets reset asks ${management} unless told otherwise.
-Its token is read from BIGPIPE_MANAGEMENT_TOKEN`;
+const clearLine = '\r\u001b[K';
 
-const options = { against: { type: 'string' }, to: { type: 'string' }, partition: { type: 'string' } } as const;
-
-function parsed() {
-  try {
-    return parseArgs({ allowPositionals: true, options });
-  } catch (error) {
-    return textOf(error);
-  }
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
-/** Null for a command that is not known, or that lacks something. */
-function commandOf({
-  positionals,
-  values,
-}: Exclude<ReturnType<typeof parsed>, string>): (() => Promise<string[]>) | null {
-  const [room, command, ...rest] = positionals;
-  const { against, to, partition } = values;
-  const clock = new SystemClock();
-  const [first, second] = rest;
-  if (room === 'config' && command === 'check' && first !== undefined && rest.length === 1 && to === undefined) {
-    return () => checkConfig(first, against ?? null, clock);
-  }
-  if (room === 'offsets' && command === 'reset' && first && second && rest.length === 2 && to !== undefined) {
-    const order = { topic: first, group: second, to, partition: partition ?? null, against: against ?? management };
-    return () => resetOffsets(order, clock);
-  }
-  return null;
+/** One line that is written over and over, for whoever sits in front of it. */
+function show(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${clearLine}${line}`);
 }
 
-async function run(): Promise<number> {
-  const args = parsed();
-  if (typeof args === 'string') return told(`${args}\n${usage}`, exitUsage);
-  const command = commandOf(args);
-  if (command === null) return told(usage, exitUsage);
-  try {
-    const lines = await command();
-    process.stdout.write(`${lines.join('\n')}\n`);
+function told(message: string, code: number): number {
+  show('');
+  process.stderr.write(`bigpipe: ${message}\n`);
+  return code;
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const found = commandIn(args, commands);
+  if (found === null) {
+    const isAsked = args[0] === '--help' || args[0] === 'help';
+    const lines = overview(commands).join('\n');
+    if (!isAsked) return told(`${whyNone(args)}\n${lines}`, exitUsage);
+    print(lines);
     return 0;
+  }
+  try {
+    return await runCommand(found);
   } catch (error) {
+    if (error instanceof CommandError)
+      return told(`${error.message}\nusage: ${usageOf(found.command)} [OPTION...]`, exitUsage);
     if (error instanceof SettingsError) return told(`the configuration is refused: ${error.message}`, exitConfig);
     return told(textOf(error), 1);
   }
 }
 
-function told(message: string, code: number): number {
-  process.stderr.write(`bigpipe: ${message}\n`);
+async function runCommand(found: Found): Promise<number> {
+  const given = givenOf(found);
+  if (given.switches.has('help')) {
+    for (const line of helpOf(found.command)) print(line);
+    return 0;
+  }
+  const { environment } = await loadEnvironment();
+  const around: Surroundings = {
+    clock: new SystemClock(),
+    environment,
+    isJson: given.switches.has('json'),
+    print,
+    show,
+    stop: stopOf(found),
+  };
+  const code = await found.command.run(given, around);
+  show('');
   return code;
 }
 
-process.exitCode = await run();
+/** The program that `start` runs hears its signals itself. */
+function stopOf({ command }: Found): AbortSignal {
+  const stop = new AbortController();
+  if (command.words === 'start') return stop.signal;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stop.abort(new Error(`ended by ${signal}`)));
+  return stop.signal;
+}
+
+const whyNone = (args: readonly string[]) =>
+  args.length === 0 ? 'a command is missing' : `${JSON.stringify(args.slice(0, 2).join(' '))} is no command`;
+
+// Whoever reads may stop before the end: bigpipe tail | head.
+process.stdout.on('error', () => process.exit(0));
+process.exitCode = await run(process.argv.slice(2));

@@ -1,29 +1,40 @@
 // bigpipe offsets reset: from where a subscription goes on in its topic.
-import type { Clock } from '../message/clock.js';
-import { ask } from './ask.js';
-import { managementAccess } from './management-access.js';
+import { Management, managementOptions, pathOf } from './ask.js';
+import { type Command, CommandError, wholeOf } from './command.js';
 
 /** What is in flight ends first, which takes as long as the receivers' timeout. */
 const withinMs = 120_000;
 
-export interface ResetOrder {
-  readonly topic: string;
-  readonly group: string;
-  /** earliest, latest, an offset, or a time like 2026-11-21T14:00:00Z. */
+interface MovedMark {
+  readonly partition: number;
+  readonly from: string;
   readonly to: string;
-  readonly partition: string | null;
-  readonly against: string;
 }
 
-/** The lines to print. Rejects when nobody answered, or with what was refused. */
-export async function resetOffsets(
-  { topic, group, to, partition, against }: ResetOrder,
-  clock: Clock,
-): Promise<string[]> {
-  const path = `/subscriptions/${encodeURIComponent(topic)}/${encodeURIComponent(group)}/offsets`;
-  const body = JSON.stringify({ to, ...(partition === null ? {} : { partition: Number(partition) }) });
-  const { token } = await managementAccess();
-  const answer = await ask({ token, against, path, contentType: 'application/json', body, withinMs }, clock);
-  const { partitions } = answer as { partitions: { partition: number; from: string; to: string }[] };
-  return partitions.map((row) => `partition ${row.partition}: ${row.from} -> ${row.to}`);
-}
+export const offsetsReset: Command = {
+  words: 'offsets reset',
+  places: ['TOPIC', 'GROUP'],
+  about: 'let a subscription go on from another place of its topic',
+  options: {
+    to: { value: 'PLACE', about: 'earliest, latest, an offset, or a time like 2026-11-21T14:00:00Z' },
+    partition: { value: 'N', about: 'only this one' },
+    ...managementOptions,
+  },
+  async run(given, around) {
+    const { TOPIC = '', GROUP = '' } = given.places;
+    const { to } = given.texts;
+    if (to === undefined) throw new CommandError('--to is missing');
+    const partition = wholeOf('--partition', given.texts['partition'], 0, 1023);
+    const answer = await new Management(given, around).ask({
+      method: 'POST',
+      path: `${pathOf('subscriptions', TOPIC, GROUP)}/offsets`,
+      body: { to, ...(partition === undefined ? {} : { partition }) },
+      withinMs,
+    });
+    if (around.isJson) around.print(JSON.stringify(answer));
+    else
+      for (const row of (answer as { partitions: MovedMark[] }).partitions)
+        around.print(`partition ${row.partition}: ${row.from} -> ${row.to}`);
+    return 0;
+  },
+};

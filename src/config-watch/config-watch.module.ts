@@ -1,14 +1,17 @@
 // Gives every module the settings in force, the environment they were read with, and the clock.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Clock } from '../message/clock.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { registerConfig } from './config-metrics.js';
 import { ConfigWatch } from './config-watch.js';
 
 @Global()
 @Module({})
 export class ConfigWatchModule {
-  constructor(configWatch: ConfigWatch, stats: Stats) {
+  constructor(configWatch: ConfigWatch, stats: Stats, metrics: Metrics) {
     stats.register('configStats', () => configWatch.counters);
+    registerConfig(metrics, configWatch);
   }
 
   static holding(configWatch: ConfigWatch, clock: Clock, environment: DynamicModule): DynamicModule {

@@ -6,6 +6,7 @@ import { originOf } from './origin.js';
 import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type { ServerSection } from './schema/server.js';
 import type {
+  BindingEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   SubscriptionEntry,
@@ -13,6 +14,7 @@ import type {
 } from './schema/subscription.js';
 import { statusesOf } from './status-list.js';
 import { deadLetterTopicOf } from './subscription-settings.js';
+import { typePatternOf } from './type-pattern.js';
 
 /** Looks at whatever has the right shape, also beside other faults. */
 export function collectContradictions(kafka: KafkaSection, subscription: SubscriptionSection, faults: Faults): void {
@@ -116,6 +118,7 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   if (entry.poison === 'park' && entry.deadLetterTopic === false) {
     faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
   }
+  collectBindings(path, entry, faults);
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
@@ -136,6 +139,24 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
       faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
+}
+
+function collectBindings(path: string, entry: SubscriptionEntry, faults: Faults): void {
+  entriesOf<BindingEntry>(entry.bindings).forEach(({ kind, type, anchored }, i) => {
+    const here = `${path}.bindings[${i}]`;
+    if (kind === 'fanout' && type !== undefined) {
+      faults.push(`${here}.type: found ${faults.shown(type)}, allowed: none beside fanout`);
+    }
+    if ((kind === 'direct' || kind === 'regex') && type === undefined) {
+      faults.push(`${here}.type: found nothing, allowed: ${kind === 'direct' ? 'a type' : 'a pattern'}`);
+    }
+    if (anchored !== undefined && kind !== 'regex') faults.push(`${here}.anchored: allowed: beside regex only`);
+    if (kind !== 'regex' || typeof type !== 'string') return;
+    const pattern = typePatternOf(type, anchored ?? true);
+    if (typeof pattern === 'string') {
+      faults.push(`${here}.type: found ${faults.shown(type)}, allowed: a pattern in the syntax of RE2: ${pattern}`);
+    }
+  });
 }
 
 /** One status in two lists says two things. */

@@ -28,6 +28,10 @@ export class Environment {
   BIGPIPE_PORT?: string;
 
   @Optional()
+  @Text(portPattern, portAllowed)
+  BIGPIPE_GRPC_PORT?: string;
+
+  @Optional()
   @AnyText()
   BIGPIPE_MANAGEMENT_HOST?: string;
 
@@ -38,6 +42,11 @@ export class Environment {
   @Optional()
   @Text(tokenPattern, tokenAllowed)
   BIGPIPE_MANAGEMENT_TOKEN?: string;
+
+  /** NAME:SECRET, for the commands that send calls. */
+  @Optional()
+  @AnyText()
+  BIGPIPE_CALLER?: string;
 
   @Optional()
   @AnyText()
@@ -69,9 +78,11 @@ const names = [
   'BIGPIPE_CONFIG',
   'BIGPIPE_HOST',
   'BIGPIPE_PORT',
+  'BIGPIPE_GRPC_PORT',
   'BIGPIPE_MANAGEMENT_HOST',
   'BIGPIPE_MANAGEMENT_PORT',
   'BIGPIPE_MANAGEMENT_TOKEN',
+  'BIGPIPE_CALLER',
   'BIGPIPE_DATA_DIR',
   'BIGPIPE_LOG_LEVEL',
   'BIGPIPE_WORKERS',

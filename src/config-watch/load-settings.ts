@@ -15,18 +15,21 @@ import { collectKafkaFaults, kafkaOf } from './kafka-settings.js';
 import { KeyValues, keysOf, valuesOf } from './key-values.js';
 import { Mask } from './mask.js';
 import type { MergedFiles } from './merged-files.js';
+import { collectMonitorFaults, monitorOf } from './monitor-settings.js';
 import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
+import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { MonitorSection } from './schema/monitor.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
-import { type Settings, SettingsError } from './settings.js';
+import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
 import { unknownKeys } from './unknown-keys.js';
@@ -69,6 +72,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   collectTlsFaults(sections.tls, faults);
+  collectMonitorFaults(sections.monitor, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
@@ -93,11 +97,13 @@ function readSections(raw: Json, faults: Faults): Sections {
     kafka: read(KafkaSection),
     subscription: read(SubscriptionSection),
     server: read(ServerSection),
+    grpc: read(GrpcSection),
     egress: read(EgressSection),
     tls: read(TlsSection),
     broker: read(BrokerSection),
     reply: read(ReplySection),
     redis: read(RedisSection),
+    monitor: read(MonitorSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -126,6 +132,7 @@ function pinned(sections: Sections, environment: Environment, mask: Mask, starte
 function environmentKeys(environment: Environment): Json {
   const level = environment.BIGPIPE_LOG_LEVEL;
   const port = environment.BIGPIPE_PORT;
+  const grpcPort = environment.BIGPIPE_GRPC_PORT;
   const managementPort = environment.BIGPIPE_MANAGEMENT_PORT;
   const workers = environment.BIGPIPE_WORKERS;
   const keys: Json = {
@@ -133,6 +140,7 @@ function environmentKeys(environment: Environment): Json {
     'http.server.host': environment.BIGPIPE_HOST,
     'http.server.port': port === undefined ? undefined : Number(port),
     'http.server.workers': workers === undefined || workers === 'auto' ? workers : Number(workers),
+    'grpc.server.port': grpcPort === undefined ? undefined : Number(grpcPort),
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
@@ -148,11 +156,13 @@ interface Sections {
   readonly kafka: KafkaSection;
   readonly subscription: SubscriptionSection;
   readonly server: ServerSection;
+  readonly grpc: GrpcSection;
   readonly egress: EgressSection;
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
   readonly redis: RedisSection;
+  readonly monitor: MonitorSection;
 }
 
 function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -177,7 +187,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, egress, tls, broker, reply, redis } = sections;
+  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis, monitor } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -207,6 +217,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       stopDelayMs: server['http.server.stop.delay'],
       workers: workersOf(environment.BIGPIPE_WORKERS ?? server['http.server.workers']),
     },
+    grpc: grpcOf(grpc, tls, environment),
     management: {
       host: environment.BIGPIPE_MANAGEMENT_HOST ?? server['management.host'],
       port: Number(environment.BIGPIPE_MANAGEMENT_PORT ?? server['management.port']),
@@ -237,6 +248,16 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       memory: { maxBytes: broker['broker.memory.max.bytes'] },
       kafka: kafkaOf(kafka, server['http.server.max.body.size'], environment),
     },
+    monitor: monitorOf(monitor, kafka, environment),
+  };
+}
+
+function grpcOf(grpc: GrpcSection, tls: TlsSection, { BIGPIPE_GRPC_PORT: port }: Environment): GrpcSettings {
+  return {
+    port: port === undefined ? (grpc['grpc.server.port'] ?? null) : Number(port),
+    host: grpc['grpc.server.host'],
+    tls: listenerTlsOf(tls, 'grpc.server.tls'),
+    maxStreams: grpc['grpc.server.max.streams'],
   };
 }
 

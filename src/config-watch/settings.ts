@@ -85,13 +85,37 @@ export type Ordering = (typeof orderings)[number];
 export const poisons = ['skip', 'block', 'park'] as const;
 export type Poison = (typeof poisons)[number];
 
+/** Over which processes a subscription's rates hold. */
+export const rateScopes = ['node', 'cluster'] as const;
+export type RateScope = (typeof rateScopes)[number];
+
+/** Which types of its topic a subscription gets: one, those that a pattern describes, or all. */
+export type BindingSettings =
+  | { readonly kind: 'direct'; readonly type: string }
+  | { readonly kind: 'regex'; readonly type: string; readonly isAnchored: boolean }
+  | { readonly kind: 'fanout' };
+
+/** A condition on a message's attributes (message/attributes.ts). */
+export type EventFilter =
+  | {
+      readonly kind: 'exact' | 'prefix' | 'suffix';
+      readonly attributes: readonly (readonly [name: string, text: string])[];
+    }
+  | { readonly kind: 'all' | 'any'; readonly filters: readonly EventFilter[] }
+  | { readonly kind: 'not'; readonly filter: EventFilter };
+
 export interface SubscriptionSettings {
   readonly topic: string;
   readonly groupId: string;
+  /** Any of them is enough; none: all types, and messages without one. */
+  readonly bindings: readonly BindingSettings[];
+  /** All of them must hold. */
+  readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
+  readonly rateScope: RateScope;
   readonly concurrency: ConcurrencySettings;
   readonly timeoutMs: number;
   readonly retries: number;
@@ -138,6 +162,16 @@ export interface ServerSettings {
   readonly stopDelayMs: number;
   /** Processes that the main listener is in; 0: this one. */
   readonly workers: number;
+}
+
+export interface GrpcSettings {
+  /** null: there is no such door. */
+  readonly port: number | null;
+  readonly host: string;
+  /** null: not encrypted. */
+  readonly tls: TlsFileNames | null;
+  /** Calls and streams of one connection. */
+  readonly maxStreams: number;
 }
 
 /** PEM files; null: none. */
@@ -270,6 +304,17 @@ export interface BrokerSettings {
   readonly memory: { readonly maxBytes: number };
 }
 
+export interface MonitoredCluster {
+  readonly name: string;
+  /** null: the broker of this process. */
+  readonly kafka: KafkaBrokerSettings | null;
+}
+
+export interface MonitorSettings {
+  readonly intervalMs: number;
+  readonly clusters: readonly MonitoredCluster[];
+}
+
 export interface Settings {
   readonly log: LogSettings;
   readonly topics: readonly TopicSettings[];
@@ -279,11 +324,13 @@ export interface Settings {
   readonly commit: CommitSettings;
   readonly idempotency: IdempotencySettings;
   readonly server: ServerSettings;
+  readonly grpc: GrpcSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
   readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
+  readonly monitor: MonitorSettings;
 }
 
 /** Every fault of a configuration at once, one line each: key path, what was found, what is allowed. */

@@ -2,8 +2,10 @@
 import type { SigningSettings } from '../message/delivery.js';
 import { deadLetterTopic } from '../message/side-topic.js';
 import { defaultVerdicts, Verdicts } from '../message/verdict.js';
+import { eventFiltersOf } from './event-filter.js';
 import { originOf } from './origin.js';
 import {
+  type BindingEntry,
   type CircuitBreakerEntry,
   type ConcurrencyValue,
   type DestinationEntry,
@@ -13,6 +15,7 @@ import {
 } from './schema/subscription.js';
 import type {
   BackoffSettings,
+  BindingSettings,
   CircuitSettings,
   ConcurrencySettings,
   DestinationSettings,
@@ -30,9 +33,12 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
   return {
     topic: entry.topic,
     groupId: entry.groupId,
+    bindings: entry.bindings.map(bindingOf),
+    filters: eventFiltersOf(entry.filters) ?? [],
     url: entry.url ?? null,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
+    rateScope: entry.rateLimitScope,
     concurrency: concurrencyOf(entry.concurrency),
     timeoutMs: entry.timeout,
     retries: entry.retries,
@@ -56,6 +62,12 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       ...destinationOf(named),
     })),
   };
+}
+
+/** The entry is valid. */
+function bindingOf({ kind, type = '', anchored }: BindingEntry): BindingSettings {
+  if (kind === 'fanout') return { kind };
+  return kind === 'direct' ? { kind, type } : { kind, type, isAnchored: anchored ?? true };
 }
 
 function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdicts {

@@ -4,7 +4,7 @@ import { originPatternOf } from './origin-pattern.js';
 import type { TlsSection } from './schema/tls.js';
 import type { EgressTlsSettings, TlsFileNames } from './settings.js';
 
-type Place = 'http.server.tls' | 'management.tls';
+type Place = 'http.server.tls' | 'grpc.server.tls' | 'management.tls';
 
 /** null: not encrypted. */
 export function listenerTlsOf(section: TlsSection, place: Place): TlsFileNames | null {
@@ -23,7 +23,7 @@ export function egressTlsOf(section: TlsSection): EgressTlsSettings {
 }
 
 export function collectTlsFaults(section: TlsSection, faults: Faults): void {
-  for (const place of ['http.server.tls', 'management.tls', 'egress.tls'] as const) {
+  for (const place of ['http.server.tls', 'grpc.server.tls', 'management.tls', 'egress.tls'] as const) {
     const [cert, key] = [section[`${place}.cert`], section[`${place}.key`]];
     if (cert !== undefined && key === undefined) faults.push(`${place}.key: found nothing beside ${place}.cert`);
     if (cert === undefined && key !== undefined) faults.push(`${place}.cert: found nothing beside ${place}.key`);

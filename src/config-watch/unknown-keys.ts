@@ -6,10 +6,12 @@ import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
+import { MonitorClusterEntry, MonitorSection } from './schema/monitor.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
 import {
+  BindingEntry,
   CircuitBreakerEntry,
   DestinationEntry,
   NamedDestinationEntry,
@@ -43,6 +45,7 @@ export function unknownKeys(raw: Json): string[] {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    MonitorSection,
     RedisSection,
     ReplySection,
     TlsSection,
@@ -57,12 +60,16 @@ export function unknownKeys(raw: Json): string[] {
   warnOfEntries('kafka.topics', TopicEntry);
   warnOfEntries('kafka.producer.acl', AclEntry);
   warnOfEntries('kafka.consumer.list', SubscriptionEntry);
+  warnOfEntries('monitor.clusters', MonitorClusterEntry);
   entriesOf<Json>(raw['kafka.consumer.list']).forEach((entry, i) => {
     const path = `kafka.consumer.list[${i}]`;
     for (const [key, section] of consumerMembers) {
       const member = entry[key];
       if (isObject(member)) warnOfUnknown(member, `${path}.${key}.`, keysOf(section), warnings);
     }
+    entriesOf<Json>(entry['bindings']).forEach((binding, n) => {
+      warnOfUnknown(binding, `${path}.bindings[${n}].`, keysOf(BindingEntry), warnings);
+    });
     entriesOf<Json>(entry['destinations']).forEach((named, n) => {
       warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);
     });

@@ -14,7 +14,7 @@ export interface Ownership {
   readonly abort: AbortController;
 }
 
-/** Resolves to the place once it is durable, to null when it is no longer wanted before. `failed` is told of each refusal. */
+/** Resolves to the place once it is durable, to null when it is no longer wanted before. `failed` is told of each refusal; what it throws ends it. */
 export async function appendPersistently(
   { broker, clock }: { readonly broker: Broker; readonly clock: Clock },
   message: Message,

@@ -16,7 +16,9 @@ import { Clock } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { TopicWants } from '../subscription/topic-wants.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
 import { MessageTracker } from '../tracking/message-tracker.js';
@@ -24,7 +26,7 @@ import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner, keepsIdentity } from './group-runner.js';
-import type { Ending } from './sending/deliverer.js';
+import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import {
   type ClientCounters,
@@ -32,7 +34,9 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import { DeliveryMeters } from './subscription-meter.js';
 import { AttemptWatch } from './view/attempt-watch.js';
+import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
 @Injectable()
@@ -44,13 +48,15 @@ export class Dispatcher implements Adjustable {
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
   /** How attempts ended of late. */
   readonly attempts: AttemptWatch;
+  private readonly meters: DeliveryMeters;
+  private readonly wants = new Map<string, TopicWants>();
   private drained = false;
 
   constructor(
     private readonly broker: Broker,
     private readonly topics: Topics,
     private readonly transport: BrokerTransport,
-    configWatch: ConfigWatch,
+    private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
@@ -59,8 +65,10 @@ export class Dispatcher implements Adjustable {
     private readonly replies: Replies,
     tracker: MessageTracker,
     stats: Stats,
+    metrics: Metrics,
   ) {
     this.attempts = new AttemptWatch(clock);
+    this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
       topics,
@@ -73,6 +81,7 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
+    registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
     stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
@@ -82,6 +91,7 @@ export class Dispatcher implements Adjustable {
   async start(): Promise<void> {
     // What is paused or cancelled is not sent, also in the first moment.
     await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
+    this.learnWants();
     await this.served.openAll();
   }
 
@@ -101,6 +111,7 @@ export class Dispatcher implements Adjustable {
   async adjust(next: Settings, current: Settings): Promise<void> {
     const { added, changed } = topicChange(current, next);
     if (added.length > 0) await this.topics.ensure(added);
+    this.learnWants();
     await this.served.reconcile(new Set(changed.map((topic) => topic.next.name)));
   }
 
@@ -167,13 +178,26 @@ export class Dispatcher implements Adjustable {
     return moved;
   }
 
+  /** What is wanted of each topic by all its subscriptions together. */
+  private learnWants(): void {
+    const byTopic = Map.groupBy(this.configWatch.settings.subscriptions, ({ topic }) => topic);
+    for (const topic of [...this.wants.keys(), ...byTopic.keys()]) {
+      const wants = this.wants.get(topic) ?? new TopicWants();
+      this.wants.set(topic, wants);
+      wants.adjust(byTopic.get(topic) ?? []);
+    }
+  }
+
   private runnersOf(topic: string): GroupRunner[] {
     return this.subscriptions.filter(({ subscription }) => subscription.topic === topic);
   }
 
   /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
   private clientStats(): object {
-    for (const counters of this.clients.values()) counters.circuitIsBreak = 0;
+    for (const [topic, counters] of this.clients) {
+      counters.circuitIsBreak = 0;
+      counters.unmatched = this.wants.get(topic)?.unmatched ?? 0;
+    }
     for (const runner of this.subscriptions) {
       const counters = this.clients.get(runner.subscription.topic);
       const isOpen = runner.view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
@@ -184,7 +208,10 @@ export class Dispatcher implements Adjustable {
 
   private gone(name: string): void {
     const row = this.consumers.get(name);
-    if (row !== undefined) this.attempts.forget(row.topic, row.groupId);
+    if (row !== undefined) {
+      this.meters.forget(row.topic, row.groupId);
+      this.attempts.forget(row.topic, row.groupId);
+    }
     this.consumers.delete(name);
   }
 
@@ -216,8 +243,10 @@ export class Dispatcher implements Adjustable {
       target,
       client,
       consumer,
+      meter: this.meters.of(topic, groupId),
       isCancelled,
       attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
+      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });

@@ -1,19 +1,21 @@
 // The order in which the policies are asked before an attempt.
 import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import { ClusterRatePolicy } from '../policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
 import { PausePolicy } from '../policy/pause.policy.js';
 import type {
   Candidate,
   DispatchPolicy,
   Gate,
+  GateFigures,
   GateScope,
   GateSettings,
   GateState,
   Hold,
   Pass,
 } from '../policy/policy.js';
-import { freePass } from '../policy/policy.js';
+import { freePass, quietFigures } from '../policy/policy.js';
 import { RateLimitPolicy } from '../policy/rate-limit.policy.js';
 import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
@@ -38,9 +40,10 @@ export class Gates {
     warmUp: WarmUpPolicy,
     share: SharePolicy,
     pause: PausePolicy,
+    clusterRate: ClusterRatePolicy,
   ) {
-    this.subscriptionOrder = [pause, concurrency, rate];
-    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate];
+    this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
+    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
   }
 
   openSubscription(scope: GateScope): GateRow {
@@ -81,6 +84,12 @@ export class GateRow {
   /** Of those gates that have something to say. */
   states(): GateState[] {
     return this.gates.flatMap((gate) => gate.state() ?? []);
+  }
+
+  figures(): GateFigures {
+    const figures = quietFigures();
+    for (const gate of this.gates) gate.figures(figures);
+    return figures;
   }
 
   close(): void {

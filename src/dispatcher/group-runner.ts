@@ -5,11 +5,14 @@ import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
-import { textOf } from '../message/errors.js';
+import { BigpipeError, textOf } from '../message/errors.js';
+import { type MessageHeaders, messageHeader } from '../message/message.js';
 import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
+import { appendPersistently } from './append-persistently.js';
 import type { LetterRange } from './dead-letters/dead-letter-box.js';
 import { LetterSender } from './dead-letters/letter-sender.js';
 import { Letters } from './dead-letters/letters.js';
@@ -19,11 +22,13 @@ import { Adoption } from './overflow/adoption.js';
 import { DelayedNotes } from './overflow/delayed-notes.js';
 import { type Move, Mover } from './overflow/mover.js';
 import { spillIdentityOf } from './overflow/spill-table.js';
-import { Deliverer, type Ending } from './sending/deliverer.js';
+import { callbackOf, type Ending } from './sending/callback.js';
+import { Deliverer } from './sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from './subscription-counters.js';
+import type { SubscriptionMeter } from './subscription-meter.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
-import { Committer, type OwnedWindow, windowName } from './window/committer.js';
+import { Committer, type OwnedWindow, passedCommitMs, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
 import { NotYet } from './window/not-yet.js';
@@ -45,10 +50,13 @@ export interface RunnerParts {
   readonly target: Target;
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
+  readonly meter: SubscriptionMeter;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Told of each attempt as it ends. */
   readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
+  /** Read, and not wanted. */
+  readonly passedOver: (headers: MessageHeaders) => void;
   /** A caller waits for how this one ended. */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
@@ -74,10 +82,12 @@ export class GroupRunner {
   private readonly committer: Committer;
   private readonly adoption: Adoption;
   private readonly windowSettings: WindowSettings;
+  private filter: MessageFilter;
   /** Of the last redrive. */
   private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
   private draining = false;
+  private partitionCount = 1;
 
   /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
   readonly subscription: SubscriptionSettings;
@@ -89,16 +99,19 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, isCancelled, attempted, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
-    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, report });
+    this.filter = new MessageFilter(subscription);
+    this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, meter, report });
     this.deliverer = new Deliverer({
       subscription,
       clock,
       gates,
       target,
+      share: () => this.share,
       counters: client,
+      meter,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
@@ -106,6 +119,7 @@ export class GroupRunner {
       isCancelled,
       attempted,
       replied,
+      callBack: (work, ending) => this.callBack(work, ending),
       report,
     });
     this.mover = new Mover({
@@ -128,6 +142,7 @@ export class GroupRunner {
     const { deliverer, mover, letters, notYet } = this;
     this.intake = new Intake(
       {
+        groupId,
         clock,
         deliverer,
         mover,
@@ -146,7 +161,7 @@ export class GroupRunner {
     // Their places in a commit's note are for ever: the shortest tier came last.
     const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
-    this.committer = new Committer({ broker, clock, windows, copyTopics, report });
+    this.committer = new Committer({ broker, clock, windows, copyTopics, report, failures: meter.commitFailures });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     const letterWindows = () => this.sender?.openWindows ?? [];
@@ -164,10 +179,16 @@ export class GroupRunner {
     });
   }
 
+  /** Of the topic's partitions, those that are ours, from 0 to 1. */
+  private get share(): number {
+    return this.partitions.size / this.partitionCount;
+  }
+
   /** Creates the topics that the subscription keeps for itself. */
   async prepare(): Promise<void> {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
+    this.partitionCount = Math.max(1, partitions);
     await this.letters.open(partitions);
     await this.mover.prepare(partitions);
   }
@@ -179,7 +200,9 @@ export class GroupRunner {
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
     if (!keepsIdentity(subscription, next)) return false;
+    const { bindings, filters } = subscription;
     Object.assign(subscription, next);
+    if (!isDeepStrictEqual([bindings, filters], [next.bindings, next.filters])) this.filter = new MessageFilter(next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
@@ -256,12 +279,15 @@ export class GroupRunner {
     await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
     await this.adoption.complete(inlet.owned);
-    if (inlet.kind !== 'delay') await this.committer.promise(owned, batch.nextOffset);
+    const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
+    const isPassedOver = wanted.messages.length === 0 && batch.messages.length > 0;
+    // Of what nobody sends nothing has to be said.
+    if (inlet.kind !== 'delay' && !isPassedOver) await this.committer.promise(owned, batch.nextOffset);
     const origin = this.intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await inlet.owned.windowOf(this.subscription.topic)?.whenRead(origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
-    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, batch);
+    else if (!this.draining && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -324,7 +350,22 @@ export class GroupRunner {
     return topic === this.mover.overflowTopic ? 'overflow' : 'delay';
   }
 
-  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch): void {
+  /** The batch without what its bindings and filters do not want, which counts as settled once it is read. */
+  private wantedOf(batch: MessageBatch): MessageBatch {
+    const { filter, parts } = this;
+    if (filter.takesAll) return batch;
+    const { groupId } = this.subscription;
+    const messages = batch.messages.filter(({ headers }) => {
+      const only = headers[messageHeader.onlyGroup];
+      if (only === undefined ? filter.matches(headers) : only === groupId) return true;
+      parts.passedOver(headers);
+      return false;
+    });
+    parts.consumer.passedOver += batch.messages.length - messages.length;
+    return { ...batch, messages };
+  }
+
+  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch, isPassedOver = false): void {
     const nowMs = this.parts.clock.elapsedMs();
     const { inlet, window, membership } = owned;
     for (const stored of messages) this.intake.take(inlet, stored, nowMs);
@@ -335,7 +376,7 @@ export class GroupRunner {
       this.relieve(inlet);
       this.relieveLater();
     }
-    this.committer.soon();
+    this.committer.soon(isPassedOver ? passedCommitMs : undefined);
     this.deliverer.pump();
   }
 
@@ -390,6 +431,21 @@ export class GroupRunner {
     this.mover.delay(work, this.inletOf(work).owned);
   }
 
+  private async callBack(work: Work, ending: Ending): Promise<boolean> {
+    const { delivery, window } = work;
+    const { parts, subscription } = this;
+    const url = delivery.callbackUrl as string;
+    const append = (how: Ending) =>
+      appendPersistently(parts, callbackOf(delivery, url, subscription.groupId, how), window, (error) => {
+        parts.report('a callback could not be stored, will try again', { id: delivery.id, error: textOf(error) });
+        if (error instanceof BigpipeError && error.code === 'message-too-large') throw error;
+      });
+    const tooLong = { status: ending.status, detail: 'the answer is longer than a message may be' };
+    const place = await append(ending).catch(() => append(tooLong));
+    if (place !== null) parts.client.callbacks += 1;
+    return place !== null;
+  }
+
   private settled(work: Work): void {
     const { window, resent } = work;
     const inlet = this.inletOf(work);
@@ -409,6 +465,7 @@ export class GroupRunner {
     if (to === 'dead letter') {
       owned.parked.moved(lane as string, delivery.side !== null, offset);
       this.parts.client.deadLetters += 1;
+      this.parts.meter.deadLetter('parked');
     }
     this.leftOverflow(this.inletOf(work), work);
     this.afterSettling(window);

@@ -4,6 +4,8 @@
 export interface ConsumerCounters {
   handleMessage: number;
   invalidMessage: number;
+  /** Read, and not wanted by its bindings and filters. */
+  passedOver: number;
 }
 
 /** One topic, all its groups together. */
@@ -23,9 +25,13 @@ export interface ClientCounters {
   expired: number;
   /** Cancelled by their caller before their turn came. */
   cancelled: number;
+  /** No subscription of the topic wanted them. */
+  unmatched: number;
+  /** Answers that now stand in the topic as messages to a callback URL. */
+  callbacks: number;
 }
 
-export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0 });
+export const newConsumerCounters = (): ConsumerCounters => ({ handleMessage: 0, invalidMessage: 0, passedOver: 0 });
 export const newClientCounters = (): ClientCounters => ({
   circuitIsBreak: 0,
   rpcFail: 0,
@@ -36,4 +42,6 @@ export const newClientCounters = (): ClientCounters => ({
   lost: 0,
   expired: 0,
   cancelled: 0,
+  unmatched: 0,
+  callbacks: 0,
 });

@@ -10,6 +10,11 @@ export class BrokerIndicator {
     private readonly indicators: HealthIndicatorService,
   ) {}
 
+  /** True when only a new process can heal it. */
+  get isDead(): boolean {
+    return this.broker.health().isDead ?? false;
+  }
+
   check(): HealthIndicatorResult {
     const { ok, detail } = this.broker.health();
     const indicator = this.indicators.check('broker');

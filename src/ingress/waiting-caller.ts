@@ -1,4 +1,5 @@
 // Callers that wait for the receiver's answer: from before the message is stored to the answer, or to the end of their patience.
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -23,6 +24,11 @@ export function waitMsIn(prefer: string | readonly string[] | undefined): number
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,4})"?\s*(?:$|[,;])/i.exec(String(prefer ?? ''))?.[1];
   return waitMsOf(Math.min(longestWaitS, Number(seconds ?? 0))) ?? 0;
 }
+
+/** Answers that were held back for a receiver's. */
+const held = new WeakSet<ServerResponse>();
+
+export const hasWaited = (answer: ServerResponse): boolean => held.has(answer);
 
 /** Nothing comes on the connection meanwhile, and that is no reason to close it. */
 function stayOpen(socket: Socket): () => void {
@@ -73,6 +79,7 @@ export class WaitingRoom {
     const expected = replies.expect(headers[messageHeader.id] as string, waitMs);
     if (expected === null) return null;
     headers[messageHeader.replyTo] = replies.channel;
+    held.add(answer);
     const leave = stayOpen(socket);
     const giveUp = () => expected.giveUp();
     answer.once('close', giveUp);

@@ -1,6 +1,7 @@
 // The operator's door, on its own port.
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
+import { MonitorModule } from '../monitor/monitor.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { AttemptsController } from './attempts.controller.js';
 import { BrokerController } from './broker.controller.js';
@@ -10,9 +11,10 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
+import { TopicsController } from './topics.controller.js';
 
 @Module({
-  imports: [DispatcherModule, TrackingModule],
+  imports: [DispatcherModule, MonitorModule, TrackingModule],
   controllers: [
     AttemptsController,
     BrokerController,
@@ -22,6 +24,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    TopicsController,
   ],
 })
 export class ManagementModule {}

@@ -1,4 +1,4 @@
-// Numbers from a query or a JSON body, each refusal with its name, what was found and what is allowed.
+// Numbers and words from a query or a JSON body, each refusal with its name, what was found and what is allowed.
 import { BadRequestException } from '@nestjs/common';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -18,6 +18,19 @@ export function optionalNumber(fields: Fields, name: string, above: number, max:
   if (value === undefined) return undefined;
   if (typeof value === 'number' && value > above && value <= max) return value;
   throw new BadRequestException(`${name}: found ${shown(value)}, allowed: a number above ${above}, at most ${max}`);
+}
+
+/** Undefined when it is absent. */
+export function oneOf(fields: Fields, name: string, allowed: readonly string[]): string | undefined {
+  const value = fields[name];
+  if (value === undefined || (typeof value === 'string' && allowed.includes(value))) return value as string | undefined;
+  throw new BadRequestException(`${name}: found ${shown(value)}, allowed: ${allowed.join(', ')}`);
+}
+
+/** False when it is absent; the bare name is true. */
+export function flag(fields: Fields, name: string): boolean {
+  const value = oneOf(fields, name, ['true', 'false', '']);
+  return value === 'true' || value === '';
 }
 
 function shown(value: unknown): string {

@@ -2,6 +2,7 @@
 
 import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
+import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
 import type { Verdicts } from './verdict.js';
@@ -58,6 +59,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Where the receiver's answer is to be delivered; null: nowhere. */
+  readonly callbackUrl: string | null;
 }
 
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
@@ -75,7 +78,7 @@ export function deliveryOf(
   const target = source.headers[messageHeader.url];
   const url = target === undefined ? settings.defaultUrl : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
-  if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
+  if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;
@@ -94,6 +97,7 @@ export function deliveryOf(
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
 }
 
@@ -108,6 +112,13 @@ function momentOf(text: string | undefined): number {
  */
 export function leftToWaitMs({ notBeforeMs, source }: Delivery, nowMs: number): number {
   return notBeforeMs === 0 ? 0 : Math.min(notBeforeMs - nowMs, notBeforeMs - source.timestampMs);
+}
+
+/** Unix milliseconds at which it was accepted, or before which its caller did not want it sent. */
+export function wantedAtMs({ id, source, side }: Delivery): number {
+  // A copy is younger than its message.
+  const acceptedMs = (side === null ? null : timeOfMessageId(id)) ?? source.timestampMs;
+  return Math.max(acceptedMs, momentOf(source.headers[messageHeader.notBefore]));
 }
 
 function redeliveryOf(side: SideNote | undefined): Redelivery | null {

@@ -48,6 +48,16 @@ export const messageHeader = {
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** Where the receiver's answer is to be delivered as a message of its own. Never sent to a receiver. */
+  callbackUrl: 'bigpipe-callback-url',
+  /** Of such a message: the id of the one that was answered. */
+  callbackOf: 'bigpipe-callback-of',
+  /** Of such a message: `answered` by the receiver, or `failed`. */
+  replyKind: 'bigpipe-reply',
+  /** Of such a message: the receiver's status, 0 for none. */
+  replyStatus: 'bigpipe-reply-status',
+  /** The only group that delivers it; absent: every group of its topic. Never sent to a receiver. */
+  onlyGroup: 'bigpipe-only-group',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

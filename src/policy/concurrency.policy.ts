@@ -8,6 +8,7 @@ import {
   DispatchPolicy,
   type Entry,
   Gate,
+  type GateFigures,
   type GateScope,
   type GateSettings,
   type Pass,
@@ -61,6 +62,10 @@ class ConcurrencyGate extends Gate {
     }
     this.inFlight += 1;
     return this.entry;
+  }
+
+  override figures(into: GateFigures): void {
+    into.concurrencyLimit = this.adaptive?.limit ?? this.limits?.max ?? null;
   }
 
   /** What it has learned is learned again. */

@@ -15,6 +15,8 @@ export interface GateScope extends GateSettings {
   readonly name: string | null;
   /** True when the subscription has delivered to other destinations of late. */
   readonly hasPeers: () => boolean;
+  /** The part of the topic's partitions that is this node's, from 0 to 1; all of them where it is not told. */
+  readonly share?: () => number;
   /** Called when a gate that held somebody back may let him through earlier than it said. */
   readonly wake: () => void;
 }
@@ -59,6 +61,24 @@ export interface GateState {
   readonly growth?: { readonly perSecond: number; readonly fullPerSecond: number };
 }
 
+/** What the gates of one destination tell to /metrics, as far as there are such gates. */
+export interface GateFigures {
+  circuit: 'closed' | 'open' | 'recovering';
+  /** Of the full rate, what the circuit lets through now. */
+  admittedShare: number;
+  /** Attempts that may be in flight; null for no limit. */
+  concurrencyLimit: number | null;
+  /** Of the retries that the budget allows, those that were made; 1 and more: it is used up. */
+  budgetUsed: number;
+}
+
+export const quietFigures = (): GateFigures => ({
+  circuit: 'closed',
+  admittedShare: 1,
+  concurrencyLimit: null,
+  budgetUsed: 0,
+});
+
 /** The running instance of a policy. Its counters outlive every change of settings. */
 export abstract class Gate {
   abstract enter(candidate: Candidate): Entry;
@@ -70,6 +90,8 @@ export abstract class Gate {
   state(): GateState | null {
     return null;
   }
+  /** Writes its own figures over the quiet ones. */
+  figures(_into: GateFigures): void {}
   /** Lets go of its timers; nobody enters any more. */
   close(): void {}
 }

@@ -7,6 +7,7 @@ import {
   DispatchPolicy,
   type Entry,
   Gate,
+  type GateFigures,
   type GateScope,
   type GateSettings,
   ignore,
@@ -59,6 +60,11 @@ class RetryBudgetGate extends Gate {
     return this.retry;
   }
 
+  override figures(into: GateFigures): void {
+    const [attempts, retries] = this.counts.totals(this.clock.elapsedMs());
+    into.budgetUsed = retries === 0 ? 0 : retries / Math.max(1, this.allowed(attempts));
+  }
+
   /** Whoever begins anew has the floor only. */
   override isAtRest(): boolean {
     return true;
@@ -70,8 +76,13 @@ class RetryBudgetGate extends Gate {
   }
 
   private allows([attempts, retries] = this.counts.totals(this.clock.elapsedMs())): boolean {
+    return retries + 1 <= this.allowed(attempts + 1);
+  }
+
+  /** Retries among so many attempts. */
+  private allowed(attempts: number): number {
     const { share, floorPerSecond } = this.budget;
-    return retries + 1 <= Math.max(floorPerSecond * windowSeconds, share * (attempts + 1));
+    return Math.max(floorPerSecond * windowSeconds, share * attempts);
   }
 
   /** When enough has slid out of the window, if nothing else comes. */

@@ -1,6 +1,7 @@
 // GET /stats, in the shape of the original.
 import { Controller, Get } from '@nestjs/common';
 import { SkipThrottle } from '@nestjs/throttler';
+import { metricsSection } from './metrics/metrics.js';
 import { Stats } from './stats.js';
 
 @Controller()
@@ -10,6 +11,7 @@ export class StatsController {
 
   @Get('stats')
   async read(): Promise<object> {
-    return { data: await this.stats.whole(), errno: 0, msg: 'success' };
+    const { [metricsSection]: _, ...data } = await this.stats.whole();
+    return { data, errno: 0, msg: 'success' };
   }
 }

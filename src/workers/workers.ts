@@ -6,6 +6,7 @@ import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import type { Clock, Timer } from '../message/clock.js';
 import { Admission } from '../producer/admission.js';
+import type { Metrics } from '../stats/metrics/metrics.js';
 import type { Stats } from '../stats/stats.js';
 import type { Answerers, Sections } from './control-channel.js';
 import { Doors } from './doors.js';
@@ -13,6 +14,7 @@ import { Seat, type WorkerView } from './seat.js';
 import { shareOf } from './share-of.js';
 import { sumSections } from './sum-sections.js';
 import { takePort } from './take-port.js';
+import { registerWorkers } from './worker-metrics.js';
 import type { WorkerProcess } from './worker-process.js';
 
 const lookMs = 5000;
@@ -21,6 +23,7 @@ export interface WorkersParts {
   readonly count: number;
   readonly broker: Broker;
   readonly stats: Stats;
+  readonly metrics: Metrics;
   readonly configWatch: ConfigWatch;
   readonly clock: Clock;
   /** Takes the lines of the workers' logs. */
@@ -42,7 +45,7 @@ export class Workers extends Doors {
 
   constructor(private readonly parts: WorkersParts) {
     super();
-    const { count, broker, configWatch, stats } = parts;
+    const { count, broker, configWatch, stats, metrics } = parts;
     const { maxWaiting, maxWaitingBytes } = configWatch.settings.producer;
     this.admission = new Admission(maxWaiting, maxWaitingBytes);
     const seatParts = {
@@ -61,6 +64,7 @@ export class Workers extends Doors {
     };
     this.seats = Array.from({ length: count }, (_, i) => new Seat(i + 1, seatParts));
     stats.register('workerStats', () => this.counters);
+    registerWorkers(metrics, count);
     stats.gatherBy(() => this.gather());
   }
 

@@ -246,6 +246,28 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
       });
     });
 
+    describe('looking at all groups', () => {
+      test('every mark is told with its end, also when nobody reads any more and messages come in', async () => {
+        await broker.append([messageOf('a', null, 0), messageOf('b', null, 0), messageOf('c', null, 1)], -1);
+        const { membership, log } = await join('G');
+        await until('it owns all', () => log.assignments.length === 3);
+        await membership.commit({ topic, partition: 0 }, { offset: 1n, metadata: '' });
+        await membership.commit({ topic, partition: 1 }, { offset: 1n, metadata: '' });
+        await membership.leave();
+        await broker.append([messageOf('d', null, 0), messageOf('e', null, 0)], -1);
+        // Some drivers note where a member begins, too.
+        const rows = (await broker.groupLags()).filter(({ partition }) => partition < 2);
+        expect(rows.toSorted((a, b) => a.partition - b.partition)).toEqual([
+          { group: 'G', topic, partition: 0, committed: 1n, highWatermark: 4n, lag: 3n },
+          { group: 'G', topic, partition: 1, committed: 1n, highWatermark: 1n, lag: 0n },
+        ]);
+      });
+
+      test('a log in which nobody has a mark has none', async () => {
+        expect(await broker.groupLags()).toEqual([]);
+      });
+    });
+
     describe('groups', () => {
       test('a member goes on behind what its group committed, with the metadata given', async () => {
         const first = await join('G');

@@ -1,30 +1,15 @@
 // What a configuration would change, asked of a bigpipe that runs; and a configuration in several files.
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
+import { command } from '../support/command.js';
 import { configCounters, configPage, textOf } from '../support/live-config.js';
 import { MainProcess } from '../support/main-process.js';
 import { until } from '../support/until.js';
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const secret = 'hunter2-the-secret';
-
-interface Told {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const command = (args: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<Told> =>
-  new Promise((resolve) => {
-    execFile(process.execPath, [cli, ...args], { cwd, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-  });
 
 const changes: Config = {
   'kafka.producer.acl': [{ name: 'system-1', secret, topic: 'test' }],
@@ -114,17 +99,17 @@ describe('a running bigpipe', () => {
     const file = join(bigpipe.directory, 'asked.json');
     await writeFile(file, textOf(bigpipe, baseConfig(changes)));
     const against = ['--against', bigpipe.management];
-    const told = await command(['config', 'check', file, ...against], bigpipe.directory);
+    const told = await command(['config', 'check', file, ...against], { cwd: bigpipe.directory });
     expect(told).toEqual({ code: 0, stdout: `${changeLines.join('\n')}\n`, stderr: '' });
     // The reference is resolved where the secret is.
     await writeFile(file, textOf(bigpipe, baseConfig({ 'log.directory': `\${env:ONLY_THERE}` })));
-    const there = await command(['config', 'check', file, ...against], bigpipe.directory);
+    const there = await command(['config', 'check', file, ...against], { cwd: bigpipe.directory });
     expect(there).toMatchObject({
       code: 0,
       stdout: `log.directory nothing -> "\${env:ONLY_THERE}"\n`,
     });
     await writeFile(file, textOf(bigpipe, baseConfig({ 'log.level': 7 })));
-    const refused = await command(['config', 'check', file, ...against], bigpipe.directory);
+    const refused = await command(['config', 'check', file, ...against], { cwd: bigpipe.directory });
     expect(refused).toMatchObject({ code: 78, stdout: '' });
     expect(refused.stderr).toContain('log.level: found 7, allowed: a whole number from 1 to 5');
   });
@@ -143,13 +128,13 @@ describe('bigpipe config check', () => {
 
   test('of a valid file says so in short', async () => {
     await writeFile(join(home, 'good.json'), JSON.stringify(baseConfig()));
-    const told = await command(['config', 'check', 'good.json'], home);
+    const told = await command(['config', 'check', 'good.json'], { cwd: home });
     expect(told).toEqual({ code: 0, stdout: 'valid: topics 1, consumers 1, names 1, broker embedded\n', stderr: '' });
   });
 
   test('of a bad one tells every fault and ends with 78', async () => {
     await writeFile(join(home, 'bad.json'), JSON.stringify(baseConfig({ 'log.level': 7, 'http.server.port': -1 })));
-    const { code, stdout, stderr } = await command(['config', 'check', 'bad.json'], home);
+    const { code, stdout, stderr } = await command(['config', 'check', 'bad.json'], { cwd: home });
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr.trim().split('\n')).toEqual([
       'bigpipe: the configuration is refused: bad.json:',
@@ -161,14 +146,16 @@ describe('bigpipe config check', () => {
   test.each([[[]], [['config']], [['config', 'check']], [['config', 'check', 'a', 'b']], [['config', 'check', '--x']]])(
     '%j is no command: 64 and the usage',
     async (args) => {
-      const { code, stderr } = await command(args, home);
+      const { code, stderr } = await command(args, { cwd: home });
       expect(code).toBe(64);
-      expect(stderr).toContain('usage: bigpipe config check FILE');
+      expect(stderr).toContain('bigpipe config check FILE');
     },
   );
 
   test('against nobody ends with 1 and one line', async () => {
-    const { code, stderr } = await command(['config', 'check', 'good.json', '--against', 'http://127.0.0.1:9'], home);
+    const { code, stderr } = await command(['config', 'check', 'good.json', '--against', 'http://127.0.0.1:9'], {
+      cwd: home,
+    });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });

@@ -1,4 +1,4 @@
-// /livez, /readyz and /health on the two listeners, and which routes each of the two has.
+// /livez, /readyz, /startupz and /health on the two listeners, and which routes each of the two has.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { type RawAnswer, rawRequest } from '../support/raw-request.js';
@@ -18,7 +18,7 @@ describe('a bigpipe that runs', () => {
     await bigpipe.dispose();
   });
 
-  test.each(['/livez', '/readyz'])('%s is a bare yes on both listeners', async (path) => {
+  test.each(['/livez', '/readyz', '/startupz'])('%s is a bare yes on both listeners', async (path) => {
     for (const origin of [bigpipe.origin, bigpipe.management]) {
       const answer = await get(origin, path);
       expect(answer.status).toBe(200);
@@ -106,8 +106,9 @@ describe('a bigpipe that drains', () => {
     expect((await get(bigpipe.management, '/readyz')).status).toBe(503);
   });
 
-  test('is alive', async () => {
+  test('is alive, and has started', async () => {
     expect((await get(bigpipe.management, '/livez')).status).toBe(200);
+    expect((await get(bigpipe.management, '/startupz')).status).toBe(200);
   });
 
   test('says in the details that it drains', async () => {

@@ -1,8 +1,7 @@
 // bigpipe offsets reset: a subscription goes on from another place, by offset, by time, from the beginning or the end.
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
+import { command } from '../support/command.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -30,20 +29,9 @@ async function call(...numbers: number[]): Promise<void> {
   await until('they have arrived', () => numbers.every((n) => bodies().includes(n)));
 }
 
-interface Told {
-  readonly code: number;
-  readonly text: string;
-}
-
-async function reset(...args: string[]): Promise<Told> {
-  const command = ['dist/cli/main.js', 'offsets', 'reset', ...args, '--against', bigpipe.management];
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, command);
-    return { code: 0, text: stdout };
-  } catch (error) {
-    const { code, stderr } = error as { code: number; stderr: string };
-    return { code, text: stderr };
-  }
+async function reset(...args: string[]): Promise<{ code: number; text: string }> {
+  const { code, stdout, stderr } = await command(['offsets', 'reset', ...args, '--against', bigpipe.management]);
+  return { code, text: code === 0 ? stdout : stderr };
 }
 
 test('by offset, from the beginning, and to the end', async () => {

@@ -4,6 +4,7 @@ import {
   type BrokerHealth,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   type PartitionLag,
@@ -49,12 +50,16 @@ export class AppendedThrough extends Broker {
     return this.log.join(group, topics, handlers);
   }
 
-  fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
-    return this.log.fetch(partition, offset);
+  fetch(partition: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
+    return this.log.fetch(partition, offset, maxBytes);
   }
 
   lag(group: string, topic: string): PartitionLag[] {
     return this.log.lag(group, topic);
+  }
+
+  groupLags(): Promise<readonly GroupLag[]> {
+    return this.log.groupLags();
   }
 
   check(): Promise<readonly string[]> {

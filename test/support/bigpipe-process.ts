@@ -69,6 +69,8 @@ export class BigpipeProcess {
   readonly log: Record<string, unknown>[] = [];
   port = 0;
   managementPort = 0;
+  /** 0 where that door is closed. */
+  grpcPort = 0;
 
   readonly child: ChildProcess;
   readonly directory: string;
@@ -95,6 +97,7 @@ export class BigpipeProcess {
         if (line['msg'] !== 'bigpipe is running') return;
         started.port = line['port'] as number;
         started.managementPort = line['managementPort'] as number;
+        started.grpcPort = Number(line['grpcPort'] ?? 0);
         resolve();
       };
       started.onLine = onLine;

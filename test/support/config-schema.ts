@@ -7,6 +7,7 @@ import { BrokerSection } from '#src/config-watch/schema/broker.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
+import { MonitorSection } from '#src/config-watch/schema/monitor.js';
 import { RedisSection } from '#src/config-watch/schema/redis.js';
 import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
@@ -45,6 +46,7 @@ export function configSchema(): Schema {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    MonitorSection,
     RedisSection,
     ReplySection,
     TlsSection,

@@ -6,6 +6,7 @@ import {
   type CommittedOffset,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   Membership,
   type MessageBatch,
   type PartitionLag,
@@ -83,13 +84,19 @@ export class NamedApart extends Broker {
     return memberOf(inner);
   }
 
-  async fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
-    const batch = await this.inner.fetch(this.away(partition), offset);
+  async fetch(partition: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
+    const batch = await this.inner.fetch(this.away(partition), offset, maxBytes);
     return { ...this.back(batch), messages: batch.messages.map((message) => this.back(message)) };
   }
 
   lag(group: string, topic: string): PartitionLag[] {
     return this.inner.lag(this.out(group), this.out(topic)).map((row) => this.back(row));
+  }
+
+  async groupLags(): Promise<readonly GroupLag[]> {
+    const rows = await this.inner.groupLags();
+    const own = rows.filter(({ group, topic }) => group.startsWith(this.prefix) && topic.startsWith(this.prefix));
+    return own.map((row) => ({ ...this.back(row), group: row.group.slice(this.prefix.length) }));
   }
 
   check(): Promise<readonly string[]> {

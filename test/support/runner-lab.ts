@@ -12,6 +12,7 @@ import type { Outcome } from '#src/message/outcome.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
 import { FakeClock } from './fake-clock.js';
 import { newGates } from './gates.js';
+import { newMeter } from './meter.js';
 import { ScriptedTarget } from './scripted-target.js';
 import { newSubscription } from './subscription.js';
 import { until } from './until.js';
@@ -80,8 +81,10 @@ export class RunnerLab {
       target,
       client: this.client,
       consumer: newConsumerCounters(),
+      meter: newMeter(),
       isCancelled: (id) => this.cancelled.has(id),
       attempted: () => undefined,
+      passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,
     });

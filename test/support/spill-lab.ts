@@ -7,6 +7,7 @@ import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscrip
 import type { Message } from '#src/message/message.js';
 import { FakeClock } from './fake-clock.js';
 import { newGates } from './gates.js';
+import { newMeter } from './meter.js';
 import { ScriptedTarget } from './scripted-target.js';
 import { newSubscription } from './subscription.js';
 import { until } from './until.js';
@@ -59,8 +60,10 @@ export class SpillLab {
       target,
       client,
       consumer: newConsumerCounters(),
+      meter: newMeter(),
       isCancelled: () => false,
       attempted: () => undefined,
+      passedOver: () => undefined,
       replied: () => undefined,
       report: (text) => this.reports.push(text),
     });

@@ -11,9 +11,12 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
   return {
     topic,
     groupId,
+    bindings: [],
+    filters: [],
     url: null,
     ordering: 'key',
     rate: perSecond(1000),
+    rateScope: 'node',
     concurrency: fixed(10),
     timeoutMs: 1000,
     retries: 2,

@@ -20,8 +20,8 @@ import {
   Whole,
 } from './rules.js';
 
-const serversPattern = /^[^\s,:]+:\d{1,5}(,\s*[^\s,:]+:\d{1,5})*$/;
-const serversAllowed = 'one or more host:port, separated by commas';
+export const serversPattern = /^[^\s,:]+:\d{1,5}(,\s*[^\s,:]+:\d{1,5})*$/;
+export const serversAllowed = 'one or more host:port, separated by commas';
 
 export class TopicEntry {
   @Text(namePattern, nameAllowed)

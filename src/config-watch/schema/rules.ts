@@ -1,8 +1,10 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
-import { parseCallUrl } from '../../message/call-url.js';
+import { callUrlForms, parseCallUrl } from '../../message/call-url.js';
 import { allowanceOf } from '../../message/egress-rules.js';
+import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
+import { eventFilterAllowed, eventFiltersOf } from '../event-filter.js';
 import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
 import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
@@ -88,7 +90,7 @@ export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator
 /** What a caller may name as a URL, too. */
 export function CallTarget(): PropertyDecorator {
   return rule(
-    'an absolute http or https URL without credentials, at most 8 KiB',
+    callUrlForms,
     { type: 'string', minLength: 1 },
     (value) => typeof value === 'string' && parseCallUrl(value) !== null,
   );
@@ -254,13 +256,29 @@ function isDnsServer(value: unknown): boolean {
   return isIP(address) !== 0 && (port === undefined || portRangeOf(port) !== null);
 }
 
+/** What a publisher may name as a type, or a pattern over such. */
+export function MessageType(): PropertyDecorator {
+  const schema = { type: 'string', minLength: 1, maxLength: 256 };
+  return rule(messageTypeAllowed, schema, isMessageType);
+}
+
+/** What CloudEvents subscriptions filter by. */
+export function EventFilters(): PropertyDecorator {
+  return rule(
+    eventFilterAllowed,
+    { type: 'array', items: { type: 'object', minProperties: 1, maxProperties: 1 } },
+    (value) => eventFiltersOf(value) !== null,
+  );
+}
+
 /** A list of JSON objects; what is in them is checked by their own class. */
-export function ObjectList(atLeast: number): PropertyDecorator {
+export function ObjectList(atLeast: number, atMost = Number.POSITIVE_INFINITY): PropertyDecorator {
+  const bound = atMost === Number.POSITIVE_INFINITY ? '' : `, at most ${atMost}`;
   const allowed = atLeast === 0 ? 'a list of objects' : `a list of at least ${atLeast} object`;
   return rule(
-    allowed,
-    { type: 'array', minItems: atLeast },
-    (value) => Array.isArray(value) && value.length >= atLeast && value.every(isObject),
+    allowed + bound,
+    { type: 'array', minItems: atLeast, ...(bound === '' ? {} : { maxItems: atMost }) },
+    (value) => Array.isArray(value) && value.length >= atLeast && value.length <= atMost && value.every(isObject),
   );
 }
 

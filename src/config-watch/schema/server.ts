@@ -98,6 +98,6 @@ export class ServerSection {
   'management.token'?: string;
 
   /** Paths of the management listener that may be read without the token. */
-  @SomeOrNone(['/livez', '/readyz', '/stats'])
-  'management.open': string[] = ['/livez', '/readyz'];
+  @SomeOrNone(['/livez', '/readyz', '/startupz', '/stats', '/metrics'])
+  'management.open': string[] = ['/livez', '/readyz', '/startupz'];
 }

@@ -1,11 +1,14 @@
 // The user's keys of one kafka.consumer.list entry: whose calls it delivers, and how hard it may push.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { orderings, poisons } from '../settings.js';
+import { orderings, poisons, rateScopes } from '../settings.js';
 import {
   CallTarget,
   Concurrency,
   dayMs,
+  EventFilters,
+  Flag,
+  MessageType,
   nameAllowed,
   namePattern,
   ObjectList,
@@ -102,6 +105,24 @@ export class NamedDestinationEntry extends DestinationEntry {
   origins!: string[];
 }
 
+export const bindingKinds = ['direct', 'regex', 'fanout'] as const;
+
+export class BindingEntry {
+  /** direct: the one type; regex: types that a pattern describes; fanout: all types, and messages without one. */
+  @OneOf(bindingKinds)
+  kind!: (typeof bindingKinds)[number];
+
+  /** The type, or for regex the pattern, in the syntax of RE2; none for fanout. */
+  @Optional()
+  @MessageType()
+  type?: string;
+
+  /** Beside regex only. true, the default: the pattern describes all of a type; false: a part of it. */
+  @Optional()
+  @Flag()
+  anchored?: boolean;
+}
+
 export class SigningEntry {
   /** Each of them signs every request, so that a receiver may know the old or the new one; better references than the secrets. */
   @SigningSecrets()
@@ -117,6 +138,16 @@ export class SubscriptionEntry {
   @Text(namePattern, nameAllowed)
   groupId!: string;
 
+  /** Which types it gets: any of these is enough, and a message that several match comes once. All types when empty. */
+  @ObjectList(0, 100)
+  @ValidateNested({ each: true })
+  @Type(() => BindingEntry)
+  bindings: BindingEntry[] = [];
+
+  /** What must hold of a message's attributes, all of it. */
+  @EventFilters()
+  filters: object[] = [];
+
   /** Where a message goes that names no URL; without one it goes to the dead letters. */
   @Optional()
   @CallTarget()
@@ -130,6 +161,10 @@ export class SubscriptionEntry {
   @Optional()
   @Whole(1, 1_000_000)
   burst?: number;
+
+  /** Whom rateLimit and those of the destinations hold for: each process by itself, or all that use one Redis together. */
+  @OneOf(rateScopes)
+  rateLimitScope: (typeof rateScopes)[number] = 'node';
 
   /** What waits for what: a key's messages for one another, all of a partition, or none. */
   @OneOf(orderings)

@@ -1,4 +1,4 @@
-// The user's keys about TLS: of the two listeners, and of the connections to receivers. Kafka's stand with Kafka.
+// The user's keys about TLS: of the listeners, and of the connections to receivers. Kafka's stand with Kafka.
 import { AnyText, Optional, OriginPatterns } from './rules.js';
 
 /** All of them name PEM files, which are read again when they change. */
@@ -32,6 +32,21 @@ export class TlsSection {
   @Optional()
   @AnyText()
   'management.tls.client.ca'?: string;
+
+  /** A PEM file: the certificate that callers over gRPC are shown, who come in over TLS when it is set. */
+  @Optional()
+  @AnyText()
+  'grpc.server.tls.cert'?: string;
+
+  /** A PEM file: the key of that certificate, not encrypted. */
+  @Optional()
+  @AnyText()
+  'grpc.server.tls.key'?: string;
+
+  /** A PEM file: callers over gRPC must show a certificate that one of these authorities has signed. */
+  @Optional()
+  @AnyText()
+  'grpc.server.tls.client.ca'?: string;
 
   /** A PEM file: authorities that receivers' certificates may be signed by, beside the system's own. */
   @Optional()

@@ -9,6 +9,7 @@ import { appendPersistently, type Ownership } from '../append-persistently.js';
 import type { CopyEnds } from '../overflow/copy-ends.js';
 import { spillIdentityOf } from '../overflow/spill-table.js';
 import type { ClientCounters } from '../subscription-counters.js';
+import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { laneParts, type Work } from '../window/partition-window.js';
@@ -28,6 +29,7 @@ export interface LettersParts {
   /** Those that are ours, by number. */
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
   readonly counters: ClientCounters;
+  readonly meter: SubscriptionMeter;
   readonly report: (text: string, details: object) => void;
 }
 
@@ -64,6 +66,11 @@ export class Letters {
       parked.rows().map(({ lane, sinceMs }) => ({ partition, ...laneParts(lane), sinceMs })),
     );
     return rows.slice(0, max);
+  }
+
+  /** In the partitions that are ours. */
+  get parkedCount(): number {
+    return [...this.parts.partitions.values()].reduce((sum, { parked }) => sum + parked.size, 0);
   }
 
   /** The open letter of a message that was first stored there, among the oldest ones; null for none. */
@@ -105,11 +112,12 @@ export class Letters {
     copies: CopyEnds,
     done: (letter: Position | null) => void,
   ): Promise<void> {
-    const { report, counters } = this.parts;
+    const { report, counters, meter } = this.parts;
     const { topic, partition, offset } = note.origin;
     const place = { topic, partition, offset: `${offset}` };
     if (this.box === null) {
       counters.lost += 1;
+      meter.lost.value += 1;
       report('a message is lost: it could not be delivered, and dead letters are switched off', { ...place, ...note });
       done(source);
       return;
@@ -118,7 +126,10 @@ export class Letters {
     const letter = await appendPersistently(this.parts, this.letterOf(source, note), window, (error) =>
       report('dead letter not written, will try again', { ...place, error: textOf(error) }),
     );
-    if (letter !== null) counters.deadLetters += 1;
+    if (letter !== null) {
+      counters.deadLetters += 1;
+      meter.deadLetter(note.reason);
+    }
     done(letter);
     if (letter !== null) copies.copied(this.box.topic, letter.offset);
     release();

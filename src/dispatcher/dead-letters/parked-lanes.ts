@@ -28,6 +28,10 @@ export class ParkedLanes {
   /** Keys that are being parked, with the records of them that have been read back meanwhile. */
   private readonly beingParked = new Map<string, Set<bigint>>();
 
+  get size(): number {
+    return this.lanes.size;
+  }
+
   /** Begins to park a key, which ends with `park` or `giveUpParking`; false when there are too many. */
   beginParking(lane: string): boolean {
     if (!this.lanes.has(lane) && this.lanes.size + this.beingParked.size >= maxLanes) return false;

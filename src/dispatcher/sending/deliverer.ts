@@ -3,14 +3,15 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
-import type { ReceivedAnswer } from '../../message/reply.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
 import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
 import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
+import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Work } from '../window/partition-window.js';
+import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
 import { type Attempt, Scheduler } from './scheduler.js';
@@ -18,20 +19,22 @@ import { type Attempt, Scheduler } from './scheduler.js';
 /** Until it is looked again whether the partition is ours for certain. */
 const doubtMs = 200;
 
+const notShown = 'the answer was too long, or broke off';
+
 /** A retry that waits no longer does so in memory: it is cheaper than an append. */
 const shortWaitMs = 10_000;
 
 type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body' | 'whole'>;
 
-/** What a caller that waits is told: the receiver's answer, or why there is none to show. */
-export type Ending = ReceivedAnswer | { readonly status: number; readonly detail: string };
-
 export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly target: Target;
   readonly counters: ClientCounters;
+  readonly meter: SubscriptionMeter;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
@@ -41,6 +44,8 @@ export interface DelivererParts {
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   /** Each attempt as it has ended, before anything of the delivery changes. */
   readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
+  /** The same as a message to `delivery.callbackUrl`. Resolves to true once it is durable, to false when the partition has gone before. */
+  readonly callBack: (work: Work, ending: Ending) => Promise<boolean>;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
   readonly stays: (work: Work) => void;
   /** Its caller wants it sent no more. */
@@ -55,8 +60,15 @@ export class Deliverer {
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
-    const { subscription, clock, gates } = parts;
-    this.scheduler = new Scheduler({ subscription, clock, gates, start: (attempt) => this.attempt(attempt) });
+    const { subscription, clock, gates, share, meter } = parts;
+    this.scheduler = new Scheduler({
+      subscription,
+      clock,
+      gates,
+      share,
+      start: (attempt) => this.attempt(attempt),
+      heldByRate: (waitedMs) => meter.rateWaits.observe(waitedMs / 1000),
+    });
     this.retries = new DueQueue(
       clock,
       (work) => this.scheduler.offer(work, this.destinationOf(work)),
@@ -117,7 +129,10 @@ export class Deliverer {
       queueMicrotask(() => this.drop(attempt, drop));
       return;
     }
-    if (delivery.attempt > 1) this.parts.counters.rpcRetries += 1;
+    if (delivery.attempt > 1) {
+      this.parts.counters.rpcRetries += 1;
+      this.parts.meter.retries.value += 1;
+    }
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
     void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
@@ -153,8 +168,11 @@ export class Deliverer {
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
     if (why === 'cancelled') {
-      this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
-      this.settle(attempt);
+      this.parts.meter.cancelled.value += 1;
+      this.calledBack(attempt, { status: 0 }, 'cancelled', () => {
+        this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
+        this.settle(attempt);
+      });
     } else {
       const detail = `not worth sending after ${new Date(work.delivery.expiresMs).toISOString()}`;
       this.giveUp(attempt, why, { detail, status: 0, body: '' });
@@ -164,17 +182,19 @@ export class Deliverer {
   }
 
   private ended(attempt: Attempt, outcome: Outcome): void {
-    const { counters, report } = this.parts;
-    const { work } = attempt;
+    const { counters, report, meter, clock } = this.parts;
+    const { work, destination } = attempt;
     const { delivery } = work;
     this.parts.attempted(delivery, outcome);
-    if (outcome.kind !== 'aborted') work.resent?.attempted(work, outcome.kind === 'delivered' ? 'well' : 'wrong');
+    meter.destination(destination.label).attempted(outcome);
+    if (outcome.kind !== 'aborted') this.tellRedrive(work, outcome.kind === 'delivered');
     switch (outcome.kind) {
       case 'delivered':
         counters.rpcSuccess += 1;
+        meter.delivered(delivery, clock.now());
         // Before it is settled: what a crash takes back is answered again.
-        this.tellCaller(delivery, outcome, 'the answer was too long, or broke off');
-        this.settle(attempt);
+        this.tellCaller(delivery, outcome, notShown);
+        this.calledBack(attempt, outcome, notShown, () => this.settle(attempt));
         return;
       case 'aborted':
         this.letGo(attempt);
@@ -192,8 +212,30 @@ export class Deliverer {
     }
   }
 
+  private tellRedrive(work: Work, wentWell: boolean): void {
+    if (work.resent === null) return;
+    work.resent.attempted(work, wentWell ? 'well' : 'wrong');
+    this.parts.meter.redriven(wentWell ? 'delivered' : 'failed');
+  }
+
   private tellCaller(delivery: Delivery, { status, whole }: Pick<Failed, 'status' | 'whole'>, detail: string): void {
     if (delivery.replyTo !== null) this.parts.replied(delivery, whole ?? { status, detail });
+  }
+
+  /** Goes on once the callback, where one is wanted, is durable: until then the message is what is left of it. */
+  private calledBack(attempt: Attempt, how: Pick<Failed, 'status' | 'whole'>, detail: string, then: () => void): void {
+    const { work } = attempt;
+    if (work.delivery.callbackUrl === null) {
+      then();
+      return;
+    }
+    work.window.begin();
+    void this.parts.callBack(work, how.whole ?? { status: how.status, detail }).then((isDurable) => {
+      if (isDurable) then();
+      else this.letGo(attempt);
+      work.window.end();
+      this.pump();
+    });
   }
 
   /** It is tried until it is delivered, and its key waits for it. */
@@ -262,19 +304,24 @@ export class Deliverer {
       firstAttemptMs,
     };
     work.stage = 'dead letter';
-    work.window.begin();
-    counters.rpcFail += 1;
-    giveUp(work, note, (burial) => {
-      if (burial === 'buried') {
-        this.tellCaller(work.delivery, outcome, outcome.detail);
-        this.settle(attempt);
-      } else if (burial === 'blocks') {
-        counters.rpcFail -= 1;
-        this.retryLater(attempt, 'status');
-      } else this.letGo(attempt);
-      work.window.end();
-      this.pump();
-    });
+    const bury = () => {
+      work.window.begin();
+      counters.rpcFail += 1;
+      giveUp(work, note, (burial) => {
+        if (burial === 'buried') {
+          this.tellCaller(work.delivery, outcome, outcome.detail);
+          this.settle(attempt);
+        } else if (burial === 'blocks') {
+          counters.rpcFail -= 1;
+          this.retryLater(attempt, 'status');
+        } else this.letGo(attempt);
+        work.window.end();
+        this.pump();
+      });
+    };
+    // A dead letter that fails once more is no news.
+    if (work.resent !== null) bury();
+    else this.calledBack(attempt, outcome, outcome.detail, bury);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { Gates } from '../gates.js';
+import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
 import { LinkedSet } from './linked-set.js';
 
@@ -18,6 +19,8 @@ export interface TableParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly wake: (destination: Destination) => void;
 }
 
@@ -101,9 +104,16 @@ export class DestinationTable {
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
+      share: this.parts.share ?? (() => 1),
       wake: () => wake(destination),
     });
-    const destination = new Destination(name, settings, row, this.parts.clock.elapsedMs());
+    const destination = new Destination(
+      name,
+      settings,
+      row,
+      destinationLabel(subscription, name),
+      this.parts.clock.elapsedMs(),
+    );
     this.byName.set(name, destination);
     this.shrink();
     return destination;

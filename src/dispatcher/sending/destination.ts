@@ -23,6 +23,8 @@ export class Destination {
   hold: Hold | null = null;
   /** Why the ready retries wait while first attempts go on. */
   retriesHold: Hold | null = null;
+  /** When its own rate held somebody back last. */
+  rateHeldMs = Number.NEGATIVE_INFINITY;
   /** The period of the table in which it was used last. */
   usedIn = Number.NEGATIVE_INFINITY;
 
@@ -34,6 +36,8 @@ export class Destination {
     readonly name: string,
     public settings: DestinationSettings,
     readonly row: GateRow,
+    /** Under which it stands among the metrics. */
+    readonly label: string,
     nowMs: number,
   ) {
     this.busySinceMs = nowMs;
@@ -65,10 +69,14 @@ export class Destination {
     return this.pending * busySeconds > slowSeconds * ended;
   }
 
-  /** Deliveries that ended, and attempts that failed, a second over the last few. */
-  pace(nowMs: number): readonly [endedPerSecond: number, failedPerSecond: number] {
-    const [ended, failed] = this.progress.totals(nowMs);
-    return [ended / progressSeconds, failed / progressSeconds];
+  /** Deliveries that ended, a second, over the last few. */
+  endedPerSecond(nowMs: number): number {
+    return this.progress.totals(nowMs)[0] / progressSeconds;
+  }
+
+  /** Attempts that failed. */
+  failedPerSecond(nowMs: number): number {
+    return this.progress.totals(nowMs)[1] / progressSeconds;
   }
 
   get ready(): number {

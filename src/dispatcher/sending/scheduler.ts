@@ -22,8 +22,12 @@ export interface SchedulerParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: (() => number) | undefined;
   /** Sends it, and calls `ended` once it is over. */
   readonly start: (attempt: Attempt) => void;
+  /** Told of an attempt that a rate limit held back, and how long it waited. */
+  readonly heldByRate: (waitedMs: number) => void;
 }
 
 const firstAttempt: Candidate = { isRetry: false, firstsWait: true };
@@ -40,19 +44,22 @@ export class Scheduler {
   /** Destinations that a gate holds back until a time it named. */
   private readonly held: DueQueue<Destination>;
   private subscriptionHold: Hold | null = null;
+  /** When the subscription's own rate held somebody back last. */
+  private rateHeldMs = Number.NEGATIVE_INFINITY;
   private timer: Timer | null = null;
   /** While set, nothing is started: somebody is at it already, or not all gates know yet what happened. */
   private busy = false;
   private stopped = false;
 
   constructor(private readonly parts: SchedulerParts) {
-    const { subscription, clock, gates } = parts;
+    const { subscription, clock, gates, share = () => 1 } = parts;
     const pump = () => this.pump();
     this.row = gates.openSubscription({
       subscription,
       destination: null,
       name: null,
       hasPeers: () => false,
+      share,
       wake: pump,
     });
     this.held = new DueQueue(clock, (destination) => this.unhold(destination), pump);
@@ -60,6 +67,7 @@ export class Scheduler {
       subscription,
       clock,
       gates,
+      share,
       wake: (destination) => {
         this.unhold(destination);
         this.pump();
@@ -184,6 +192,7 @@ export class Scheduler {
       return leave.passes;
     }
     this.subscriptionHold = leave.hold;
+    if (leave.hold.reason === 'rate') this.rateHeldMs = this.parts.clock.elapsedMs();
     if (leave.hold.untilMs !== null) this.pumpAt(leave.hold.untilMs);
     return null;
   }
@@ -216,8 +225,12 @@ export class Scheduler {
     destination.inFlight += 1;
     if (destination.ready === 0) this.runnable.remove(destination);
     else this.enqueue(destination);
+    const nowMs = this.parts.clock.elapsedMs();
+    // Ready before the rate held somebody back, and so behind him.
+    if (work.stageMs <= this.rateHeldMs || work.stageMs <= destination.rateHeldMs)
+      this.parts.heldByRate(nowMs - work.stageMs);
     work.stage = 'in flight';
-    work.stageMs = this.parts.clock.elapsedMs();
+    work.stageMs = nowMs;
     this.parts.start({ work, destination, passes: [ofSubscription, passes] });
   }
 
@@ -243,6 +256,7 @@ export class Scheduler {
 
   private holdBack(destination: Destination, hold: Hold): void {
     destination.hold = hold;
+    if (hold.reason === 'rate') destination.rateHeldMs = this.parts.clock.elapsedMs();
     this.runnable.remove(destination);
     if (hold.untilMs !== null) this.held.add(destination, hold.untilMs);
   }

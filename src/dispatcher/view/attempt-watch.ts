@@ -1,8 +1,6 @@
 // What attempts of the last while tell, for whoever looks: how long they take, and which fail where and how.
 import type { Clock } from '../../message/clock.js';
-import type { Delivery } from '../../message/delivery.js';
-import { messageHeader } from '../../message/message.js';
-import { timeOfMessageId } from '../../message/message-id.js';
+import { type Delivery, wantedAtMs } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { LatencyWindow } from './latency-window.js';
 
@@ -82,7 +80,7 @@ export class AttemptWatch {
     pace.attempts.add(outcome.durationMs, nowMs);
     if (outcome.kind === 'delivered') {
       pace.delivered += 1;
-      pace.deliveries.add(this.clock.now() - wantedMs(delivery), nowMs);
+      pace.deliveries.add(this.clock.now() - wantedAtMs(delivery), nowMs);
       if (delivery.attempt === 1) return;
     } else {
       pace.failed += 1;
@@ -173,11 +171,4 @@ export class AttemptWatch {
     this.noted[this.next] = noted;
     this.next = (this.next + 1) % maxNoted;
   }
-}
-
-/** When it was accepted, or due if that is later. A copy is younger than its message, whose id tells its time. */
-function wantedMs({ id, source, side }: Delivery): number {
-  const acceptedMs = (side === null ? null : timeOfMessageId(id)) ?? source.timestampMs;
-  const notBefore = source.headers[messageHeader.notBefore];
-  return notBefore === undefined ? acceptedMs : Math.max(acceptedMs, Number(notBefore) || 0);
 }

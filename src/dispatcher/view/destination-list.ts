@@ -60,14 +60,13 @@ export function listDestinations(destinations: Iterable<Destination>, order: Lis
 
 function rowOf(destination: Destination, states: DestinationRow['states'], nowMs: number): ListedDestination {
   const { name, inFlight, ready, pending, hold } = destination;
-  const [endedPerSecond, failedPerSecond] = destination.pace(nowMs);
   return {
     destination: name,
     inFlight,
     ready,
     pending,
-    endedPerSecond,
-    failedPerSecond,
+    endedPerSecond: destination.endedPerSecond(nowMs),
+    failedPerSecond: destination.failedPerSecond(nowMs),
     hold: hold === null ? null : { reason: hold.reason, detail: hold.detail },
     states,
   };

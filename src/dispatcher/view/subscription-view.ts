@@ -16,6 +16,14 @@ import {
 } from './backlog.js';
 import { type DestinationList, listDestinations } from './destination-list.js';
 import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
+import {
+  backlogOf,
+  drainSecondsOf,
+  figuresByLabel,
+  oldestReadyMs,
+  type SubscriptionFigures,
+  unreadReason,
+} from './figures.js';
 
 export interface ViewParts {
   readonly subscription: SubscriptionSettings;
@@ -83,16 +91,10 @@ export class SubscriptionView {
 
   backlog(): BacklogCounts {
     const counts = emptyCounts();
-    const { groupId } = this.parts.subscription;
-    const ends = new Map(
-      this.parts.topics.flatMap((topic) =>
-        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
-      ),
-    );
-    for (const { window, inlet } of this.parts.windows.values()) {
+    for (const { window, inlet, unread } of this.unread()) {
       const name = countOf[inlet.kind];
       if (name === null) continue;
-      counts[name] += Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
+      counts[name] += unread;
       counts.toDeadLetter += window.beingBuried;
     }
     for (const { lanes } of this.parts.partitions.values()) counts.order += lanes.waiting;
@@ -100,6 +102,27 @@ export class SubscriptionView {
     counts.retry = this.parts.deliverer.waitingRetries;
     countDestinations(counts, this.parts.deliverer.scheduler);
     return counts;
+  }
+
+  figures(): SubscriptionFigures {
+    const { deliverer, clock } = this.parts;
+    const { scheduler } = deliverer;
+    const counts = this.backlog();
+    const backlog = backlogOf(counts, scheduler);
+    for (const { window, inlet, unread } of this.unread()) {
+      if (inlet.kind === 'origin' || inlet.kind === 'overflow')
+        backlog[unreadReason(window.isPaused, window.works(), scheduler)] += unread;
+    }
+    const nowMs = clock.elapsedMs();
+    let endedPerSecond = 0;
+    for (const destination of scheduler.destinations) endedPerSecond += destination.endedPerSecond(nowMs);
+    return {
+      backlog,
+      inFlight: counts.inFlight,
+      oldestReadyMs: oldestReadyMs(scheduler),
+      drainSeconds: drainSecondsOf(backlog, endedPerSecond),
+      byLabel: figuresByLabel(scheduler.destinations),
+    };
   }
 
   troubled(): DestinationRow[] {
@@ -113,6 +136,20 @@ export class SubscriptionView {
     const time = new WallTime(clock);
     const order = { match, limit, nowMs: clock.elapsedMs(), toUnixMs: (ms: number) => time.unixMs(ms) };
     return listDestinations(deliverer.scheduler.destinations, order);
+  }
+
+  /** Of each partition of each topic what is not read yet. */
+  private *unread(): Generator<{ window: PartitionWindow; inlet: Inlet; unread: number }> {
+    const { groupId } = this.parts.subscription;
+    const ends = new Map(
+      this.parts.topics.flatMap((topic) =>
+        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
+      ),
+    );
+    for (const { window, inlet } of this.parts.windows.values()) {
+      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
+      yield { window, inlet, unread };
+    }
   }
 
   private explainWork(work: Work): Explanation {

@@ -2,11 +2,14 @@
 import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
+import type { Counter } from '../../stats/metrics/counted.js';
 import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
 
 /** What settles within it is committed together. A crash repeats at most what settled since. */
 const commitIntervalMs = 20;
+/** For what was only passed over: to read it again costs little. */
+export const passedCommitMs = 1000;
 /** After a commit that the broker refused. */
 const commitRetryMs = 1000;
 
@@ -26,18 +29,27 @@ export interface CommitterParts {
   /** Where messages are moved to. */
   readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
+  /** Of commits that the broker refused. */
+  readonly failures: Counter;
 }
 
 export class Committer {
   private timer: Timer | null = null;
+  private dueMs = 0;
   private stopped = false;
 
   constructor(private readonly parts: CommitterParts) {}
 
   /** What is settled by then goes with it. */
   soon(delayMs = commitIntervalMs): void {
-    if (this.timer !== null || this.stopped) return;
+    if (this.stopped) return;
     const { clock, windows } = this.parts;
+    const dueMs = clock.elapsedMs() + delayMs;
+    if (this.timer !== null) {
+      if (this.dueMs <= dueMs) return;
+      this.timer.cancel();
+    }
+    this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
       for (const owned of windows.values()) void this.commit(owned);
@@ -66,7 +78,7 @@ export class Committer {
     while (owned.committing !== null) await owned.committing;
     const { window, membership, inlet } = owned;
     if (!window.isDirty) return;
-    const { broker, report } = this.parts;
+    const { broker, report, failures } = this.parts;
     const { maxMetadataBytes } = broker;
     const { spills } = inlet.owned;
     // Of what was moved the other topics' commits tell.
@@ -80,6 +92,7 @@ export class Committer {
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;
+        failures.value += 1;
         report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
         if (!window.closed) this.soon(commitRetryMs);
       })

@@ -1,6 +1,6 @@
 // Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
 import type { Clock } from '../../message/clock.js';
-import type { StoredMessage } from '../../message/message.js';
+import { messageHeader, type StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
 import { leaveWave, type Move, type Mover } from '../overflow/mover.js';
@@ -14,6 +14,7 @@ import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow, Reading, WindowSettings, Work } from './partition-window.js';
 
 export interface IntakeParts {
+  readonly groupId: string;
   readonly clock: Clock;
   readonly deliverer: Deliverer;
   readonly mover: Mover;
@@ -37,8 +38,9 @@ export class Intake {
     const { client, consumer } = this.parts;
     const reading = window.read(stored, nowMs);
     if (reading.kind === 'settled') return;
-    if (kind === 'origin') consumer.handleMessage += 1;
-    if (inlet.adopted.take(stored.offset) || isLate(inlet, reading)) {
+    const isOthers = (stored.headers[messageHeader.onlyGroup] ?? this.parts.groupId) !== this.parts.groupId;
+    if (kind === 'origin' && !isOthers) consumer.handleMessage += 1;
+    if (inlet.adopted.take(stored.offset) || isLate(inlet, reading) || isOthers) {
       if (reading.kind === 'work') window.settle(reading.work);
       else window.settleOffset(stored.offset);
       this.parts.settled(window);

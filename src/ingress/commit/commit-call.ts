@@ -1,7 +1,9 @@
-// Reads a POST /commit: topic, key and acks in the query, everything else in headers, the body as it is.
+// Reads a POST /commit: topic, type, key and acks in the query, everything else in headers, the body as it is.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { isMessageType } from '../../message/message-type.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { putTimes, timesOf } from '../moments.js';
 
@@ -30,16 +32,17 @@ export function readCommit(
   contentType: string | undefined,
   nowMs: number,
 ): CommitCall | CommitRefusal {
-  const { topic, key = '', acks } = query;
+  const { topic, type, key = '', acks } = query;
   if (typeof topic !== 'string' || topic === '') return { refused: 'topic is missing, or there more than once' };
   if (typeof key !== 'string') return { refused: 'key is there more than once' };
+  if (type !== undefined && !isMessageType(type)) return { refused: 'type is no type, or there more than once' };
   const keyBytes = key === '' ? null : Buffer.from(key);
   if (keyBytes !== null && keyBytes.length > longestKey) return { refused: `key is longer than ${longestKey} bytes` };
   const level = acks === undefined ? undefined : ackLevels.find((known) => String(known) === acks);
   if (acks !== undefined && level === undefined) return { refused: 'acks is none of 0, 1, -1' };
   const id = headers[messageHeader.id];
   if (id !== undefined && !isMessageId(id)) return { refused: `${messageHeader.id} is no id` };
-  const kept: Record<string, string> = {};
+  const kept: Record<string, string> = type === undefined ? {} : { [messageHeader.type]: type };
   const refused = keep(headers, contentType, nowMs, kept);
   return refused === null ? { topic, key: keyBytes, acks: level, id, headers: kept } : { refused };
 }
@@ -55,6 +58,9 @@ function keep(
     kept[messageHeader.contentType] = contentType;
   }
   let refused = keepForwarded(headers, kept);
+  const callbackUrl = headers[messageHeader.callbackUrl];
+  if (isCallbackUrl(callbackUrl)) kept[messageHeader.callbackUrl] = callbackUrl;
+  else if (callbackUrl !== undefined) refused ??= `${messageHeader.callbackUrl}: allowed: ${callbackUrlForms}`;
   const { 'bigpipe-delay': delay, 'bigpipe-not-before': notBefore, 'bigpipe-expires': expires } = headers;
   if (delay === undefined && notBefore === undefined && expires === undefined) return refused;
   const times = timesOf({ delay, not_before: notBefore, expires }, nowMs, (field, detail) => {

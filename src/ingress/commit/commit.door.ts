@@ -12,6 +12,7 @@ import { type Acks, type Message, messageHeader } from '../../message/message.js
 import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
+import { againstCallback } from '../callback-url.js';
 import { callerOf, challenge } from '../caller.js';
 import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import {
@@ -21,10 +22,13 @@ import {
   onceKeyOf,
   replayedHeader,
 } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, openRawScope, refuseOtherMethods } from '../raw-scope.js';
 import { type CommitCall, type CommitRefusal, readCommit } from './commit-call.js';
 
 const path = '/commit';
+/** Its name among the metrics. */
+const door = 'commit';
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = '1';
 /** Why it was not stored, for people: the answer has no body. */
@@ -49,6 +53,7 @@ export class CommitDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('commitStats', () => this.counters);
@@ -62,13 +67,14 @@ export class CommitDoor implements OnModuleInit {
         scope.setErrorHandler<FastifyError>((error, _request, reply) => {
           if (error.statusCode === undefined) return this.notStored(error, reply);
           this.counters.received += 1;
+          this.meter.count(door, 'refused');
           return this.refuse(reply, error.statusCode === 413 ? 413 : 400, error.message);
         });
         scope.route({
           method: 'POST',
           url: path,
           constraints: mainListener,
-          handler: (request, reply) => this.commit(request, reply),
+          handler: this.meter.around(door, (request, reply) => this.commit(request, reply)),
         });
         refuseOtherMethods(scope, path, ['POST'], (reply) => reply.send());
       },
@@ -88,6 +94,10 @@ export class CommitDoor implements OnModuleInit {
     const denied = this.deniedTo(caller, call.topic, headers.authorization !== undefined);
     if (denied === 401) return this.refuse(reply.header('www-authenticate', challenge), 401, 'who calls is not known');
     if (denied === 403) return this.refuse(reply, 403, 'the topic is not allowed');
+    const callbackUrl = call.headers[messageHeader.callbackUrl];
+    const { egress } = this.configWatch.settings;
+    const against = callbackUrl === undefined ? null : againstCallback(callbackUrl, caller, egress);
+    if (against !== null) return this.refuse(reply, 403, `${messageHeader.callbackUrl}: ${against}`);
     const throttle = caller?.admit() ?? null;
     if (throttle !== null) {
       for (const [name, value] of Object.entries(throttle.headers)) reply.header(name, value);
@@ -135,7 +145,8 @@ export class CommitDoor implements OnModuleInit {
     const parts = [path, url, contentTypeOf(raw) ?? '', ...asked, message.body];
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
     const once = onceKeyOf(callerName, key, parts);
-    const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
+    const { id, durability, isReplay, scope } = await this.producer.acceptOnce({ message, acks, once });
+    reply.header(idempotencyScopeHeader, scope);
     if (isReplay) reply.header(replayedHeader, 'true');
     return this.accepted(reply, id, durability);
   }

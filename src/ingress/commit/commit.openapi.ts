@@ -1,6 +1,7 @@
 // POST /commit in the OpenAPI document.
 import { header, type Piece, type Schema } from '../openapi/document.js';
 import {
+  callbackHeader,
   challenged,
   idempotencyHeader,
   idHeader,
@@ -30,6 +31,12 @@ export const commitPiece: Piece = {
             description: 'Where it goes.',
             schema: { type: 'string', minLength: 1 },
           },
+          {
+            name: 'type',
+            in: 'query',
+            description: 'The finer label within the topic.',
+            schema: { type: 'string', pattern: '^[!-~]{1,256}$' },
+          },
           { name: 'key', in: 'query', description: 'Calls of one key keep their order.', schema: { type: 'string' } },
           {
             name: 'acks',
@@ -40,6 +47,7 @@ export const commitPiece: Piece = {
           ...timeHeaders,
           idHeader,
           idempotencyHeader,
+          callbackHeader,
           header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
             type: 'string',
           }),

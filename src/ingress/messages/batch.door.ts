@@ -13,6 +13,7 @@ import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
 import { durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
 import { draftOf } from './draft.js';
 import { jsonObjectOf, readJsonForm } from './json-form.js';
@@ -38,6 +39,9 @@ type LineAnswer =
     }
   | Problem;
 
+/** Its name among the metrics. */
+const door = 'batch';
+
 @Injectable()
 export class BatchDoor implements OnModuleInit {
   private readonly counters = { received: 0, lines: 0, accepted: 0 };
@@ -48,23 +52,30 @@ export class BatchDoor implements OnModuleInit {
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('batchStats', () => this.counters);
   }
 
   onModuleInit(): void {
-    openV1Scope(this.adapterHost, this.configWatch, (scope) => {
-      // A colon is doubled where it is no parameter's.
-      const url = batchPath.replace(':', '::');
-      scope.route({
-        method: 'POST',
-        url,
-        constraints: mainListener,
-        handler: (request, reply) => this.post(request, reply),
-      });
-      refuseOtherMethods(scope, url, ['POST'], refuseMethod);
-    });
+    const unreadable = () => this.meter.count(door, 'refused');
+    openV1Scope(
+      this.adapterHost,
+      this.configWatch,
+      (scope) => {
+        // A colon is doubled where it is no parameter's.
+        const url = batchPath.replace(':', '::');
+        scope.route({
+          method: 'POST',
+          url,
+          constraints: mainListener,
+          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+        });
+        refuseOtherMethods(scope, url, ['POST'], refuseMethod);
+      },
+      unreadable,
+    );
   }
 
   private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -81,17 +92,19 @@ export class BatchDoor implements OnModuleInit {
     const throttle = caller.admit(lines.length);
     if (throttle !== null) return sendThrottled(reply, throttle);
     this.counters.lines += lines.length;
-    const answers = await this.answersTo(lines, caller);
-    reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
+    const answers = await this.answersTo(reply, lines, caller);
     reply.header('content-type', `${linesType}; charset=utf-8`);
     return reply.send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
   }
 
-  private async answersTo(lines: readonly Buffer[], caller: AclEntry): Promise<LineAnswer[]> {
+  private async answersTo(reply: FastifyReply, lines: readonly Buffer[], caller: AclEntry): Promise<LineAnswer[]> {
     const nowMs = this.clock.now();
     const read = lines.map((line) => this.offerOf(line, caller, nowMs));
     const offers = read.filter((one): one is Offer => 'message' in one);
     const results = await this.producer.acceptAll(offers);
+    // Of the whole batch: as far as every key in it.
+    const isKnownHereOnly = results.some((result) => 'scope' in result && result.scope === 'node');
+    reply.header(idempotencyScopeHeader, isKnownHereOnly ? 'node' : this.producer.idempotencyScope);
     let next = 0;
     return read.map((one): LineAnswer => {
       if (!('message' in one)) return one;

@@ -1,7 +1,8 @@
 // A message as a caller asks for it, from the fields it wrote, in headers or in JSON; or everything that is wrong with them.
-import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { idempotencyKeyForms, idempotencyKeyOf } from '../idempotency-key.js';
 import { putTimes, timesOf } from '../moments.js';
@@ -20,6 +21,7 @@ export const fieldNames = [
   'content_type',
   'headers',
   'idempotency_key',
+  'callback_url',
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
@@ -41,28 +43,31 @@ export interface Draft {
   readonly id: string | undefined;
   readonly acks: Acks | undefined;
   readonly idempotencyKey: string | null;
+  /** Where the receiver's answer is to be delivered; null: nowhere. */
+  readonly callbackUrl: string | null;
   /** The stored message's headers, save its id and its caller. */
   readonly headers: Record<string, string>;
 }
 
 const topicPattern = /^[A-Za-z0-9._-]{1,100}$/;
-const typePattern = /^[\x21-\x7e]{1,256}$/;
 const longestKey = 8192;
 
 /** All faults are told, not only the first. */
 export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft {
   const { fields, body } = written;
   const reader = new FieldReader(written, faults);
-  const url = reader.text('url', (text) => parseCallUrl(text) !== null, urlForms);
+  const url = reader.text('url', (text) => isCallbackUrl(text), callbackUrlForms);
   const topic = reader.text('topic', (text) => topicPattern.test(text), 'a topic: 1 to 100 of A-Z a-z 0-9 . _ -');
   if (fields.url === undefined && fields.topic === undefined) reader.fault('url', 'a url, a topic, or both are needed');
-  const type = reader.text('type', (text) => typePattern.test(text), '1 to 256 visible ASCII characters');
+  const type = reader.text('type', isMessageType, messageTypeAllowed);
   const id = reader.text('id', isMessageId, '1 to 128 of A-Z a-z 0-9 _ : -');
   const headers: Record<string, string> = {};
   if (url !== null) headers[messageHeader.url] = url;
   if (type !== null) headers[messageHeader.type] = type;
   const contentType = reader.text('content_type', (text) => text !== '' && isHeaderValue(text), 'a header value');
   if (contentType !== null) headers[messageHeader.contentType] = contentType;
+  const callbackUrl = reader.text('callback_url', isCallbackUrl, callbackUrlForms);
+  if (callbackUrl !== null) headers[messageHeader.callbackUrl] = callbackUrl;
   const key = reader.key();
   const acks = reader.acks();
   putTimes(
@@ -73,10 +78,8 @@ export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft
   );
   reader.forwarded(headers);
   const idempotencyKey = reader.idempotencyKey();
-  return { topic, url, key, body, id: id ?? undefined, acks, idempotencyKey, headers };
+  return { topic, url, key, body, id: id ?? undefined, acks, idempotencyKey, callbackUrl, headers };
 }
-
-const urlForms = 'an absolute http or https URL without credentials, at most 8 KiB';
 
 class FieldReader {
   constructor(

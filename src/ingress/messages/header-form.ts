@@ -15,6 +15,7 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
   'bigpipe-delay': 'delay',
   'bigpipe-not-before': 'not_before',
   'bigpipe-expires': 'expires',
+  'bigpipe-callback-url': 'callback_url',
   'idempotency-key': 'idempotency_key',
 };
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<
@@ -65,12 +66,12 @@ function fieldValue(field: FieldName, value: string): unknown {
   // Node reads headers as Latin-1: these are the bytes that came.
   if (field === 'key') return value === '' ? '' : Buffer.from(value, 'latin1');
   // Nobody can tell which characters other bytes are meant to be.
-  if (field === 'url') return /^[\x21-\x7e]*$/.test(value) ? value : null;
+  if (field === 'url' || field === 'callback_url') return /^[\x21-\x7e]*$/.test(value) ? value : null;
   if (field === 'acks') return /^(0|1|-1)$/.test(value) ? Number(value) : value;
   return value;
 }
 
-function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
+export function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
   if (typeof parent !== 'string' || !traceparent.test(parent)) return {};
   return typeof tracestate === 'string' && tracestate !== ''
     ? { traceparent: parent, tracestate }

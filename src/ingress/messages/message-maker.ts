@@ -4,12 +4,13 @@ import type { Settings } from '../../config-watch/settings.js';
 import { egressRulesOf } from '../../message/egress-rules.js';
 import { type Message, messageHeader } from '../../message/message.js';
 import { newMessageId } from '../../message/message-id.js';
+import { againstCallback } from '../callback-url.js';
 import type { Draft, Written } from './draft.js';
 import { type Fault, type Problem, problemOf } from './problem.js';
 
 /** What is not allowed, each with its place; null when all of it is. */
 export function forbiddenOf(
-  { topic, url }: Draft,
+  { topic, url, callbackUrl }: Draft,
   caller: AclEntry,
   { topics, egress }: Settings,
   placeOf: Written['placeOf'],
@@ -26,6 +27,8 @@ export function forbiddenOf(
     const against = egressRulesOf(egress).againstUrl(url);
     if (against !== null) faults.push({ detail: against, ...placeOf('url') });
   }
+  const againstIt = callbackUrl === null ? null : againstCallback(callbackUrl, caller, egress);
+  if (againstIt !== null) faults.push({ detail: againstIt, ...placeOf('callback_url') });
   return faults.length === 0 ? null : problemOf('forbidden', 'the caller may not send this', faults);
 }
 

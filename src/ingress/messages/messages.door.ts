@@ -14,6 +14,7 @@ import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
 import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf, replayedHeader } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
 import { type WaitingCaller, WaitingRoom, waitMsIn } from '../waiting-caller.js';
 import { batchedType, readBinaryEvent, readStructuredEvent, structuredType, withExtensions } from './cloud-event.js';
@@ -26,6 +27,8 @@ import { sendReceiverAnswer } from './receiver-answer.js';
 import { openV1Scope, refuseMethod, sendError } from './v1-scope.js';
 
 export const messagesPath = '/v1/messages';
+/** Its name among the metrics. */
+const door = 'messages';
 
 const nothing = Buffer.alloc(0);
 
@@ -40,21 +43,28 @@ export class MessagesDoor implements OnModuleInit {
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('messagesStats', () => this.counters);
   }
 
   onModuleInit(): void {
-    openV1Scope(this.adapterHost, this.configWatch, (scope) => {
-      scope.route({
-        method: 'POST',
-        url: messagesPath,
-        constraints: mainListener,
-        handler: (request, reply) => this.post(request, reply),
-      });
-      refuseOtherMethods(scope, messagesPath, ['POST'], refuseMethod);
-    });
+    const unreadable = () => this.meter.count(door, 'refused');
+    openV1Scope(
+      this.adapterHost,
+      this.configWatch,
+      (scope) => {
+        scope.route({
+          method: 'POST',
+          url: messagesPath,
+          constraints: mainListener,
+          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+        });
+        refuseOtherMethods(scope, messagesPath, ['POST'], refuseMethod);
+      },
+      unreadable,
+    );
   }
 
   private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -79,9 +89,11 @@ export class MessagesDoor implements OnModuleInit {
       if (draft.idempotencyKey !== null) {
         const once = onceOf(request, caller, draft.idempotencyKey);
         reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
-        const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks: draft.acks, once });
+        const accepted = await this.producer.acceptOnce({ message, acks: draft.acks, once });
+        const { isReplay, scope } = accepted;
+        reply.header(idempotencyScopeHeader, scope);
         if (isReplay) reply.header(replayedHeader, 'true');
-        return await this.answer(request, reply, { id, durability, isReplay }, waiting);
+        return await this.answer(request, reply, accepted, waiting);
       }
       await this.producer.accept(message, draft.acks);
     } catch (error) {
@@ -90,12 +102,8 @@ export class MessagesDoor implements OnModuleInit {
       return sendError(reply, error);
     }
     const id = message.headers[messageHeader.id] as string;
-    return this.answer(
-      request,
-      reply,
-      { id, durability: this.producer.durability(draft.acks), isReplay: false },
-      waiting,
-    );
+    const durability = this.producer.durability(draft.acks);
+    return this.answer(request, reply, { id, durability, isReplay: false, scope: null }, waiting);
   }
 
   /** It is stored: the receiver's answer if it comes in time, else that it is stored. */

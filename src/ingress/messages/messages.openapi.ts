@@ -11,6 +11,7 @@ import {
   text,
 } from '../openapi/document.js';
 import {
+  callbackHeader,
   challenged,
   delaySchema,
   durabilitySchema,
@@ -37,7 +38,7 @@ const message: Schema = {
   additionalProperties: false,
   anyOf: [{ required: ['url'] }, { required: ['topic'] }],
   properties: {
-    url: text('Where to deliver: http or https, without credentials.', {
+    url: text('Where to deliver: http or https, or grpc(s)://host:port/package.Service/Method, without credentials.', {
       format: 'uri',
       pattern: '^https?://',
       maxLength: 8192,
@@ -63,6 +64,11 @@ const message: Schema = {
     data_base64: text('The body’s bytes. Not beside data.', {
       contentEncoding: 'base64',
       pattern: '^([A-Za-z0-9+/]{4})*$',
+    }),
+    callback_url: text('The receiver’s answer is delivered there, as a message of its own.', {
+      format: 'uri',
+      pattern: '^https?://',
+      maxLength: 8192,
     }),
     idempotency_key: text('As Idempotency-Key.', { pattern: '^[A-Za-z0-9_-]{1,255}$' }),
   },
@@ -216,6 +222,7 @@ const fieldHeaders: readonly Parameter[] = [
   ...timeHeaders,
   idHeader,
   idempotencyHeader,
+  callbackHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),

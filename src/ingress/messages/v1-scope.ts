@@ -8,16 +8,19 @@ import { type Problem, problemOf, problemOfError, sendProblem } from './problem.
 
 const log = new Logger('MessagesDoor');
 
+/** `unreadable` is told of each request whose body could not be read. */
 export function openV1Scope(
   adapterHost: HttpAdapterHost,
   configWatch: ConfigWatch,
   addRoutes: (scope: FastifyInstance) => void,
+  unreadable: () => void = () => undefined,
 ): void {
   openRawScope(
     adapterHost,
     () => configWatch.settings.server.maxBodyBytes,
     (scope) => {
       scope.setErrorHandler<FastifyError>((error, _request, reply) => {
+        if (error.statusCode !== undefined && error.statusCode < 500) unreadable();
         if (error.statusCode === 413) return sendProblem(reply, problemOf('message-too-large', error.message));
         if (error.statusCode !== undefined && error.statusCode < 500)
           return sendProblem(reply, problemOf('invalid-request', error.message));

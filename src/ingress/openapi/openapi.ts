@@ -1,6 +1,7 @@
 // GET /openapi.json and the page at /docs: what the doors take and answer, gathered from what stands beside each.
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { version } from '../../message/version.js';
 import { commitPiece } from '../commit/commit.openapi.js';
 import { messagesPiece } from '../messages/messages.openapi.js';
 import { rpcPiece } from '../rpc/rpc.openapi.js';
@@ -13,7 +14,7 @@ const document = {
   openapi: '3.1.0',
   info: {
     title: 'bigpipe',
-    version: '0.1.0',
+    version,
     description: 'Asynchronous HTTP calls that do not get lost.',
     license: { name: 'MIT', identifier: 'MIT' },
   },

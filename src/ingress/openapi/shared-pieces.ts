@@ -28,6 +28,12 @@ export const idempotencyHeader = header(
   { type: 'string', pattern: '^[A-Za-z0-9_-]{1,255}$' },
 );
 
+export const callbackHeader = header(
+  'bigpipe-callback-url',
+  'The receiver’s answer is delivered there, as a message of its own.',
+  { type: 'string', format: 'uri', pattern: '^https?://' },
+);
+
 export const idHeader = header(
   'bigpipe-message-id',
   'An id of your own; it is not checked for being used before.',

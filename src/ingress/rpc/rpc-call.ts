@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { parseCallUrl } from '../../message/call-url.js';
 import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
+import { isMessageType } from '../../message/message-type.js';
+import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 import { type Times, timesOf } from '../moments.js';
@@ -23,6 +25,8 @@ export interface RpcCall {
   readonly timesAt: ((nowMs: number) => Times | Refusal) | null;
   /** How long the caller waits for the receiver's answer; 0: not at all. */
   readonly waitMs: number;
+  /** Where the receiver's answer is to be delivered; null: nowhere. It is among the headers too. */
+  readonly callbackUrl: string | null;
 }
 
 /** The msg of the answer, which says what is wrong. */
@@ -54,9 +58,9 @@ export function readRpcCall(body: Buffer | undefined): RpcCall | Refusal {
 function readExtras(
   call: Json,
   url: string,
-): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs'> | Refusal {
-  const [id, acks, contentType, asked] = [call['id'], call['acks'], call['content_type'], call['headers']].map(
-    (value) => value ?? undefined,
+): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs' | 'callbackUrl'> | Refusal {
+  const [id, acks, contentType, type, asked] = ['id', 'acks', 'content_type', 'type', 'headers'].map(
+    (name) => call[name] ?? undefined,
   );
   if (id !== undefined && !isMessageId(id)) return { refused: 'id无效' };
   if (acks !== undefined && !ackLevels.includes(acks as Acks)) return { refused: 'acks无效' };
@@ -65,14 +69,23 @@ function readExtras(
     if (contentType === '' || !isHeaderValue(contentType)) return { refused: 'content_type无效' };
     headers[messageHeader.contentType] = contentType;
   }
+  if (type !== undefined) {
+    if (!isMessageType(type)) return { refused: 'type无效' };
+    headers[messageHeader.type] = type;
+  }
   if (asked !== undefined) {
     const refused = addForwarded(asked, headers);
     if (refused !== null) return { refused };
   }
   const waitMs = waitMsOf(call['wait'] ?? 0);
   if (waitMs === null) return { refused: 'wait无效: allowed: seconds from 0 to 3600' };
+  const callbackUrl = call['callback_url'] ?? null;
+  if (callbackUrl !== null) {
+    if (!isCallbackUrl(callbackUrl)) return { refused: `callback_url无效: allowed: ${callbackUrlForms}` };
+    headers[messageHeader.callbackUrl] = callbackUrl;
+  }
   const timesAt = timesOfCall(call);
-  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs };
+  return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs, callbackUrl };
 }
 
 /** Most calls have none, and need not know the time. */

@@ -16,6 +16,7 @@ import { newMessageId } from '../../message/message-id.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
+import { againstCallback } from '../callback-url.js';
 import {
   idempotencyKeyForms,
   idempotencyKeyOf,
@@ -23,11 +24,14 @@ import {
   onceKeyOf,
   replayedHeader,
 } from '../idempotency-key.js';
+import { IngestMeter } from '../ingest-meter.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
 import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
+/** Its name among the metrics. */
+const door = 'rpc';
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = '1';
 /** The original looks at no method; these are the ones that a body may come with, or without. */
@@ -65,6 +69,7 @@ export class RpcDoor implements OnModuleInit {
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly meter: IngestMeter,
     stats: Stats,
   ) {
     stats.register('serverStats', () => this.counters);
@@ -81,7 +86,7 @@ export class RpcDoor implements OnModuleInit {
           method: methods,
           url: '/rpc/call',
           constraints: mainListener,
-          handler: (request, reply) => this.call(request, reply),
+          handler: this.meter.around(door, (request, reply) => this.call(request, reply)),
         });
       },
     );
@@ -100,6 +105,8 @@ export class RpcDoor implements OnModuleInit {
     // What only the look-up of a name can tell is told by a dead letter.
     const against = egressRulesOf(this.configWatch.settings.egress).againstUrl(call.url);
     if (against !== null) return reply.send(answerOf(-1, `url无效: ${against}`));
+    const againstIt = this.againstCallbackOf(call, caller);
+    if (againstIt !== null) return reply.send(answerOf(-1, `callback_url无效: ${againstIt}`));
     const nowMs = this.clock.now();
     const times = call.timesAt?.(nowMs) ?? null;
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
@@ -119,6 +126,10 @@ export class RpcDoor implements OnModuleInit {
     return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, false));
   }
 
+  private againstCallbackOf({ callbackUrl }: RpcCall, caller: AclEntry): string | null {
+    return callbackUrl === null ? null : againstCallback(callbackUrl, caller, this.configWatch.settings.egress);
+  }
+
   private async once(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -132,7 +143,8 @@ export class RpcDoor implements OnModuleInit {
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
     const once = onceKeyOf(caller.name, key, ['/rpc/call', request.body as Buffer]);
     try {
-      const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
+      const { id, durability, isReplay, scope } = await this.producer.acceptOnce({ message, acks, once });
+      reply.header(idempotencyScopeHeader, scope);
       if (isReplay) reply.header(replayedHeader, 'true');
       this.tellStored(reply, id, durability);
       return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, isReplay));
@@ -194,6 +206,7 @@ export class RpcDoor implements OnModuleInit {
   /** The body could not be read: too long, too slow, or broken off. */
   private unreadable(error: FastifyError, reply: FastifyReply): FastifyReply {
     this.counters.receivedCall += 1;
+    this.meter.count(door, 'refused');
     reply.header('content-type', 'application/json; charset=utf-8');
     if (error.statusCode === 413) return reply.status(413).send(tooLarge);
     return reply.status(200).send(broken);

@@ -16,11 +16,13 @@ const call: Schema = {
     partition_key: text('Calls of one key to one destination are delivered in order; empty for no order.'),
     headers: { type: ['object', 'null'], additionalProperties: { type: 'string' }, maxProperties: 50 },
     content_type: { type: ['string', 'null'] },
+    type: text('The finer label within the topic.', { type: ['string', 'null'], pattern: '^[!-~]{1,256}$' }),
     id: idSchema,
     acks: { enum: [0, 1, -1, null] },
     delay: delaySchema,
     not_before: momentSchema,
     expires: momentSchema,
+    callback_url: text('The receiver’s answer is delivered there.', { type: ['string', 'null'], format: 'uri' }),
     wait: text('Seconds to wait for the receiver’s answer.', { type: 'number', minimum: 0, maximum: 3600 }),
   },
 };

@@ -1,7 +1,7 @@
 // The request that a receiver gets for a delivery.
 import type { Delivery } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
-import { messageHeader } from '../../message/message.js';
+import { type MessageHeaders, messageHeader } from '../../message/message.js';
 import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
@@ -26,11 +26,20 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
   const type = delivery.source.headers[messageHeader.type];
   if (type !== undefined) headers.push(messageHeader.type, type);
+  addCallback(headers, delivery.source.headers);
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
   addForwarded(headers, delivery.forwarded, signing !== null);
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
+}
+
+/** Whose answer it is, where it is a callback. */
+function addCallback(headers: string[], stored: MessageHeaders): void {
+  const of = stored[messageHeader.callbackOf];
+  if (of === undefined) return;
+  const { replyKind, replyStatus, callbackOf } = messageHeader;
+  headers.push(callbackOf, of, replyKind, stored[replyKind] ?? '', replyStatus, stored[replyStatus] ?? '');
 }
 
 /** A log may hold what no door of ours would take: another writer put it there. */

@@ -3,12 +3,14 @@ import type { Clock, Timer } from '../../../message/clock.js';
 import { BigpipeError } from '../../../message/errors.js';
 import type { Acks, Message, Position, StoredMessage } from '../../../message/message.js';
 import { Partitioner } from '../../../message/partitioner.js';
+import { Histogram } from '../../../stats/metrics/histogram.js';
 import {
   Broker,
   type BrokerHealth,
   type CommittedOffset,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   notWanted,
@@ -85,6 +87,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     unsettledRemoved: 0,
     unacknowledgedLost: 0,
   };
+  /** Of writes with their syncs. */
+  readonly writeTimes = new Histogram();
   private readonly topics = new Map<string, Topic>();
   private readonly partitioner = new Partitioner();
   private readonly coordinator: GroupCoordinator;
@@ -118,6 +122,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
       committed: (partition, group, committed) => {
         (partition as Partition).marks.set(group, { committed, seenMs: options.clock.now() });
       },
+      wrote: (durationMs) => this.writeTimes.observe(durationMs / 1000),
       full: () => this.becameFull(),
       stopped: (error) => {
         this.stopped = error;
@@ -197,9 +202,9 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     return this.coordinator.join(group, topics, handlers);
   }
 
-  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
     this.mustBeOpen();
-    return fetchFrom(this, { topic, partition }, offset);
+    return fetchFrom(this, { topic, partition }, offset, maxBytes);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {
@@ -210,11 +215,38 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
     });
   }
 
+  override async groupLags(): Promise<readonly GroupLag[]> {
+    this.mustBeOpen();
+    return [...this.topics.values()].flatMap(({ partitions }) =>
+      partitions.flatMap(({ topic, partition, readable, marks }) =>
+        [...marks].map(
+          ([
+            group,
+            {
+              committed: { offset },
+            },
+          ]) => {
+            const highWatermark = BigInt(readable);
+            return { group, topic, partition, committed: offset, highWatermark, lag: highWatermark - offset };
+          },
+        ),
+      ),
+    );
+  }
+
   override check(): Promise<readonly string[]> {
     return this.store.check();
   }
 
+  /** True while there is room for nothing but marks, dead letters and retention. */
+  get full(): boolean {
+    return this.isFull;
+  }
+
   override health(): BrokerHealth {
+    if (this.state === 'open' && !this.store.isAlive) {
+      return { ok: false, detail: 'the writer thread has ended', isDead: true };
+    }
     if (this.stopped !== null) return { ok: false, detail: this.stopped.message };
     if (this.state !== 'open') return { ok: false, detail: this.state };
     if (this.isFull) return { ok: true, detail: 'full: calls are refused until there is room' };

@@ -34,6 +34,8 @@ export interface GroupCommitEvents {
   /** The messages are durable and may be read. */
   stored(partition: WritablePartition, messages: readonly StoredMessage[]): void;
   committed(partition: WritablePartition, group: string, committed: CommittedOffset): void;
+  /** A write with its sync has ended well. */
+  wrote(durationMs: number): void;
   /** There is no room for calls until retention has made some. */
   full(): void;
   /** Nothing can be written any more. */
@@ -118,6 +120,7 @@ export class GroupCommit {
     const commits = [...this.commits.values()];
     this.commits = new Map();
     const timestampMs = this.clock.now();
+    const startedMs = this.clock.elapsedMs();
     const additions = gather(appends);
     const parts = partsOf(additions);
     const buffer = this.takeBuffer(parts.reduce((sum, { length }) => sum + length, 0));
@@ -132,6 +135,7 @@ export class GroupCommit {
       this.failed(error, appends, commits);
       return;
     }
+    this.events.wrote(this.clock.elapsedMs() - startedMs);
     for (const [partition, { records, base }] of additions) {
       partition.end = base + records.length;
       this.events.stored(partition, storedMessages(partition, base, records, timestampMs));

@@ -101,6 +101,9 @@ export interface RetentionResult {
 }
 
 export abstract class LogStore {
+  /** False once what writes has ended without being asked to. */
+  abstract readonly isAlive: boolean;
+
   /** Takes the directory for this process and recovers what is in it. Rejects with storage-locked or storage-damaged. */
   abstract open(): Promise<StoreState>;
   abstract ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic>;

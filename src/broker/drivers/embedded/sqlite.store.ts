@@ -62,6 +62,10 @@ export class SqliteStore extends LogStore {
     }
   }
 
+  override get isAlive(): boolean {
+    return !this.isWriterGone;
+  }
+
   override ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic> {
     return this.call('ensureTopic', { name, partitions, retention });
   }

@@ -165,6 +165,10 @@ export class KafkaLink {
     return this.cluster.findControllerBroker();
   }
 
+  get nodeIds(): readonly string[] {
+    return this.cluster.getNodeIds();
+  }
+
   get nodeCount(): number {
     return this.cluster.getNodeIds().length;
   }

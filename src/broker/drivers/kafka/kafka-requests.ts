@@ -120,6 +120,8 @@ export interface KafkaNode {
     readonly memberId: string;
     readonly topics: readonly TopicOffsets[];
   }): Promise<unknown>;
+  listGroups(): Promise<{ readonly groups: readonly { readonly groupId: string; readonly protocolType: string }[] }>;
+  /** Of no topics: of all in which the group has a mark. */
   offsetFetch(request: {
     readonly groupId: string;
     readonly topics: readonly { readonly topic: string; readonly partitions: readonly PartitionNumber[] }[];

@@ -10,6 +10,7 @@ import {
   type BrokerHealth,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   type PartitionLag,
@@ -27,6 +28,7 @@ import { recordOf } from './message-form.js';
 import { OffsetCache } from './offset-cache.js';
 import { OffsetWatch } from './offset-watch.js';
 import { TopicTable } from './topic-table.js';
+import { WholeView } from './whole-view.js';
 
 /** A topic that was made a moment ago is not known to every node yet. */
 const topicBoundMs = 15_000;
@@ -65,6 +67,7 @@ export class KafkaBroker extends Broker {
   private readonly link: KafkaLink;
   private readonly appendLink: KafkaLink;
   private readonly topics: TopicTable;
+  private readonly whole: WholeView;
   private readonly offsets = new OffsetCache();
   private readonly partitioner = new Partitioner();
   private readonly producers = new Map<Acks, KafkaProducer>();
@@ -82,6 +85,7 @@ export class KafkaBroker extends Broker {
     this.kafka = newKafka(settings);
     this.link = new KafkaLink(this.kafka, clock);
     this.appendLink = new KafkaLink(this.kafka, clock);
+    this.whole = new WholeView(() => new KafkaLink(this.kafka, clock));
     this.topics = new TopicTable(this.kafka, this.link, settings, (text) => report(text, undefined));
     this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
       lost: (error) => report('Kafka does not answer', error),
@@ -123,7 +127,7 @@ export class KafkaBroker extends Broker {
     acks: Acks,
     isWanted: () => boolean = () => true,
   ): Promise<readonly (Position | null)[]> {
-    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    this.mustBeOpen();
     const targets = messages.map((message) => this.targetOf(message));
     if (targets.length === 0) return [];
     const isPatient = messages.every(({ topic }) => this.topics.get(topic).spec.retention !== 'standard');
@@ -144,7 +148,7 @@ export class KafkaBroker extends Broker {
   }
 
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
-    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+    this.mustBeOpen();
     for (const topic of topics) this.topics.get(topic);
     const { settings, clock, offsetStore = null, report } = this.options;
     const membership = new KafkaMembership(
@@ -172,14 +176,19 @@ export class KafkaBroker extends Broker {
     return membership;
   }
 
-  override async fetch(partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
-    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
+  override async fetch(partition: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
+    this.mustBeOpen();
     const { topic, partition: number } = partition;
-    if (number < 0 || number >= this.topics.get(topic).partitions) {
-      throw new BigpipeError('unknown-partition', `topic ${topic} has no partition ${number}`);
-    }
+    const isOurs = this.topics.has(topic);
     try {
-      return await this.link.insist(fetchBoundMs, () => lookUp(this.link, { topic, partition: number }, offset));
+      const partitions = isOurs ? this.topics.get(topic).partitions : await this.whole.partitionsOf(topic);
+      if (partitions === 0) throw new BigpipeError('unknown-topic', `there is no topic ${topic}`);
+      if (number < 0 || number >= partitions) {
+        throw new BigpipeError('unknown-partition', `topic ${topic} has no partition ${number}`);
+      }
+      const place = { topic, partition: number };
+      if (!isOurs) return await this.whole.fetch(place, offset, maxBytes);
+      return await this.link.insist(fetchBoundMs, () => lookUp(this.link, place, offset, maxBytes));
     } catch (error) {
       throw asBigpipeError(error, `${topic}/${number} cannot be read`);
     }
@@ -187,6 +196,15 @@ export class KafkaBroker extends Broker {
 
   override lag(group: string, topic: string): PartitionLag[] {
     return this.offsets.rows(group, topic, this.topics.get(topic).partitions);
+  }
+
+  override async groupLags(): Promise<readonly GroupLag[]> {
+    this.mustBeOpen();
+    try {
+      return await this.whole.groupLags();
+    } catch (error) {
+      throw asBigpipeError(error, 'the marks of its groups cannot be read');
+    }
   }
 
   /** Kafka checks what it stores itself; this names what nobody leads. */
@@ -234,7 +252,11 @@ export class KafkaBroker extends Broker {
     if (!wasOpen) return;
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await Promise.all([...this.members].map((member) => member.leave()));
-    await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+    await Promise.all([this.link.close(), this.appendLink.close(), this.whole.close(), this.topics.close()]);
+  }
+
+  private mustBeOpen(): void {
+    if (this.state !== 'open') throw new BigpipeError('closed', 'the broker is closed');
   }
 
   private targetOf(message: Message): AppendTarget {

@@ -3,11 +3,16 @@ import type { MessageBatch, TopicPartition } from '../../broker.js';
 import { readCommitted, readFetched } from './fetched.js';
 import type { KafkaLink } from './kafka-link.js';
 
-/** Of one look. One larger message still comes. */
-const maxBytes = 1_048_576;
+/** Of one look, if nothing is said. One larger message still comes. */
+const looksBytes = 1_048_576;
 
 /** From `offset` on, or from the oldest message if that is behind it. Rejects with whatever Kafka says. */
-export async function lookUp(link: KafkaLink, partition: TopicPartition, offset: bigint): Promise<MessageBatch> {
+export async function lookUp(
+  link: KafkaLink,
+  partition: TopicPartition,
+  offset: bigint,
+  maxBytes = looksBytes,
+): Promise<MessageBatch> {
   const { topic, partition: number } = partition;
   const asked = [{ topic, partitions: [number] }];
   const [[oldest], [end]] = await Promise.all([link.offsets(asked, 'oldest'), link.offsets(asked, 'end')]);

@@ -9,6 +9,7 @@ import {
   type CommittedOffset,
   type Durability,
   type GroupHandlers,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   notWanted,
@@ -97,8 +98,8 @@ export class MemoryBroker extends Broker implements PartitionLog {
     return this.coordinator.join(group, topics, handlers);
   }
 
-  override async fetch({ topic, partition }: TopicPartition, offset: bigint): Promise<MessageBatch> {
-    return fetchFrom(this, { topic, partition }, offset);
+  override async fetch({ topic, partition }: TopicPartition, offset: bigint, maxBytes?: number): Promise<MessageBatch> {
+    return fetchFrom(this, { topic, partition }, offset, maxBytes);
   }
 
   override lag(group: string, topic: string): PartitionLag[] {
@@ -113,6 +114,18 @@ export class MemoryBroker extends Broker implements PartitionLog {
         lag: highWatermark - (committed ?? this.startOffset(partition)),
       };
     });
+  }
+
+  override async groupLags(): Promise<readonly GroupLag[]> {
+    if (this.closed) throw new BigpipeError('closed', 'the broker is closed');
+    return [...this.topics].flatMap(([topic, { partitions }]) =>
+      partitions.flatMap(({ commits }, partition) =>
+        [...commits].map(([group, { offset }]) => {
+          const highWatermark = this.highWatermark({ topic, partition });
+          return { group, topic, partition, committed: offset, highWatermark, lag: highWatermark - offset };
+        }),
+      ),
+    );
   }
 
   override async check(): Promise<readonly string[]> {

@@ -6,6 +6,7 @@ import {
   Broker,
   type BrokerHealth,
   type Durability,
+  type GroupLag,
   type Membership,
   type MessageBatch,
   notWanted,
@@ -124,6 +125,10 @@ export class RemoteBroker extends Broker {
 
   override lag(): PartitionLag[] {
     throw notHere();
+  }
+
+  override groupLags(): Promise<readonly GroupLag[]> {
+    return this.notHere();
   }
 
   override check(): Promise<readonly string[]> {

@@ -1,0 +1,30 @@
+// The door over gRPC: one controller for each group of methods.
+import { Global, Module } from '@nestjs/common';
+import { AclModule } from '../../acl/acl.module.js';
+import { ProducerModule } from '../../producer/producer.module.js';
+import { ReplyModule } from '../../reply/reply.module.js';
+import { CallController } from './call.controller.js';
+import { Closing } from './closing.js';
+import { GrpcListener } from './grpc.listener.js';
+import { GrpcCaller } from './grpc-caller.js';
+import { GrpcCounters } from './grpc-counters.js';
+import { GrpcDoor } from './grpc-door.js';
+import { GrpcWaitingRoom } from './grpc-waiting-room.js';
+import { OfferReader } from './offer-reader.js';
+import { PublishController } from './publish.controller.js';
+
+@Global()
+@Module({
+  imports: [AclModule, ProducerModule, ReplyModule],
+  controllers: [CallController, PublishController],
+  providers: [
+    Closing,
+    GrpcCaller,
+    GrpcCounters,
+    GrpcWaitingRoom,
+    OfferReader,
+    { provide: GrpcDoor, useClass: GrpcListener },
+  ],
+  exports: [GrpcDoor],
+})
+export class GrpcModule {}

@@ -1,0 +1,83 @@
+// The .proto files as the program reads them, and the shape that their messages have in it.
+import { fileURLToPath } from 'node:url';
+import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+
+/** Beside dist. */
+const directory = fileURLToPath(new URL('../../../proto', import.meta.url));
+
+export const packageName = 'bigpipe.v1';
+export const serviceName = 'Bigpipe';
+
+/** Absent fields stay absent, bytes are Buffers, 64-bit numbers texts. */
+export const definition = loadSync('bigpipe/v1/bigpipe.proto', {
+  keepCase: true,
+  longs: String,
+  enums: String,
+  arrays: true,
+  includeDirs: [directory],
+});
+
+/** A message's bytes, by its full name. */
+export function serialize(name: string, message: object): Buffer {
+  return Buffer.from((definition[name] as MessageTypeDefinition<object, object>).serialize(message));
+}
+
+/** google.protobuf.Duration. */
+export interface DurationForm {
+  readonly seconds?: string;
+  readonly nanos?: number;
+}
+
+/** google.protobuf.Timestamp, from the start of 1970. */
+export type TimestampForm = DurationForm;
+
+export interface HeaderForm {
+  readonly name?: string;
+  readonly value?: string;
+}
+
+export interface MessageForm {
+  readonly url?: string;
+  readonly topic?: string;
+  readonly type?: string;
+  readonly key?: Buffer;
+  readonly id?: string;
+  readonly acks?: string;
+  readonly delay?: DurationForm;
+  readonly not_before?: TimestampForm;
+  readonly expires_at?: TimestampForm;
+  readonly expires_in?: DurationForm;
+  readonly content_type?: string;
+  readonly headers: readonly HeaderForm[];
+  readonly idempotency_key?: string;
+  readonly body?: Buffer;
+  readonly callback_url?: string;
+}
+
+/** PublishRequest and CallRequest. */
+export interface MessageRequest {
+  readonly message?: MessageForm;
+}
+
+export interface PublishResponse {
+  readonly id: string;
+  readonly durability: string;
+  readonly replayed: boolean;
+}
+
+export interface PublishStreamRequest extends MessageRequest {
+  readonly sequence?: string;
+}
+
+export interface PublishStreamResponse {
+  readonly sequence: string;
+  readonly published?: PublishResponse;
+  readonly refused?: object;
+}
+
+export interface CallResponse {
+  readonly id: string;
+  readonly status: number;
+  readonly headers: readonly HeaderForm[];
+  readonly body: Buffer;
+}

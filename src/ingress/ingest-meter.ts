@@ -1,0 +1,78 @@
+// Counts what callers are answered at each door, and how long that took; for /metrics.
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Clock } from '../message/clock.js';
+import type { CounterFamily, HistogramFamily } from '../stats/metrics/counted.js';
+import { Metrics } from '../stats/metrics/metrics.js';
+import { durabilityHeader } from './durability-word.js';
+import { idempotencyScopeHeader } from './idempotency-key.js';
+import { hasWaited } from './waiting-caller.js';
+
+/**
+ * accepted: it is stored. refused: as it is, it will never be taken. throttled: its caller has used up its rate. overloaded: it may
+ * be taken later. failed: a fault of bigpipe's own.
+ */
+export type IngestOutcome = 'accepted' | 'refused' | 'throttled' | 'overloaded' | 'failed';
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+@Injectable()
+export class IngestMeter {
+  private readonly requests: CounterFamily;
+  private readonly durations: HistogramFamily;
+
+  constructor(
+    private readonly clock: Clock,
+    metrics: Metrics,
+  ) {
+    this.requests = metrics.counter('bigpipe_ingest_requests_total', 'Requests at the doors, by what was answered', [
+      'door',
+      'outcome',
+    ]);
+    this.durations = metrics.histogram(
+      'bigpipe_ingest_duration_seconds',
+      'From a request that is read to its answer; without those that waited for a receiver',
+      ['door'],
+    );
+  }
+
+  /** `handle` with its answers counted. */
+  around(door: string, handle: Handler): Handler {
+    const accepted = this.requests.of(door, 'accepted');
+    const duration = this.durations.of(door);
+    return async (request, reply) => {
+      const startedMs = this.clock.elapsedMs();
+      try {
+        await handle(request, reply);
+      } catch (error) {
+        this.count(door, 'failed');
+        throw error;
+      }
+      const outcome = outcomeOf(reply);
+      if (outcome !== 'accepted') this.count(door, outcome);
+      else {
+        accepted.value += 1;
+        if (!hasWaited(reply.raw)) duration.observe((this.clock.elapsedMs() - startedMs) / 1000);
+      }
+      return reply;
+    };
+  }
+
+  /** For requests whose body could not be read, and for doors that are no HTTP routes. */
+  count(door: string, outcome: IngestOutcome): void {
+    this.requests.of(door, outcome).value += 1;
+  }
+}
+
+/** By what the doors say anyway: the original's answers 200 to everything, and tells the rest in headers. */
+function outcomeOf(reply: FastifyReply): IngestOutcome {
+  if (reply.hasHeader(durabilityHeader)) return 'accepted';
+  const status = reply.statusCode;
+  const why = reply.getHeader('bigpipe-error');
+  if (status === 429 || why === 'throttled') return 'throttled';
+  if (why === 'idempotency-in-progress' || why === 'idempotency-mismatch') return 'refused';
+  if (status === 503 || (status < 300 && reply.hasHeader('retry-after'))) return 'overloaded';
+  if (status >= 500 || (status < 300 && why !== undefined)) return 'failed';
+  // A batch says for each line what became of it.
+  return status < 300 && reply.hasHeader(idempotencyScopeHeader) ? 'accepted' : 'refused';
+}

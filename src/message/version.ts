@@ -1,0 +1,4 @@
+// Which bigpipe this is.
+
+/** As package.json has it. */
+export const version = '0.1.0';
