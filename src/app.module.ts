@@ -6,6 +6,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
+import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { ConsoleModule } from './console/console.module.js';
@@ -31,6 +32,8 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -53,8 +56,10 @@ export class AppModule implements OnModuleDestroy {
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
+    private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
@@ -77,6 +82,7 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
@@ -118,8 +124,10 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
+    await this.move.close();
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();

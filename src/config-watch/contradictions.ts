@@ -7,6 +7,7 @@ import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type { ServerSection } from './schema/server.js';
 import type {
   BindingEntry,
+  EndpointEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   SubscriptionEntry,
@@ -109,6 +110,9 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
   return again;
 }
 
+/** Of requests and their answers. */
+const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
+
 /** Inside one consumer entry. */
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
@@ -118,7 +122,12 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   if (entry.poison === 'park' && entry.deadLetterTopic === false) {
     faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
   }
+  for (const key of onlyPushed) {
+    if (entry.delivery !== 'pull' || entry[key] === undefined || (entry[key] as unknown[]).length === 0) continue;
+    faults.push(`${path}.${key}: found beside "delivery": "pull", allowed: where messages are sent`);
+  }
   collectBindings(path, entry, faults);
+  collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
@@ -139,6 +148,13 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
       faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
+}
+
+function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) return;
+  if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
+  const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
+  repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));
 }
 
 function collectBindings(path: string, entry: SubscriptionEntry, faults: Faults): void {

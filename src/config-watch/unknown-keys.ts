@@ -4,9 +4,11 @@ import { entriesOf, isObject, type Json } from './json.js';
 import { keysOf } from './key-values.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
+import { GrpcSection } from './schema/grpc.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorClusterEntry, MonitorSection } from './schema/monitor.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
@@ -14,6 +16,7 @@ import {
   BindingEntry,
   CircuitBreakerEntry,
   DestinationEntry,
+  EndpointEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   RetryBudgetEntry,
@@ -44,10 +47,13 @@ export function unknownKeys(raw: Json): string[] {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
+    GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);
@@ -69,6 +75,9 @@ export function unknownKeys(raw: Json): string[] {
     }
     entriesOf<Json>(entry['bindings']).forEach((binding, n) => {
       warnOfUnknown(binding, `${path}.bindings[${n}].`, keysOf(BindingEntry), warnings);
+    });
+    entriesOf<Json>(entry['endpoints']).forEach((endpoint, n) => {
+      warnOfUnknown(endpoint, `${path}.endpoints[${n}].`, keysOf(EndpointEntry), warnings);
     });
     entriesOf<Json>(entry['destinations']).forEach((named, n) => {
       warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);

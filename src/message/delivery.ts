@@ -28,9 +28,14 @@ export interface DeliverySettings {
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
-  /** Where a message goes that names no URL; null: nowhere. */
-  readonly defaultUrl: CallUrl | null;
+  /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
+  readonly defaultUrl: CallUrl | 'group' | null;
+  /** The group whose members fetch the messages; null: they are sent to their URLs. */
+  readonly mailbox: string | null;
 }
+
+/** Of all messages that are fetched: their one destination, and where they stand that name no URL. Nothing is sent there. */
+export const mailboxUrl: CallUrl = { origin: 'pull', path: '/' };
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {
@@ -41,9 +46,14 @@ export interface Delivery {
   readonly origin: Position;
   /** Set for one that was moved to a topic of the subscription's own. */
   readonly side: SideNote | null;
-  readonly url: CallUrl;
+  /** Of a group's delivery: its endpoint's, from an attempt on. */
+  url: CallUrl;
+  /** The endpoint of the latest attempt, if its subscription has a group of them. */
+  endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** The group whose members fetch it; null: it is sent to its URL. */
+  readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
@@ -63,6 +73,11 @@ export interface Delivery {
   readonly callbackUrl: string | null;
 }
 
+/** Under this name the group's lanes stand: with many endpoints it is the group whose order is kept. No origin and no name looks like it. */
+export const groupDestination = '@endpoints';
+
+const notChosen: CallUrl = { origin: groupDestination, path: '/' };
+
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
 export interface InvalidMessage {
   readonly invalid: string;
@@ -76,7 +91,9 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
-  const url = target === undefined ? settings.defaultUrl : parseCallUrl(target);
+  // A callback goes to its URL, whoever fetched what it answers.
+  const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
+  const url = target === undefined ? unnamedUrlOf(settings, mailbox) : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   const side = sideNoteOf(source.headers);
@@ -88,7 +105,9 @@ export function deliveryOf(
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
     url,
-    destination: settings.destinationOf(url.origin),
+    endpoint: null,
+    destination: destinationOf(url, settings, mailbox),
+    mailbox,
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
@@ -99,6 +118,17 @@ export function deliveryOf(
     replyTo: source.headers[messageHeader.replyTo] ?? null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
+}
+
+/** Where a message stands that names no URL; null: nowhere. */
+function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null): CallUrl | null {
+  if (mailbox !== null) return mailboxUrl;
+  return defaultUrl === 'group' ? notChosen : defaultUrl;
+}
+
+function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
+  if (mailbox !== null) return mailboxUrl.origin;
+  return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
 }
 
 /** 0 for what is no moment. */

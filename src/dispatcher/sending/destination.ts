@@ -2,7 +2,7 @@
 import type { DestinationSettings } from '../../config-watch/settings.js';
 import type { Hold } from '../../policy/policy.js';
 import { SecondCounts } from '../../policy/second-counts.js';
-import type { GateRow } from '../gates.js';
+import type { Row } from '../gates.js';
 import type { Work } from '../window/partition-window.js';
 import { WorkQueue } from './work-queue.js';
 
@@ -35,7 +35,7 @@ export class Destination {
   constructor(
     readonly name: string,
     public settings: DestinationSettings,
-    readonly row: GateRow,
+    readonly row: Row,
     /** Under which it stands among the metrics. */
     readonly label: string,
     nowMs: number,
@@ -62,6 +62,8 @@ export class Destination {
    * wait if it could (more attempts fail than deliveries end), and at its present pace that will last.
    */
   standsStill(nowMs: number): boolean {
+    // What nobody fetches is not in anybody's way: it stays where it is until somebody comes.
+    if (this.hold?.reason === 'pull') return false;
     const [ended, failed] = this.progress.totals(nowMs);
     if (this.hold === null && this.ready > 0 && failed <= ended) return false;
     const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);

@@ -42,12 +42,14 @@ export function emptyCounts(): BacklogCounts {
     inFlight: 0,
     toDeadLetter: 0,
     pause: 0,
+    pull: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,
     budget: 0,
     'retry-after': 0,
     'warm-up': 0,
+    'no-endpoint': 0,
   };
 }
 
