@@ -29,6 +29,8 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { Tracing } from './stats/tracing/tracing.js';
+import { TracingModule } from './stats/tracing/tracing.module.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -39,6 +41,7 @@ export interface AppParts {
   readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: ProcessLog;
+  readonly tracing: Tracing;
   /** The door over gRPC, open or not. */
   readonly grpc: Type;
 }
@@ -54,11 +57,12 @@ export class AppModule implements OnModuleDestroy {
     private readonly broker: Broker,
     private readonly replies: Replies,
     private readonly sharedState: SharedState,
+    private readonly tracing: Tracing,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
   ) {}
 
-  static of({ configWatch, clock, environment, log, grpc }: AppParts): DynamicModule {
+  static of({ configWatch, clock, environment, log, tracing, grpc }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -66,6 +70,7 @@ export class AppModule implements OnModuleDestroy {
         ThrottlerModule.forRoot(pagesLimit(clock)),
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
+        TracingModule.of(tracing),
         IngressModule,
         grpc,
         AclModule,
@@ -117,5 +122,6 @@ export class AppModule implements OnModuleDestroy {
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();
+    await this.tracing.close();
   }
 }

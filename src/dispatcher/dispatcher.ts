@@ -18,6 +18,7 @@ import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
@@ -63,6 +64,7 @@ export class Dispatcher implements Adjustable {
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
+    private readonly tracing: Tracing,
   ) {
     this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
@@ -237,6 +239,7 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       meter: this.meters.of(topic, groupId),
+      tracing: this.tracing,
       isCancelled,
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),

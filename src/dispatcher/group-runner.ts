@@ -9,6 +9,7 @@ import { BigpipeError, textOf } from '../message/errors.js';
 import { type MessageHeaders, messageHeader } from '../message/message.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import type { Tracing } from '../stats/tracing/tracing.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
@@ -50,6 +51,7 @@ export interface RunnerParts {
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Read, and not wanted. */
@@ -107,6 +109,7 @@ export class GroupRunner {
       target,
       counters: client,
       meter,
+      tracing: parts.tracing,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),

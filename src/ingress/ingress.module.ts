@@ -5,7 +5,7 @@ import { ProducerModule } from '../producer/producer.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { CommitDoor } from './commit/commit.door.js';
-import { IngestMeter } from './ingest-meter.js';
+import { IngestMeterModule } from './ingest-meter.module.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
@@ -15,7 +15,7 @@ import { RpcDoor } from './rpc/rpc.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, IngestMeter, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
+  imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule, TrackingModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
 })
 export class IngressModule {}

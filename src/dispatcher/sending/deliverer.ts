@@ -4,6 +4,7 @@ import type { Clock } from '../../message/clock.js';
 import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { backoffMs } from '../../policy/backoff.js';
+import type { Tracing } from '../../stats/tracing/tracing.js';
 import type { Target } from '../../target/target.js';
 import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
 import type { Burial } from '../dead-letters/letters.js';
@@ -11,6 +12,7 @@ import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Work } from '../window/partition-window.js';
+import { beginAttempt, endAttempt } from './attempt-trace.js';
 import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
@@ -33,6 +35,7 @@ export interface DelivererParts {
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
@@ -130,7 +133,9 @@ export class Deliverer {
     }
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
+    const span = beginAttempt(this.parts.tracing, delivery);
     void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
+      if (span !== null) endAttempt(span, delivery, this.parts.subscription.groupId, outcome);
       this.scheduler.ended(attempt, outcome);
       this.ended(attempt, outcome);
       window.end();
