@@ -12,6 +12,7 @@ import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
 import { HealthModule } from './health/health.module.js';
+import { SharedStateIndicator } from './health/shared-state.indicator.js';
 import { WorkersIndicator } from './health/workers.indicator.js';
 import { GrpcDoor } from './ingress/grpc/grpc-door.js';
 import { IngressModule } from './ingress/ingress.module.js';
@@ -58,9 +59,12 @@ export class AppModule implements OnModuleDestroy {
     private readonly replies: Replies,
     private readonly sharedState: SharedState,
     private readonly tracing: Tracing,
+    sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    sharedStateIndicator.watch(() => sharedState.health());
+  }
 
   static of({ configWatch, clock, environment, log, tracing, grpc }: AppParts): DynamicModule {
     return {

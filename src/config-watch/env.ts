@@ -2,13 +2,13 @@
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
+import { samplers } from '../stats/tracing/tracing.js';
 import { Mask } from './mask.js';
 import type { Variables } from './references.js';
 import { redisUrlAllowed, redisUrlPattern } from './schema/redis.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { tokenAllowed, tokenPattern } from './schema/server.js';
 import { SettingsError } from './settings.js';
-import { samplers } from './tracing-settings.js';
 
 const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
 const portAllowed = 'a port from 0 to 65535';

@@ -85,11 +85,27 @@ export type Ordering = (typeof orderings)[number];
 export const poisons = ['skip', 'block', 'park'] as const;
 export type Poison = (typeof poisons)[number];
 
+/** Over which processes a subscription's rates hold. */
+export const rateScopes = ['node', 'cluster'] as const;
+export type RateScope = (typeof rateScopes)[number];
+
 /** Which types of its topic a subscription gets: one, those that a pattern describes, or all. */
 export type BindingSettings =
   | { readonly kind: 'direct'; readonly type: string }
   | { readonly kind: 'regex'; readonly type: string; readonly isAnchored: boolean }
   | { readonly kind: 'fanout' };
+
+export const endpointChoices = ['round-robin', 'least-in-flight', 'sticky'] as const;
+export type EndpointChoice = (typeof endpointChoices)[number];
+
+/** One receiver of a group. */
+export interface EndpointSettings {
+  readonly url: string;
+  /** Beside the others': twice the weight gets twice as much. */
+  readonly weight: number;
+  /** null: the subscription's. */
+  readonly warmupMs: number | null;
+}
 
 /** A condition on a message's attributes (message/attributes.ts). */
 export type EventFilter =
@@ -109,8 +125,12 @@ export interface SubscriptionSettings {
   readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
+  /** The group of receivers for messages that name no URL; null: there is none. */
+  readonly endpoints: readonly EndpointSettings[] | null;
+  readonly choice: EndpointChoice;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
+  readonly rateScope: RateScope;
   readonly concurrency: ConcurrencySettings;
   readonly timeoutMs: number;
   readonly retries: number;

@@ -86,6 +86,7 @@ export class GroupRunner {
   private sender: LetterSender | null = null;
   private relieveTimer: Timer | null = null;
   private draining = false;
+  private partitionCount = 1;
 
   /** A copy of the settings: `adjust` writes the new ones into it, so that all parts go by them at once. */
   readonly subscription: SubscriptionSettings;
@@ -107,6 +108,7 @@ export class GroupRunner {
       clock,
       gates,
       target,
+      share: () => this.share,
       counters: client,
       meter,
       tracing: parts.tracing,
@@ -176,10 +178,16 @@ export class GroupRunner {
     });
   }
 
+  /** Of the topic's partitions, those that are ours, from 0 to 1. */
+  private get share(): number {
+    return this.partitions.size / this.partitionCount;
+  }
+
   /** Creates the topics that the subscription keeps for itself. */
   async prepare(): Promise<void> {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
+    this.partitionCount = Math.max(1, partitions);
     await this.letters.open(partitions);
     await this.mover.prepare(partitions);
   }
@@ -544,9 +552,9 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
 }
 
 function identityOf(subscription: SubscriptionSettings): object {
-  const { topic, groupId, url, ordering, destinations, deadLetterTopic } = subscription;
+  const { topic, groupId, url, endpoints, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, url, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, isGroup: endpoints !== null, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -556,9 +564,9 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
-  const defaultUrl = url === null ? null : parseCallUrl(url);
+  const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
   return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
 }

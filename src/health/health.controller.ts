@@ -7,6 +7,7 @@ import { mainListener, managementListener } from '../message/listener.js';
 import { BrokerIndicator } from './broker.indicator.js';
 import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
+import { SharedStateIndicator } from './shared-state.indicator.js';
 import { WorkersIndicator } from './workers.indicator.js';
 
 /** The part of a reply that is used here. */
@@ -23,6 +24,7 @@ export class HealthController {
     private readonly draining: DrainIndicator,
     private readonly config: ConfigIndicator,
     private readonly workers: WorkersIndicator,
+    private readonly sharedState: SharedStateIndicator,
   ) {}
 
   /**
@@ -57,7 +59,9 @@ export class HealthController {
   @HealthCheck()
   details(): Promise<HealthCheckResult> {
     return this.health.check(
-      [this.broker, this.draining, this.config, this.workers].map((indicator) => () => indicator.check()),
+      [this.broker, this.draining, this.config, this.workers, this.sharedState].map(
+        (indicator) => () => indicator.check(),
+      ),
     );
   }
 

@@ -5,12 +5,13 @@ import { BrokerIndicator } from './broker.indicator.js';
 import { ConfigIndicator } from './config.indicator.js';
 import { DrainIndicator } from './drain.indicator.js';
 import { HealthController } from './health.controller.js';
+import { SharedStateIndicator } from './shared-state.indicator.js';
 import { WorkersIndicator } from './workers.indicator.js';
 
 @Module({
   imports: [TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],
-  providers: [BrokerIndicator, ConfigIndicator, DrainIndicator, WorkersIndicator],
-  exports: [DrainIndicator, WorkersIndicator],
+  providers: [BrokerIndicator, ConfigIndicator, DrainIndicator, SharedStateIndicator, WorkersIndicator],
+  exports: [DrainIndicator, SharedStateIndicator, WorkersIndicator],
 })
 export class HealthModule {}

@@ -1,5 +1,7 @@
 // The policies there are; their order is dispatcher/gates.ts.
 import { Module } from '@nestjs/common';
+import { SharedStateModule } from '../shared-state/shared-state.module.js';
+import { ClusterRatePolicy } from './cluster-rate.policy.js';
 import { ConcurrencyPolicy } from './concurrency.policy.js';
 import { PausePolicy } from './pause.policy.js';
 import { Pauses } from './pauses.js';
@@ -12,6 +14,7 @@ import { WarmUpPolicy } from './warm-up.policy.js';
 const policies = [
   Pauses,
   PausePolicy,
+  ClusterRatePolicy,
   ConcurrencyPolicy,
   RateLimitPolicy,
   RetryAfterPolicy,
@@ -20,5 +23,5 @@ const policies = [
   WarmUpPolicy,
 ];
 
-@Module({ providers: policies, exports: policies })
+@Module({ imports: [SharedStateModule], providers: policies, exports: policies })
 export class PolicyModule {}

@@ -15,6 +15,8 @@ export interface GateScope extends GateSettings {
   readonly name: string | null;
   /** True when the subscription has delivered to other destinations of late. */
   readonly hasPeers: () => boolean;
+  /** The part of the topic's partitions that is this node's, from 0 to 1; all of them where it is not told. */
+  readonly share?: () => number;
   /** Called when a gate that held somebody back may let him through earlier than it said. */
   readonly wake: () => void;
 }
@@ -26,7 +28,16 @@ export interface Candidate {
   readonly firstsWait: boolean;
 }
 
-export const holdReasons = ['pause', 'rate', 'concurrency', 'circuit', 'budget', 'retry-after', 'warm-up'] as const;
+export const holdReasons = [
+  'pause',
+  'rate',
+  'concurrency',
+  'circuit',
+  'budget',
+  'retry-after',
+  'warm-up',
+  'no-endpoint',
+] as const;
 export type HoldReason = (typeof holdReasons)[number];
 
 /** Why an attempt has to wait. */

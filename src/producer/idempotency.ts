@@ -22,12 +22,12 @@ export type Claim =
       readonly kind: 'new';
       /** To be appended together with the message, or behind it; never before. */
       record(answer: StoredAnswer): Message;
-      /** Both are as durable as was asked; the record at `offset`. */
-      stored(offset: bigint): void;
+      /** The message is as durable as was asked; so is the record at `offset`, null where that is not known. Says how far the key is known now; never rejects. */
+      stored(offset: bigint | null): IdempotencyScope | Promise<IdempotencyScope>;
       /** The message is not stored: the next call with the key is a new one. */
       failed(): void;
     }
-  | { readonly kind: 'known'; readonly answer: StoredAnswer }
+  | { readonly kind: 'known'; readonly answer: StoredAnswer; readonly scope: IdempotencyScope }
   /** Another call with the key is being stored. */
   | { readonly kind: 'in progress' }
   /** The key belongs to a call that asked for something else. */
@@ -38,6 +38,7 @@ export type IdempotencyScope = 'node' | 'shared';
 
 /** Bounded: keys are forgotten after a while, and the oldest when there are too many. */
 export abstract class Idempotency {
+  /** Of a key that is claimed now. */
   abstract readonly scope: IdempotencyScope;
 
   /** Never waits for another call. Rejects with a BigpipeError when the keys cannot be read. */

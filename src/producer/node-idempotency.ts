@@ -56,7 +56,7 @@ export class NodeIdempotency extends Idempotency {
       if (record?.key.equals(once.key) === true) {
         if (!record.fingerprint.equals(once.fingerprint)) return { kind: 'other payload' };
         this.counters.replayed += 1;
-        return { kind: 'known', answer: record.answer };
+        return { kind: 'known', answer: record.answer, scope: this.scope };
       }
     }
     const other = this.underWay.get(name);
@@ -66,8 +66,9 @@ export class NodeIdempotency extends Idempotency {
       kind: 'new',
       record: (answer) => this.records.recordOf(bytesOf({ ...once, atMs: this.clock.now(), answer })),
       stored: (offset) => {
-        this.remember(once.key, offset, this.clock.now());
+        if (offset !== null) this.remember(once.key, offset, this.clock.now());
         this.underWay.delete(name);
+        return this.scope;
       },
       failed: () => this.underWay.delete(name),
     };

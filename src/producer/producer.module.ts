@@ -1,8 +1,14 @@
 // The writing half of the broker: admission and the acknowledged append.
 import { Module } from '@nestjs/common';
+import { SharedStateModule } from '../shared-state/shared-state.module.js';
 import { Idempotency } from './idempotency.js';
 import { NodeIdempotency } from './node-idempotency.js';
 import { Producer } from './producer.js';
+import { SharedIdempotency } from './shared-idempotency.js';
 
-@Module({ providers: [Producer, { provide: Idempotency, useClass: NodeIdempotency }], exports: [Producer] })
+@Module({
+  imports: [SharedStateModule],
+  providers: [NodeIdempotency, Producer, { provide: Idempotency, useClass: SharedIdempotency }],
+  exports: [Producer],
+})
 export class ProducerModule {}

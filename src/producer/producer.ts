@@ -19,6 +19,8 @@ import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './
 /** One append of a batch takes at most so many, or one larger message. */
 const maxBatchMessages = 1024;
 const maxBatchBytes = 4 * 1_048_576;
+/** Keys of a batch that are asked for at once. */
+const maxClaims = 256;
 /** How long an answer waits for the record of its idempotency key where that is written behind the message. */
 const recordBoundMs = 2000;
 
@@ -36,6 +38,8 @@ export interface Accepted {
   readonly id: string;
   readonly durability: Durability;
   readonly isReplay: boolean;
+  /** How far its idempotency key is known; null where it has none. */
+  readonly scope: IdempotencyScope | null;
 }
 
 type NewClaim = Extract<Claim, { kind: 'new' }>;
@@ -116,11 +120,16 @@ export class Producer implements Adjustable {
     if (this.keyedElsewhere !== null && offers.some(({ once }) => once !== null)) return this.keyedElsewhere(offers);
     const results: (Accepted | BigpipeError)[] = [];
     const entries: Entry[] = [];
-    for (const [at, offer] of offers.entries()) {
-      const claimed = await this.claim(offer.once);
-      if (claimed instanceof BigpipeError) results[at] = claimed;
-      else if (claimed === null || claimed.kind === 'new') entries.push({ offer, at, claim: claimed });
-      else results[at] = answerOf(claimed);
+    for (let from = 0; from < offers.length; from += maxClaims) {
+      const some = offers.slice(from, from + maxClaims);
+      const claims = await Promise.all(some.map(({ once }) => this.claim(once)));
+      for (const [i, claimed] of claims.entries()) {
+        const at = from + i;
+        if (claimed instanceof BigpipeError) results[at] = claimed;
+        else if (claimed === null || claimed.kind === 'new')
+          entries.push({ offer: some[i] as Offer, at, claim: claimed });
+        else results[at] = answerOf(claimed);
+      }
     }
     for (const batch of batchesOf(entries, (acks) => this.levelOf(acks))) await this.store(batch, results);
     return results;
@@ -169,13 +178,11 @@ export class Producer implements Adjustable {
     try {
       const positions = await this.append(messages, isTogether ? records : [], level);
       const places = isTogether ? positions.slice(messages.length) : await this.recordBehind(records);
-      for (const [i, { claim }] of keyed.entries()) {
-        const place = places[i];
-        if (place) claim.stored(place.offset);
-        else claim.failed();
-      }
-      for (const [i, { at }] of batch.entries()) {
-        results[at] = { ...(answers[i] as (typeof answers)[number]), isReplay: false };
+      const told = keyed.map(async ({ claim }, i) => [claim, await claim.stored(places[i]?.offset ?? null)] as const);
+      const scopes = new Map<Claim, IdempotencyScope>(await Promise.all(told));
+      for (const [i, { at, claim }] of batch.entries()) {
+        const scope = (claim && scopes.get(claim)) ?? null;
+        results[at] = { ...(answers[i] as (typeof answers)[number]), isReplay: false, scope };
       }
     } catch (error) {
       for (const { claim } of keyed) claim.failed();
@@ -258,7 +265,7 @@ const asBigpipeError = (error: unknown) =>
 function answerOf(claim: Exclude<Claim, NewClaim>): Accepted | BigpipeError {
   switch (claim.kind) {
     case 'known':
-      return { ...claim.answer, isReplay: true };
+      return { ...claim.answer, isReplay: true, scope: claim.scope };
     case 'in progress':
       return new BigpipeError('idempotency-in-progress', 'a call with this idempotency key is being stored');
     case 'other payload':

@@ -3,6 +3,7 @@ import { Logger, Module } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { RedisSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
+import { Stats } from '../stats/stats.js';
 import { MemorySharedState } from './drivers/memory/memory.shared-state.js';
 import { RedisSharedState } from './drivers/redis/redis.shared-state.js';
 import { SharedState } from './shared-state.js';
@@ -25,9 +26,10 @@ function make({ url, prefix }: RedisSettings, clock: Clock): SharedState {
   providers: [
     {
       provide: SharedState,
-      inject: [ConfigWatch, Clock],
-      useFactory: async (configWatch: ConfigWatch, clock: Clock) => {
+      inject: [ConfigWatch, Clock, Stats],
+      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats) => {
         const state = make(configWatch.settings.redis, clock);
+        stats.register('sharedStateStats', () => ({ scope: state.scope, ...state.health() }));
         await state.open();
         return state;
       },

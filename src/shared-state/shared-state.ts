@@ -1,8 +1,12 @@
-// THE PORT over what several nodes have to know of one another for a while: values with a time to live, and channels.
+// THE PORT over what several nodes have to know of one another for a while: values with a time to live, channels, buckets and numbers.
+import type { BucketLimit, Taken } from './bucket.js';
 
 export interface SharedStateHealth {
+  /** False: it is no use to ask now. It becomes true by itself. */
   readonly ok: boolean;
   readonly detail: string;
+  /** How often it was lost since the process began. */
+  readonly losses: number;
 }
 
 /** Called with each message of a channel, in the order in which one sender published them. Must not throw. */
@@ -30,6 +34,21 @@ export abstract class SharedState {
   abstract claim(key: string, value: Buffer, ttlMs: number): Promise<Buffer | null>;
 
   abstract remove(key: string): Promise<void>;
+
+  /** Only while the value is this one; says whether it was. */
+  abstract removeIf(key: string, value: Buffer): Promise<boolean>;
+
+  /**
+   * Takes up to `wanted` tokens, 1 or more, from a bucket that is full when nobody has taken any. All who take from it together
+   * never get more than the burst, and `perSecond` each second, by one clock.
+   */
+  abstract take(bucket: string, limit: BucketLimit, wanted: number): Promise<Taken>;
+
+  /**
+   * The first of `count` numbers in a row that nobody else gets, above `above` and above all that were given before, for as
+   * long as the counter is kept. A counter begins at 1 and has no end.
+   */
+  abstract reserve(counter: string, count: number, above: number): Promise<number>;
 
   /** To those who listen at this moment; nobody else ever hears of it. */
   abstract publish(channel: string, message: Buffer): Promise<void>;

@@ -2,6 +2,8 @@
 import { Logger } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.policy.js';
 import type { DestinationSettings, SubscriptionSettings } from '#src/config-watch/settings.js';
+import type { Clock } from '#src/message/clock.js';
+import { ClusterRatePolicy } from '#src/policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
 import type { GateSettings } from '#src/policy/policy.js';
 import { RateLimitPolicy } from '#src/policy/rate-limit.policy.js';
@@ -9,6 +11,7 @@ import { RetryAfterPolicy } from '#src/policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '#src/policy/retry-budget.policy.js';
 import { SharePolicy } from '#src/policy/share.policy.js';
 import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
+import { MemorySharedState } from '#src/shared-state/drivers/memory/memory.shared-state.js';
 import { fixed, newSubscription, perSecond } from '../support/subscription.js';
 import { policySuite } from './policy.suite.js';
 
@@ -44,6 +47,17 @@ policySuite('rate of a destination', {
   off: ofDestination({}),
   tighter: ofDestination({ rate: perSecond(0.1) }),
   looser: ofDestination({}),
+});
+
+const nothingShared = (clock: Clock) => new MemorySharedState({ clock, maxBytes: 1_000_000 });
+
+policySuite('rate over all nodes, while nothing is shared', {
+  ...atSubscription,
+  make: (clock) => new ClusterRatePolicy(clock, nothingShared(clock)),
+  settings: ofSubscription({ rate: perSecond(3), rateScope: 'cluster' }),
+  off: ofSubscription({ rate: perSecond(3), rateScope: 'node' }),
+  tighter: ofSubscription({ rate: perSecond(1, 3), rateScope: 'cluster' }),
+  looser: ofSubscription({ rate: perSecond(3000), rateScope: 'cluster' }),
 });
 
 policySuite('concurrency of a subscription', {

@@ -75,6 +75,49 @@ export function sharedStateSuite(name: string, harness: SharedStateHarness): voi
       expect(heard?.length).toBe(100);
     });
 
+    test('is removed only while it is still the same', async () => {
+      await state.set('k', bytes('mine'), minuteMs);
+      expect(await state.removeIf('k', bytes('yours'))).toBe(false);
+      expect(await state.get('k')).toEqual(bytes('mine'));
+      expect(await state.removeIf('k', bytes('mine'))).toBe(true);
+      expect(await state.removeIf('k', bytes('mine'))).toBe(false);
+      expect(await state.get('k')).toBeNull();
+    });
+
+    test('a bucket begins full; of many who take at once none gets what another has', async () => {
+      const limit = { perSecond: 0.001, burst: 25 };
+      const taken = await Promise.all(Array.from({ length: 20 }, () => state.take('b', limit, 2)));
+      expect(taken.map(({ granted }) => granted).filter((granted) => granted > 0)).toEqual([...Array(12).fill(2), 1]);
+      // A thousand seconds a token, less what has gone by.
+      const { granted, waitMs } = await state.take('b', limit, 5);
+      expect(granted).toBe(0);
+      expect(waitMs).toBeGreaterThan(900_000);
+      expect(waitMs).toBeLessThanOrEqual(1_000_000);
+      expect(await state.take('another', limit, 30)).toEqual({ granted: 25, waitMs: 0 });
+    });
+
+    test('a bucket fills with time, up to its burst, and its limit may change', async () => {
+      const limit = { perSecond: 20, burst: 2 };
+      expect((await state.take('b', limit, 2)).granted).toBe(2);
+      const { granted, waitMs } = await state.take('b', limit, 1);
+      expect(granted).toBe(0);
+      expect(waitMs).toBeLessThanOrEqual(50);
+      await harness.pass(waitMs);
+      await until('there is one again', async () => (await state.take('b', limit, 1)).granted === 1);
+      await harness.pass(1000);
+      const faster = { perSecond: 2000, burst: 3 };
+      await until('there is a burst again, and no more', async () => (await state.take('b', faster, 5)).granted === 3);
+    });
+
+    test('numbers are given once, in rows, and above what is known to be given', async () => {
+      const rows = await Promise.all(Array.from({ length: 20 }, () => state.reserve('n', 10, 0)));
+      expect(rows.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => 1 + 10 * i));
+      expect(await state.reserve('n', 1, 0)).toBe(201);
+      expect(await state.reserve('n', 1, 500)).toBe(501);
+      expect(await state.reserve('n', 5, 0)).toBe(502);
+      expect(await state.reserve('another', 1, 0)).toBe(1);
+    });
+
     test('is well while open; close before open and twice is fine', async () => {
       expect(state.health().ok).toBe(true);
       const unopened = await harness.make();

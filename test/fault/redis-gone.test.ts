@@ -31,6 +31,9 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
       state.set('k', Buffer.from('v'), 1000),
       state.claim('k', Buffer.from('v'), 1000),
       state.remove('k'),
+      state.removeIf('k', Buffer.from('v')),
+      state.take('b', { perSecond: 1, burst: 1 }, 1),
+      state.reserve('n', 1, 0),
       state.publish('c', Buffer.from('m')),
       state.subscribe('d', () => undefined),
     ]);
@@ -41,7 +44,11 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
     await state.subscribe('c', (message) => heard.push(message.toString()));
     await (how === 'killed' ? redis.kill() : redis.freeze());
     for (const answer of await everything()) expect(answer).toEqual(refused);
-    expect(state.health()).toEqual({ ok: false, detail: expect.stringMatching(/^Redis does not answer: /) });
+    expect(state.health()).toEqual({
+      ok: false,
+      detail: expect.stringMatching(/^Redis does not answer: /),
+      losses: 1,
+    });
     if (how === 'killed') await redis.begin();
     else redis.thaw();
     await until('it is well', () => state.health().ok);

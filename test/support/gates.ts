@@ -2,6 +2,7 @@
 import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.policy.js';
 import { Gates } from '#src/dispatcher/gates.js';
 import type { Clock } from '#src/message/clock.js';
+import { ClusterRatePolicy } from '#src/policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
 import { PausePolicy } from '#src/policy/pause.policy.js';
 import { Pauses } from '#src/policy/pauses.js';
@@ -10,8 +11,12 @@ import { RetryAfterPolicy } from '#src/policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '#src/policy/retry-budget.policy.js';
 import { SharePolicy } from '#src/policy/share.policy.js';
 import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
+import { MemorySharedState } from '#src/shared-state/drivers/memory/memory.shared-state.js';
+import type { SharedState } from '#src/shared-state/shared-state.js';
 
-export function newGates(clock: Clock, pauses = new Pauses()): Gates {
+const nothingShared = (clock: Clock) => new MemorySharedState({ clock, maxBytes: 1_000_000 });
+
+export function newGates(clock: Clock, pauses = new Pauses(), state: SharedState = nothingShared(clock)): Gates {
   return new Gates(
     new ConcurrencyPolicy(),
     new RateLimitPolicy(clock),
@@ -21,5 +26,6 @@ export function newGates(clock: Clock, pauses = new Pauses()): Gates {
     new WarmUpPolicy(clock),
     new SharePolicy(clock),
     new PausePolicy(pauses),
+    new ClusterRatePolicy(clock, state),
   );
 }

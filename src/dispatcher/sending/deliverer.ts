@@ -32,6 +32,8 @@ export interface DelivererParts {
   readonly subscription: SubscriptionSettings;
   readonly clock: Clock;
   readonly gates: Gates;
+  /** As GateScope's. */
+  readonly share?: () => number;
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly meter: SubscriptionMeter;
@@ -59,11 +61,12 @@ export class Deliverer {
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
-    const { subscription, clock, gates, meter } = parts;
+    const { subscription, clock, gates, share, meter } = parts;
     this.scheduler = new Scheduler({
       subscription,
       clock,
       gates,
+      share,
       start: (attempt) => this.attempt(attempt),
       heldByRate: (waitedMs) => meter.rateWaits.observe(waitedMs / 1000),
     });
@@ -325,7 +328,7 @@ export class Deliverer {
 }
 
 function nameOf({ delivery }: Work): object {
-  const { id, source, attempt, settings, destination } = delivery;
+  const { id, source, attempt, settings, destination, endpoint } = delivery;
   return {
     id,
     topic: source.topic,
@@ -333,6 +336,6 @@ function nameOf({ delivery }: Work): object {
     offset: `${source.offset}`,
     attempt,
     maxAttempts: settings.maxAttempts,
-    destination,
+    destination: endpoint ?? destination,
   };
 }

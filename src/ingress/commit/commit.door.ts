@@ -147,7 +147,8 @@ export class CommitDoor implements OnModuleInit {
     const parts = [path, url, contentTypeOf(raw) ?? '', ...asked, message.body];
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
     const once = onceKeyOf(callerName, key, parts);
-    const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
+    const { id, durability, isReplay, scope } = await this.producer.acceptOnce({ message, acks, once });
+    reply.header(idempotencyScopeHeader, scope);
     if (isReplay) reply.header(replayedHeader, 'true');
     return this.accepted(reply, id, durability);
   }

@@ -94,22 +94,25 @@ export class BatchDoor implements OnModuleInit {
     const throttle = caller.admit(lines.length);
     if (throttle !== null) return sendThrottled(reply, throttle);
     this.counters.lines += lines.length;
-    const answers = await this.answersTo(lines, caller, request.headers);
-    reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
+    const answers = await this.answersTo(request, reply, lines, caller);
     reply.header('content-type', `${linesType}; charset=utf-8`);
     return reply.send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
   }
 
   /** A line that names no trace belongs to the request's. */
   private async answersTo(
+    { headers }: FastifyRequest,
+    reply: FastifyReply,
     lines: readonly Buffer[],
     caller: AclEntry,
-    headers: IncomingHttpHeaders,
   ): Promise<LineAnswer[]> {
     const nowMs = this.clock.now();
     const read = lines.map((line) => this.offerOf(line, caller, headers, nowMs));
     const offers = read.filter((one): one is Offer => 'message' in one);
     const results = await this.producer.acceptAll(offers);
+    // Of the whole batch: as far as every key in it.
+    const isKnownHereOnly = results.some((result) => 'scope' in result && result.scope === 'node');
+    reply.header(idempotencyScopeHeader, isKnownHereOnly ? 'node' : this.producer.idempotencyScope);
     let next = 0;
     return read.map((one): LineAnswer => {
       if (!('message' in one)) return one;

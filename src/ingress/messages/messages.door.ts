@@ -89,9 +89,11 @@ export class MessagesDoor implements OnModuleInit {
       if (draft.idempotencyKey !== null) {
         const once = onceOf(request, caller, draft.idempotencyKey);
         reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
-        const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks: draft.acks, once });
+        const accepted = await this.producer.acceptOnce({ message, acks: draft.acks, once });
+        const { isReplay, scope } = accepted;
+        reply.header(idempotencyScopeHeader, scope);
         if (isReplay) reply.header(replayedHeader, 'true');
-        return await this.answer(request, reply, { id, durability, isReplay }, waiting);
+        return await this.answer(request, reply, accepted, waiting);
       }
       await this.producer.accept(message, draft.acks);
     } catch (error) {
@@ -100,12 +102,8 @@ export class MessagesDoor implements OnModuleInit {
       return sendError(reply, error);
     }
     const id = message.headers[messageHeader.id] as string;
-    return this.answer(
-      request,
-      reply,
-      { id, durability: this.producer.durability(draft.acks), isReplay: false },
-      waiting,
-    );
+    const durability = this.producer.durability(draft.acks);
+    return this.answer(request, reply, { id, durability, isReplay: false, scope: null }, waiting);
   }
 
   /** It is stored: the receiver's answer if it comes in time, else that it is stored. */

@@ -146,7 +146,8 @@ export class RpcDoor implements OnModuleInit {
     reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
     const once = onceKeyOf(caller.name, key, ['/rpc/call', request.body as Buffer]);
     try {
-      const { id, durability, isReplay } = await this.producer.acceptOnce({ message, acks, once });
+      const { id, durability, isReplay, scope } = await this.producer.acceptOnce({ message, acks, once });
+      reply.header(idempotencyScopeHeader, scope);
       if (isReplay) reply.header(replayedHeader, 'true');
       this.tellStored(reply, id, durability);
       return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, isReplay));

@@ -13,6 +13,16 @@ export interface TracingSettings {
   readonly maxBatch: number;
 }
 
+/** OTEL_TRACES_SAMPLER, as far as it is known here. */
+export const samplers = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+
 export type SpanKind = 'server' | 'producer' | 'client';
 export type SpanFacts = Readonly<Record<string, string | number>>;
 

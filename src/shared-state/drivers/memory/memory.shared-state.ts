@@ -1,5 +1,6 @@
 // Shared state of a single process.
 import type { Clock, Timer } from '../../../message/clock.js';
+import { type BucketLimit, type Taken, takeFrom } from '../../bucket.js';
 import { type ChannelListener, SharedState, type SharedStateHealth } from '../../shared-state.js';
 
 const sweepIntervalMs = 1000;
@@ -19,9 +20,11 @@ export interface MemoryStateOptions {
 }
 
 export class MemorySharedState extends SharedState {
-  override readonly scope = 'node';
+  override readonly scope: SharedState['scope'] = 'node';
   private readonly entries = new Map<string, Entry>();
   private readonly listeners = new Map<string, Set<ChannelListener>>();
+  private readonly fullAtMs = new Map<string, number>();
+  private readonly counters = new Map<string, number>();
   private bytes = 0;
   private sweeping: Timer | null = null;
 
@@ -59,6 +62,27 @@ export class MemorySharedState extends SharedState {
     this.delete(key);
   }
 
+  override async removeIf(key: string, value: Buffer): Promise<boolean> {
+    const isThere = this.living(key)?.equals(value) === true;
+    if (isThere) this.delete(key);
+    return isThere;
+  }
+
+  /** A bucket that is full again is forgotten. */
+  override async take(bucket: string, limit: BucketLimit, wanted: number): Promise<Taken> {
+    const nowMs = this.options.clock.elapsedMs();
+    const { fullAtMs, ...taken } = takeFrom(this.fullAtMs.get(bucket) ?? 0, limit, wanted, nowMs);
+    this.fullAtMs.set(bucket, fullAtMs);
+    this.sweepLater();
+    return taken;
+  }
+
+  override async reserve(counter: string, count: number, above: number): Promise<number> {
+    const last = Math.max(this.counters.get(counter) ?? 0, above);
+    this.counters.set(counter, last + count);
+    return last + 1;
+  }
+
   override async publish(channel: string, message: Buffer): Promise<void> {
     for (const listener of this.listeners.get(channel) ?? []) queueMicrotask(() => listener(message));
   }
@@ -73,7 +97,7 @@ export class MemorySharedState extends SharedState {
   }
 
   override health(): SharedStateHealth {
-    return { ok: true, detail: 'in this process' };
+    return { ok: true, detail: 'in this process', losses: 0 };
   }
 
   override async close(): Promise<void> {
@@ -81,6 +105,7 @@ export class MemorySharedState extends SharedState {
     this.sweeping = null;
     this.entries.clear();
     this.listeners.clear();
+    this.fullAtMs.clear();
     this.bytes = 0;
   }
 
@@ -95,12 +120,13 @@ export class MemorySharedState extends SharedState {
   }
 
   private sweepLater(): void {
-    if (this.sweeping !== null || this.entries.size === 0) return;
+    if (this.sweeping !== null || this.entries.size + this.fullAtMs.size === 0) return;
     const { clock } = this.options;
     this.sweeping = clock.setTimer(sweepIntervalMs, () => {
       this.sweeping = null;
       const nowMs = clock.elapsedMs();
       for (const [key, { endMs }] of this.entries) if (endMs <= nowMs) this.delete(key);
+      for (const [bucket, atMs] of this.fullAtMs) if (atMs <= nowMs) this.fullAtMs.delete(bucket);
       this.sweepLater();
     });
   }

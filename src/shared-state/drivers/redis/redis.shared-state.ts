@@ -2,7 +2,9 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Clock, Timer } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
+import type { BucketLimit, Taken } from '../../bucket.js';
 import { type ChannelListener, SharedState, type SharedStateHealth } from '../../shared-state.js';
+import { type ScriptedRedis, scripts } from './scripts.js';
 
 const connectTimeoutMs = 2000;
 const commandTimeoutMs = 500;
@@ -24,12 +26,13 @@ export interface RedisStateOptions {
 /** Calls of one turn of the event loop go together. What was under way when a connection breaks is not sent again. */
 export class RedisSharedState extends SharedState {
   override readonly scope = 'cluster';
-  private readonly redis: Redis;
+  private readonly redis: ScriptedRedis;
   /** Redis lets a connection that listens do nothing else. */
   private readonly listening: Redis;
   private readonly listeners = new Map<string, Set<ChannelListener>>();
   private lastError = 'not open yet';
   private isLost = false;
+  private losses = 0;
   private asking: Timer | null = null;
   private closed = false;
 
@@ -44,7 +47,7 @@ export class RedisSharedState extends SharedState {
       maxRetriesPerRequest: 0,
       retryStrategy: (times) => Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(times, 10)),
     };
-    this.redis = new Redis(options.url, { ...common, enableAutoPipelining: true });
+    this.redis = new Redis(options.url, { ...common, enableAutoPipelining: true, scripts }) as ScriptedRedis;
     this.listening = new Redis(options.url, { ...common, autoResubscribe: false });
     for (const connection of [this.redis, this.listening]) {
       connection.on('error', (error: unknown) => this.failed(error));
@@ -77,6 +80,20 @@ export class RedisSharedState extends SharedState {
     await this.ask(() => this.redis.del(this.named(key)));
   }
 
+  override async removeIf(key: string, value: Buffer): Promise<boolean> {
+    return (await this.ask(() => this.redis.removeIf(this.named(key), value))) === 1;
+  }
+
+  override async take(bucket: string, { perSecond, burst }: BucketLimit, wanted: number): Promise<Taken> {
+    const [granted, waitMs] = await this.ask(() => this.redis.takeTokens(this.named(bucket), perSecond, burst, wanted));
+    return { granted, waitMs: Number(waitMs) };
+  }
+
+  override async reserve(counter: string, count: number, above: number): Promise<number> {
+    const last = await this.ask(() => this.redis.reserve(this.named(counter), count, above));
+    return last - count + 1;
+  }
+
   override async publish(channel: string, message: Buffer): Promise<void> {
     await this.ask(() => this.redis.publish(this.named(channel), message));
   }
@@ -98,7 +115,8 @@ export class RedisSharedState extends SharedState {
 
   override health(): SharedStateHealth {
     const ok = this.isConnected && !this.isLost;
-    return { ok, detail: ok ? 'connected to Redis' : `Redis does not answer: ${this.lastError}` };
+    const detail = ok ? 'connected to Redis' : `Redis does not answer: ${this.lastError}`;
+    return { ok, detail, losses: this.losses };
   }
 
   override async close(): Promise<void> {
@@ -143,8 +161,12 @@ export class RedisSharedState extends SharedState {
     this.lastError = textOf(error);
     if (this.isLost) return;
     this.isLost = true;
+    this.losses += 1;
     this.askLater();
-    this.options.report('Redis does not answer; answers are not waited for over several nodes until it does', error);
+    this.options.report(
+      'Redis does not answer: until it does each node knows only its own keys, limits and answers',
+      error,
+    );
   }
 
   /** Nobody else may ask for long. */
