@@ -6,6 +6,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
+import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
@@ -32,6 +33,8 @@ import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { Tracing } from './stats/tracing/tracing.js';
 import { TracingModule } from './stats/tracing/tracing.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -55,8 +58,10 @@ export class AppModule implements OnModuleDestroy {
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
+    private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     private readonly tracing: Tracing,
     sharedStateIndicator: SharedStateIndicator,
@@ -81,6 +86,7 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
@@ -121,8 +127,10 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
+    await this.move.close();
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();

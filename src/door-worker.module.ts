@@ -21,6 +21,7 @@ import type { Tracing } from './stats/tracing/tracing.js';
 import { TracingModule } from './stats/tracing/tracing.module.js';
 import { ControlChannel } from './workers/control-channel.js';
 import { HandingDoor } from './workers/handing.door.js';
+import { HandingPullDoor } from './workers/handing-pull.door.js';
 
 export interface DoorWorkerParts {
   readonly configWatch: ConfigWatch;
@@ -56,7 +57,7 @@ export class DoorWorkerModule {
         RemoteBrokerModule.over(parts.link, parts.facts),
       ],
       // Behind all doors: what none of them takes.
-      providers: [HandingDoor, { provide: ControlChannel, useValue: parts.channel }],
+      providers: [HandingPullDoor, HandingDoor, { provide: ControlChannel, useValue: parts.channel }],
     };
   }
 }

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { AclModule } from '../acl/acl.module.js';
 import { ProducerModule } from '../producer/producer.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
+import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { IngestMeterModule } from './ingest-meter.module.js';
@@ -10,12 +11,27 @@ import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
+import { LeasesDoor } from './pull/leases.door.js';
+import { PullDoor } from './pull/pull.door.js';
+import { PullRoom } from './pull/pull-room.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
+  imports: [AclModule, IngestMeterModule, MailboxModule, ProducerModule, ReplyModule, TrackingModule],
+  providers: [
+    BatchDoor,
+    CommitDoor,
+    LeasesDoor,
+    MessagesDoor,
+    MockDoor,
+    PullDoor,
+    PullRoom,
+    ReplyDoor,
+    RpcDoor,
+    StateDoor,
+    WaitingRoom,
+  ],
 })
 export class IngressModule {}

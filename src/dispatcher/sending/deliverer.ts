@@ -3,6 +3,7 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
+import { storedTrace, traceIdOf } from '../../message/trace-context.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Tracing } from '../../stats/tracing/tracing.js';
 import type { Target } from '../../target/target.js';
@@ -204,7 +205,7 @@ export class Deliverer {
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
         if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
-          this.retryLater(attempt, outcome.reason);
+          this.retryLater(attempt, outcome.reason, outcome.waitMs);
         } else this.giveUp(attempt, 'exhausted', outcome);
         return;
       case 'rejected':
@@ -258,7 +259,8 @@ export class Deliverer {
     this.scheduler.destinations.release(destination);
   }
 
-  private retryLater(attempt: Attempt, reason: RetryReason): void {
+  /** `askedMs`: what the receiver wants to wait in place of the backoff. */
+  private retryLater(attempt: Attempt, reason: RetryReason, askedMs?: number): void {
     const { work, destination } = attempt;
     destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed || work.resent?.goesOn === false) {
@@ -267,7 +269,7 @@ export class Deliverer {
     }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
-    const waitMs = Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    const waitMs = askedMs ?? Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.notBeforeMs = clock.now() + waitMs;
     delivery.attempt += 1;
     delivery.redelivery = reason;
@@ -329,6 +331,7 @@ export class Deliverer {
 
 function nameOf({ delivery }: Work): object {
   const { id, source, attempt, settings, destination, endpoint } = delivery;
+  const trace = storedTrace(source.headers);
   return {
     id,
     topic: source.topic,
@@ -337,5 +340,6 @@ function nameOf({ delivery }: Work): object {
     attempt,
     maxAttempts: settings.maxAttempts,
     destination: endpoint ?? destination,
+    ...(trace === null ? {} : { traceId: traceIdOf(trace) }),
   };
 }
