@@ -37,6 +37,7 @@ import {
   newConsumerCounters,
 } from './subscription-counters.js';
 import { DeliveryMeters } from './subscription-meter.js';
+import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
@@ -47,6 +48,8 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  /** How attempts ended of late. */
+  readonly attempts: AttemptWatch;
   private readonly meters: DeliveryMeters;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
@@ -68,6 +71,7 @@ export class Dispatcher implements Adjustable {
     metrics: Metrics,
     private readonly tracing: Tracing,
   ) {
+    this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
@@ -223,7 +227,10 @@ export class Dispatcher implements Adjustable {
 
   private gone(name: string): void {
     const row = this.consumers.get(name);
-    if (row !== undefined) this.meters.forget(row.topic, row.groupId);
+    if (row !== undefined) {
+      this.meters.forget(row.topic, row.groupId);
+      this.attempts.forget(row.topic, row.groupId);
+    }
     this.consumers.delete(name);
   }
 
@@ -258,6 +265,7 @@ export class Dispatcher implements Adjustable {
       meter: this.meters.of(topic, groupId),
       tracing: this.tracing,
       isCancelled,
+      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

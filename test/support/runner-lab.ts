@@ -95,6 +95,7 @@ export class RunnerLab {
       meter: newMeter(),
       tracing: new NoTracing(),
       isCancelled: (id) => this.cancelled.has(id),
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,

@@ -64,6 +64,7 @@ export class SpillLab {
       meter: newMeter(),
       tracing: new NoTracing(),
       isCancelled: () => false,
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: (text) => this.reports.push(text),

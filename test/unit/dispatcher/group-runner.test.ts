@@ -50,6 +50,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       meter: newMeter(),
       tracing: new NoTracing(),
       isCancelled: () => false,
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,
