@@ -18,6 +18,7 @@ import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
@@ -36,6 +37,7 @@ import {
   newConsumerCounters,
 } from './subscription-counters.js';
 import { DeliveryMeters } from './subscription-meter.js';
+import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
@@ -46,6 +48,8 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  /** How attempts ended of late. */
+  readonly attempts: AttemptWatch;
   private readonly meters: DeliveryMeters;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
@@ -65,7 +69,9 @@ export class Dispatcher implements Adjustable {
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
+    private readonly tracing: Tracing,
   ) {
+    this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
@@ -221,7 +227,10 @@ export class Dispatcher implements Adjustable {
 
   private gone(name: string): void {
     const row = this.consumers.get(name);
-    if (row !== undefined) this.meters.forget(row.topic, row.groupId);
+    if (row !== undefined) {
+      this.meters.forget(row.topic, row.groupId);
+      this.attempts.forget(row.topic, row.groupId);
+    }
     this.consumers.delete(name);
   }
 
@@ -254,7 +263,9 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       meter: this.meters.of(topic, groupId),
+      tracing: this.tracing,
       isCancelled,
+      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

@@ -7,8 +7,10 @@ import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Message, type MessageHeaders, messageHeader } from '../message/message.js';
+import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import type { Tracing } from '../stats/tracing/tracing.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
@@ -50,8 +52,11 @@ export interface RunnerParts {
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** Told of each attempt as it ends. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** Read, and not wanted. */
   readonly passedOver: (headers: MessageHeaders) => void;
   /** A caller waits for how this one ended. */
@@ -96,7 +101,7 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, meter, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.filter = new MessageFilter(subscription);
@@ -109,12 +114,14 @@ export class GroupRunner {
       share: () => this.share,
       counters: client,
       meter,
+      tracing: parts.tracing,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
       keepEnd: (record, work) => this.keepEnd(record, work),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
+      attempted,
       replied,
       callBack: (work, ending) => this.callBack(work, ending),
       report,

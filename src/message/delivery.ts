@@ -5,6 +5,7 @@ import { type MessageHeaders, messageHeader, type Position, type StoredMessage }
 import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
+import { plainTraceparent, plainTracestate, storedTrace, type TraceContext } from './trace-context.js';
 import type { Verdicts } from './verdict.js';
 
 /** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
@@ -63,6 +64,8 @@ export interface Delivery {
   /** Set on every attempt that may be a repeat. */
   redelivery: Redelivery | null;
   readonly settings: DeliverySettings;
+  /** Its caller's bound on the attempts, beside the subscription's; infinite for none. */
+  readonly deliverLimit: number;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
   /** Unix milliseconds before which it is not sent, 0 for at once. */
@@ -71,6 +74,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Of the attempt under way, in place of the stored one; null: the stored one goes along. */
+  attemptTrace: TraceContext | null;
   /** Where the receiver's answer is to be delivered; null: nowhere. */
   readonly callbackUrl: string | null;
 }
@@ -114,10 +119,12 @@ export function deliveryOf(
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
     settings,
+    deliverLimit: deliverLimitOf(source.headers[messageHeader.deliverLimit]),
     firstAttemptMs: side?.firstAttemptMs ?? 0,
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    attemptTrace: null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
 }
@@ -131,6 +138,15 @@ function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null):
 function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
   if (mailbox !== null) return mailboxUrl.origin;
   return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
+}
+
+function deliverLimitOf(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+}
+
+/** Of the subscription and of the caller, whichever allows fewer. */
+export function maxAttemptsOf({ settings, deliverLimit }: Pick<Delivery, 'settings' | 'deliverLimit'>): number {
+  return Math.min(settings.maxAttempts, deliverLimit);
 }
 
 /** 0 for what is no moment. */
@@ -165,6 +181,12 @@ function forwardedOf(headers: MessageHeaders): readonly string[] {
     if (!name.startsWith(messageHeader.forward)) continue;
     forwarded ??= [];
     forwarded.push(name.slice(messageHeader.forward.length), headers[name] as string);
+  }
+  const trace = plainTraceparent in headers && !(messageHeader.traceparent in headers) ? storedTrace(headers) : null;
+  if (trace !== null) {
+    forwarded ??= [];
+    forwarded.push(plainTraceparent, trace.traceparent);
+    if (trace.tracestate !== null) forwarded.push(plainTracestate, trace.tracestate);
   }
   return forwarded ?? nothing;
 }

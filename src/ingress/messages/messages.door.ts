@@ -4,11 +4,11 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
-import type { Throttle } from '../../acl/quota.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
 import { messageHeader } from '../../message/message.js';
+import type { Throttle } from '../../message/quota.js';
 import { type Accepted, Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
@@ -59,7 +59,7 @@ export class MessagesDoor implements OnModuleInit {
           method: 'POST',
           url: messagesPath,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+          handler: this.meter.around(door, messagesPath, (request, reply) => this.post(request, reply)),
         });
         refuseOtherMethods(scope, messagesPath, ['POST'], refuseMethod);
       },
