@@ -46,6 +46,8 @@ const behind = {
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',
+  '@msgpack/msgpack': 'src/subscription',
+  yaml: 'src/cli',
 };
 
 const folderRules = Object.entries(mayImport).map(([folder, allowed]) => ({

@@ -128,6 +128,12 @@ export interface SubscriptionSettings {
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
+  /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
+  readonly uri: string | null;
+  /** Further headers of the same requests: names in lower case, and values. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Which methods of msgpack bodies it gets; null: bodies are not looked at. */
+  readonly methods: readonly string[] | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly rateScope: RateScope;

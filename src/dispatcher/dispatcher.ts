@@ -238,7 +238,7 @@ export class Dispatcher implements Adjustable {
       consumer,
       meter: this.meters.of(topic, groupId),
       isCancelled,
-      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
+      passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });

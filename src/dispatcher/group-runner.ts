@@ -7,8 +7,10 @@ import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type MessageHeaders, messageHeader } from '../message/message.js';
+import { type RequestShape, UriTemplate } from '../message/request-shape.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import { methodOf } from '../subscription/body-method.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
@@ -53,7 +55,7 @@ export interface RunnerParts {
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Read, and not wanted. */
-  readonly passedOver: (headers: MessageHeaders) => void;
+  readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
   /** A caller waits for how this one ended. */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
@@ -196,9 +198,10 @@ export class GroupRunner {
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
     if (!keepsIdentity(subscription, next)) return false;
-    const { bindings, filters } = subscription;
+    const { bindings, filters, methods } = subscription;
     Object.assign(subscription, next);
-    if (!isDeepStrictEqual([bindings, filters], [next.bindings, next.filters])) this.filter = new MessageFilter(next);
+    if (!isDeepStrictEqual([bindings, filters, methods], [next.bindings, next.filters, next.methods]))
+      this.filter = new MessageFilter(next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
@@ -351,10 +354,10 @@ export class GroupRunner {
     const { filter, parts } = this;
     if (filter.takesAll) return batch;
     const { groupId } = this.subscription;
-    const messages = batch.messages.filter(({ headers }) => {
+    const messages = batch.messages.filter(({ headers, body }) => {
       const only = headers[messageHeader.onlyGroup];
-      if (only === undefined ? filter.matches(headers) : only === groupId) return true;
-      parts.passedOver(headers);
+      if (only === undefined ? filter.matches(headers, body) : only === groupId) return true;
+      parts.passedOver(headers, body);
       return false;
     });
     parts.consumer.passedOver += batch.messages.length - messages.length;
@@ -562,8 +565,15 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints } = subscription;
+  const { uri, headers, methods } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
+  const shape: RequestShape = {
+    uri: uri === null ? null : new UriTemplate(uri),
+    headers: headers.flat(),
+    methodOf: methods === null ? null : methodOf,
+  };
+  const maxAttempts = retries + 1;
+  return { maxAttempts, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl, shape };
 }

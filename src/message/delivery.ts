@@ -4,6 +4,7 @@ import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
 import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
+import type { RequestShape } from './request-shape.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
 import type { Verdicts } from './verdict.js';
 
@@ -30,6 +31,8 @@ export interface DeliverySettings {
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
   readonly defaultUrl: CallUrl | 'group' | null;
+  /** Of the requests for messages that name no URL; absent: as any other. */
+  readonly shape?: RequestShape;
 }
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
@@ -47,6 +50,10 @@ export interface Delivery {
   endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** Set where the message names no URL, and the subscription has a say in the request. */
+  readonly shape: RequestShape | null;
+  /** What the body asks for, where the subscription wants to know. */
+  readonly method: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
@@ -84,6 +91,8 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
+  const shape = target === undefined ? (settings.shape ?? null) : null;
+  const method = shape?.methodOf?.(source.body) ?? null;
   const isForGroup = target === undefined && settings.defaultUrl === 'group';
   const url = isForGroup
     ? notChosen
@@ -92,6 +101,7 @@ export function deliveryOf(
       : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
+  if (method === null && shape?.methodOf) return { invalid: 'the body is no msgpack map with a text under "method"' };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;
@@ -100,8 +110,10 @@ export function deliveryOf(
     origin,
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
-    url,
+    url: isForGroup || !shape?.uri ? url : shape.uri.at(url, source, origin, method),
     endpoint: null,
+    shape,
+    method,
     destination: isForGroup ? groupDestination : settings.destinationOf(url.origin),
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
@@ -113,6 +125,11 @@ export function deliveryOf(
     replyTo: source.headers[messageHeader.replyTo] ?? null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
+}
+
+/** Of an endpoint, for this delivery. */
+export function urlAt(endpoint: CallUrl, { shape, source, origin, method }: Delivery): CallUrl {
+  return shape?.uri ? shape.uri.at(endpoint, source, origin, method) : endpoint;
 }
 
 /** 0 for what is no moment. */
