@@ -31,6 +31,10 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
+import { TransactionModule } from './transaction/transaction.module.js';
+import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -51,11 +55,13 @@ export class AppModule implements OnModuleDestroy {
     private readonly doors: Doors,
     private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
+    private readonly transactions: Transactions,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
@@ -76,8 +82,10 @@ export class AppModule implements OnModuleDestroy {
         grpc,
         AclModule,
         ProducerModule,
+        TransactionModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
@@ -118,7 +126,9 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
+    await this.transactions.drain();
     await this.producer.drain();
     await this.move.close();
     await this.dispatcher.drain();

@@ -6,7 +6,7 @@ import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
-import { type MessageHeaders, messageHeader } from '../message/message.js';
+import { type Message, type MessageHeaders, messageHeader } from '../message/message.js';
 import { type RequestShape, UriTemplate } from '../message/request-shape.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
@@ -114,6 +114,7 @@ export class GroupRunner {
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
+      keepEnd: (record, work) => this.keepEnd(record, work),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
       replied,
@@ -175,6 +176,11 @@ export class GroupRunner {
       delayed: this.delayed,
       notYet: () => notYet.size,
     });
+  }
+
+  /** How many partitions of the topic are ours now. */
+  get ownedPartitions(): number {
+    return this.partitions.size;
   }
 
   /** Of the topic's partitions, those that are ours, from 0 to 1. */
@@ -425,6 +431,18 @@ export class GroupRunner {
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 
+  private async keepEnd(record: Message, { window, delivery }: Work): Promise<boolean> {
+    const { partition, offset } = delivery.origin;
+    const kept = await appendPersistently(this.parts, record, window, (error) =>
+      this.parts.report('the end of a delivery could not be written down, will try again', {
+        partition,
+        offset: `${offset}`,
+        error: textOf(error),
+      }),
+    );
+    return kept !== null;
+  }
+
   private delay(work: Work): void {
     this.delayed.add(work);
     this.mover.delay(work, this.inletOf(work).owned);
@@ -552,9 +570,9 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
 }
 
 function identityOf(subscription: SubscriptionSettings): object {
-  const { topic, groupId, url, endpoints, ordering, destinations, deadLetterTopic } = subscription;
+  const { topic, groupId, url, endpoints, isPulled, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, url, isGroup: endpoints !== null, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, isGroup: endpoints !== null, isPulled, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -564,16 +582,19 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints } = subscription;
-  const { uri, headers, methods } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints, answerTopic } =
+    subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
+  const mailbox = subscription.isPulled ? subscription.groupId : null;
+  const keepsAnswer = answerTopic !== null;
+  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, keepsAnswer, signing };
+  const { uri, headers, methods } = subscription;
   const shape: RequestShape = {
     uri: uri === null ? null : new UriTemplate(uri),
     headers: headers.flat(),
     methodOf: methods === null ? null : methodOf,
   };
-  const maxAttempts = retries + 1;
-  return { maxAttempts, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl, shape };
+  return { ...settings, destinationOf, defaultUrl, mailbox, shape };
 }

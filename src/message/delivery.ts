@@ -25,6 +25,8 @@ export interface DeliverySettings {
   readonly verdicts: Verdicts;
   /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
   readonly maxAnswerBytes: number;
+  /** The whole answer is wanted, as long as it is no longer than that. */
+  readonly keepsAnswer: boolean;
   /** null: requests are not signed. */
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
@@ -33,7 +35,12 @@ export interface DeliverySettings {
   readonly defaultUrl: CallUrl | 'group' | null;
   /** Of the requests for messages that name no URL; absent: as any other. */
   readonly shape?: RequestShape;
+  /** The group whose members fetch the messages; null: they are sent to their URLs. */
+  readonly mailbox: string | null;
 }
+
+/** Of all messages that are fetched: their one destination, and where they stand that name no URL. Nothing is sent there. */
+export const mailboxUrl: CallUrl = { origin: 'pull', path: '/' };
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {
@@ -54,6 +61,8 @@ export interface Delivery {
   readonly shape: RequestShape | null;
   /** What the body asks for, where the subscription wants to know. */
   readonly method: string | null;
+  /** The group whose members fetch it; null: it is sent to its URL. */
+  readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
@@ -93,12 +102,9 @@ export function deliveryOf(
   const target = source.headers[messageHeader.url];
   const shape = target === undefined ? (settings.shape ?? null) : null;
   const method = shape?.methodOf?.(source.body) ?? null;
-  const isForGroup = target === undefined && settings.defaultUrl === 'group';
-  const url = isForGroup
-    ? notChosen
-    : target === undefined
-      ? (settings.defaultUrl as CallUrl | null)
-      : parseCallUrl(target);
+  // A callback goes to its URL, whoever fetched what it answers.
+  const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
+  const url = target === undefined ? unnamedUrlOf(settings, mailbox) : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   if (method === null && shape?.methodOf) return { invalid: 'the body is no msgpack map with a text under "method"' };
@@ -110,11 +116,12 @@ export function deliveryOf(
     origin,
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
-    url: isForGroup || !shape?.uri ? url : shape.uri.at(url, source, origin, method),
+    url: shape?.uri && isSentTo(url) ? shape.uri.at(url, source, origin, method) : url,
     endpoint: null,
     shape,
     method,
-    destination: isForGroup ? groupDestination : settings.destinationOf(url.origin),
+    destination: destinationOf(url, settings, mailbox),
+    mailbox,
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
@@ -130,6 +137,20 @@ export function deliveryOf(
 /** Of an endpoint, for this delivery. */
 export function urlAt(endpoint: CallUrl, { shape, source, origin, method }: Delivery): CallUrl {
   return shape?.uri ? shape.uri.at(endpoint, source, origin, method) : endpoint;
+}
+
+/** Where a message stands that names no URL; null: nowhere. */
+function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null): CallUrl | null {
+  if (mailbox !== null) return mailboxUrl;
+  return defaultUrl === 'group' ? notChosen : defaultUrl;
+}
+
+/** False where it stands for others, or for nobody. */
+const isSentTo = (url: CallUrl) => url !== notChosen && url !== mailboxUrl;
+
+function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
+  if (mailbox !== null) return mailboxUrl.origin;
+  return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
 }
 
 /** 0 for what is no moment. */
