@@ -691,6 +691,9 @@ describe('settings', () => {
       answerTopic: null,
       endpoints: null,
       choice: 'round-robin',
+      uri: null,
+      headers: [],
+      methods: null,
       rateScope: 'node',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
