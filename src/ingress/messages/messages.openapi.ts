@@ -14,6 +14,8 @@ import {
   callbackHeader,
   challenged,
   delaySchema,
+  deliverLimitHeader,
+  deliverLimitSchema,
   durabilitySchema,
   expirySchema,
   idempotencyHeader,
@@ -70,6 +72,7 @@ const message: Schema = {
       pattern: '^https?://',
       maxLength: 8192,
     }),
+    deliver_limit: deliverLimitSchema,
     idempotency_key: text('As Idempotency-Key.', { pattern: '^[A-Za-z0-9_-]{1,255}$' }),
   },
 };
@@ -224,6 +227,7 @@ const fieldHeaders: readonly Parameter[] = [
   idHeader,
   idempotencyHeader,
   callbackHeader,
+  deliverLimitHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),
