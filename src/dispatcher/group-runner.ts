@@ -11,6 +11,7 @@ import type { Outcome } from '../message/outcome.js';
 import { type RequestShape, UriTemplate } from '../message/request-shape.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import type { Tracing } from '../stats/tracing/tracing.js';
 import { methodOf } from '../subscription/body-method.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
@@ -53,6 +54,7 @@ export interface RunnerParts {
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Told of each attempt as it ends. */
@@ -114,6 +116,7 @@ export class GroupRunner {
       share: () => this.share,
       counters: client,
       meter,
+      tracing: parts.tracing,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),

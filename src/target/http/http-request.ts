@@ -2,6 +2,7 @@
 import { type Delivery, maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
+import { plainTraceparent, plainTracestate } from '../../message/trace-context.js';
 import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
@@ -31,7 +32,17 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
   addCallback(headers, delivery.source.headers);
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
-  addForwarded(headers, delivery.forwarded, own, signing !== null);
+  const { attemptTrace, forwarded } = delivery;
+  const isLeftOut = (name: string) =>
+    isHeldBack(name) ||
+    says(own, name) ||
+    (signing !== null && signatureHeaders.has(name)) ||
+    (attemptTrace !== null && (name === plainTraceparent || name === plainTracestate));
+  addForwarded(headers, forwarded, isLeftOut);
+  if (attemptTrace !== null) {
+    headers.push(plainTraceparent, attemptTrace.traceparent);
+    if (attemptTrace.tracestate !== null) headers.push(plainTracestate, attemptTrace.tracestate);
+  }
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
 }
@@ -51,15 +62,10 @@ function addCallback(headers: string[], stored: MessageHeaders): void {
 }
 
 /** A log may hold what no door of ours would take: another writer put it there. */
-function addForwarded(
-  headers: string[],
-  forwarded: readonly string[],
-  own: readonly string[],
-  isSigned: boolean,
-): void {
+function addForwarded(headers: string[], forwarded: readonly string[], isLeftOut: (name: string) => boolean): void {
   for (let i = 0; i + 1 < forwarded.length; i += 2) {
     const [name, value] = [forwarded[i] as string, forwarded[i + 1] as string];
-    if (isHeldBack(name) || says(own, name) || (isSigned && signatureHeaders.has(name))) continue;
+    if (isLeftOut(name)) continue;
     headers.push(name, value);
   }
 }
