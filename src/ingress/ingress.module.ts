@@ -10,12 +10,24 @@ import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
+import { ResultCache } from './result-cache.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
   imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, IngestMeter, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
+  providers: [
+    BatchDoor,
+    CommitDoor,
+    IngestMeter,
+    MessagesDoor,
+    MockDoor,
+    ReplyDoor,
+    ResultCache,
+    RpcDoor,
+    StateDoor,
+    WaitingRoom,
+  ],
 })
 export class IngressModule {}

@@ -48,6 +48,8 @@ export const messageHeader = {
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** Under which key the receiver's answer may be kept for calls like this one, and for how many milliseconds. Never sent to a receiver. */
+  cache: 'bigpipe-cache',
   /** Where the receiver's answer is to be delivered as a message of its own. Never sent to a receiver. */
   callbackUrl: 'bigpipe-callback-url',
   /** Of such a message: the id of the one that was answered. */

@@ -16,6 +16,7 @@ import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf, replayedHeader } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
+import { cacheForms, cacheHeader, cacheMsOf, ResultCache } from '../result-cache.js';
 import { type WaitingCaller, WaitingRoom, waitMsIn } from '../waiting-caller.js';
 import { batchedType, readBinaryEvent, readStructuredEvent, structuredType, withExtensions } from './cloud-event.js';
 import { draftOf, type Written } from './draft.js';
@@ -43,6 +44,7 @@ export class MessagesDoor implements OnModuleInit {
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly results: ResultCache,
     private readonly meter: IngestMeter,
     stats: Stats,
   ) {
@@ -84,6 +86,13 @@ export class MessagesDoor implements OnModuleInit {
     if (forbidden !== null) return this.refuse(reply, forbidden);
     const message = messageOf(draft, caller, nowMs);
     const waitMs = waitMsIn(request.headers.prefer);
+    const cacheMs = cacheMsOf(request.headers, waitMs, draft.idempotencyKey !== null);
+    if (cacheMs === null) {
+      const fault = { detail: `allowed: ${cacheForms}`, header: cacheHeader };
+      return this.refuse(reply, problemOf('invalid-request', detailOf([fault]), [fault]));
+    }
+    const known = cacheMs === 0 ? null : await this.results.find(reply, message, draft.headers, cacheMs);
+    if (known !== null) return sendReceiverAnswer(reply.header('preference-applied', 'wait'), known);
     const waiting = waitMs === 0 ? null : this.waiting.begin(request, reply, draft.headers, waitMs);
     try {
       if (draft.idempotencyKey !== null) {
