@@ -6,6 +6,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
+import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
@@ -52,6 +53,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly drainIndicator: DrainIndicator,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
+    private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
     private readonly sharedState: SharedState,
@@ -118,6 +120,7 @@ export class AppModule implements OnModuleDestroy {
     this.replies.close();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
+    await this.move.close();
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();

@@ -56,10 +56,8 @@ export function newTarget({ isGuarded, keeps }: TargetKind): HttpTarget {
 
 /** What is left is what there would be without it. */
 function takeGuardAway(target: HttpTarget): void {
-  Object.assign(target, {
-    connectors: new Connectors(tls, {}, lookup),
-    guard: { rules: { againstOrigin: () => null } },
-  });
+  const { egress } = target as unknown as { egress: object };
+  Object.assign(egress, { connectors: new Connectors(tls, {}, lookup), against: () => null });
 }
 
 export async function isDelivered(target: HttpTarget, origin: string): Promise<boolean> {

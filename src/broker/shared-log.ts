@@ -30,8 +30,9 @@ export class SharedLog {
     this.membership = await this.broker.join(this.group, [this.topic], {
       assigned: () => undefined,
       messages: (_membership, { messages, nextOffset }) => {
-        for (const message of messages) this.apply(message);
-        this.readUpTo = nextOffset;
+        // Whoever becomes the owner anew begins at the oldest one again.
+        for (const message of messages) if (message.offset >= this.readUpTo) this.apply(message);
+        if (nextOffset > this.readUpTo) this.readUpTo = nextOffset;
         this.readers.check();
       },
       revoked: () => undefined,

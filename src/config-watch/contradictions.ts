@@ -7,6 +7,7 @@ import type { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import type { ServerSection } from './schema/server.js';
 import type {
   BindingEntry,
+  EndpointEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   SubscriptionEntry,
@@ -119,6 +120,7 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
     faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
   }
   collectBindings(path, entry, faults);
+  collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
@@ -139,6 +141,13 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
       faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
+}
+
+function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) return;
+  if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
+  const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
+  repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));
 }
 
 function collectBindings(path: string, entry: SubscriptionEntry, faults: Faults): void {

@@ -1,8 +1,10 @@
 // Origins that a caller may call, as they are written in a configuration: https://api.example.com, https://*.example.com:*.
 
+import { type CallScheme, schemeOf } from '../message/call-url.js';
+
 export interface OriginPattern {
-  /** null: http and https. */
-  readonly scheme: 'http' | 'https' | null;
+  /** null: any. */
+  readonly scheme: CallScheme | null;
   /** As a URL parser writes it; null: any. */
   readonly host: string | null;
   /** The host itself is not meant, only names below it. */
@@ -14,14 +16,14 @@ export interface OriginPattern {
 export const originPatternAllowed =
   'like "https://api.example.com", "https://*.example.com:8443" (names below it), "https://*" or "*://10.0.0.7:*"; no path';
 
-const shape = /^(https?|\*):\/\/(\[[0-9a-f:.]+\]|[^/\\?#@\s:[\]]+)(?::(\d{1,5}|\*))?\/?$/i;
-const defaultPorts = { http: 80, https: 443 } as const;
+const shape = /^(https?|grpcs?|\*):\/\/(\[[0-9a-f:.]+\]|[^/\\?#@\s:[\]]+)(?::(\d{1,5}|\*))?\/?$/i;
+const defaultPorts = { http: 80, https: 443, grpc: 80, grpcs: 443 } as const;
 
 /** Null for what is no such pattern. Without a port the scheme's own is meant, and any where the scheme is any. */
 export function originPatternOf(text: unknown): OriginPattern | null {
   const [, schemeText = '', hostText = '', portText] = (typeof text === 'string' && shape.exec(text)) || [];
   if (hostText === '') return null;
-  const scheme = schemeText === '*' ? null : (schemeText.toLowerCase() as 'http' | 'https');
+  const scheme = schemeText === '*' ? null : (schemeText.toLowerCase() as CallScheme);
   const isBelow = hostText.startsWith('*.');
   const host = hostText === '*' ? null : hostOf(isBelow ? hostText.slice(2) : hostText);
   if (host === '' || (isBelow && /^[\d.[]/.test(host ?? ''))) return null;
@@ -33,7 +35,7 @@ export function originPatternOf(text: unknown): OriginPattern | null {
 export function matchesOrigin(pattern: OriginPattern, origin: string): boolean {
   const url = URL.parse(origin);
   if (url === null) return false;
-  const scheme = url.protocol === 'https:' ? 'https' : 'http';
+  const scheme = schemeOf(origin);
   if (pattern.scheme !== null && pattern.scheme !== scheme) return false;
   const port = url.port === '' ? defaultPorts[scheme] : Number(url.port);
   if (pattern.port !== null && pattern.port !== port) return false;
@@ -41,7 +43,7 @@ export function matchesOrigin(pattern: OriginPattern, origin: string): boolean {
   return pattern.isBelow ? url.hostname.endsWith(`.${pattern.host}`) : url.hostname === pattern.host;
 }
 
-function portOf(text: string | undefined, scheme: 'http' | 'https' | null): number | null {
+function portOf(text: string | undefined, scheme: CallScheme | null): number | null {
   if (text === '*') return null;
   if (text !== undefined) return Number(text);
   return scheme === null ? null : defaultPorts[scheme];

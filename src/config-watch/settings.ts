@@ -95,6 +95,18 @@ export type BindingSettings =
   | { readonly kind: 'regex'; readonly type: string; readonly isAnchored: boolean }
   | { readonly kind: 'fanout' };
 
+export const endpointChoices = ['round-robin', 'least-in-flight', 'sticky'] as const;
+export type EndpointChoice = (typeof endpointChoices)[number];
+
+/** One receiver of a group. */
+export interface EndpointSettings {
+  readonly url: string;
+  /** Beside the others': twice the weight gets twice as much. */
+  readonly weight: number;
+  /** null: the subscription's. */
+  readonly warmupMs: number | null;
+}
+
 /** A condition on a message's attributes (message/attributes.ts). */
 export type EventFilter =
   | {
@@ -113,6 +125,9 @@ export interface SubscriptionSettings {
   readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
+  /** The group of receivers for messages that name no URL; null: there is none. */
+  readonly endpoints: readonly EndpointSettings[] | null;
+  readonly choice: EndpointChoice;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly rateScope: RateScope;

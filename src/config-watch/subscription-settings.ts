@@ -9,6 +9,7 @@ import {
   type CircuitBreakerEntry,
   type ConcurrencyValue,
   type DestinationEntry,
+  type EndpointEntry,
   RetryBackoffEntry,
   type SigningEntry,
   type SubscriptionEntry,
@@ -19,6 +20,7 @@ import type {
   CircuitSettings,
   ConcurrencySettings,
   DestinationSettings,
+  EndpointSettings,
   RateSettings,
   SubscriptionSettings,
 } from './settings.js';
@@ -36,6 +38,8 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     bindings: entry.bindings.map(bindingOf),
     filters: eventFiltersOf(entry.filters) ?? [],
     url: entry.url ?? null,
+    endpoints: entry.endpoints?.map(endpointOf) ?? null,
+    choice: entry.choice,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
     rateScope: entry.rateLimitScope,
@@ -53,7 +57,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     verdicts: verdictsOf(entry),
     maxAnswerBytes: entry.answerMaxBytes,
     signing: entry.signing === undefined ? null : signingOf(entry.signing),
-    circuit: entry.circuitBreaker === undefined ? null : circuitOf(entry.circuitBreaker),
+    circuit: circuitIn(entry),
     warmupMs: entry.warmupSeconds * 1000,
     destination: destinationOf(entry.destination),
     destinations: entry.destinations.map((named) => ({
@@ -68,6 +72,24 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
 function bindingOf({ kind, type = '', anchored }: BindingEntry): BindingSettings {
   if (kind === 'fanout') return { kind };
   return kind === 'direct' ? { kind, type } : { kind, type, isAnchored: anchored ?? true };
+}
+
+/** A group always has a circuit: who fails is set aside. */
+const groupCircuit: CircuitSettings = {
+  breakPeriodMs: 5000,
+  recoverPeriodMs: 10_000,
+  windowSeconds: 10,
+  minStats: 5,
+  healthRate: 0.5,
+};
+
+function circuitIn({ circuitBreaker, endpoints }: SubscriptionEntry): CircuitSettings | null {
+  if (circuitBreaker !== undefined) return circuitOf(circuitBreaker);
+  return endpoints === undefined ? null : groupCircuit;
+}
+
+function endpointOf({ url, weight, warmupSeconds }: EndpointEntry): EndpointSettings {
+  return { url, weight, warmupMs: warmupSeconds === undefined ? null : warmupSeconds * 1000 };
 }
 
 function verdictsOf({ successOn, retryOn, rejectOn }: SubscriptionEntry): Verdicts {

@@ -14,6 +14,7 @@ import {
   BindingEntry,
   CircuitBreakerEntry,
   DestinationEntry,
+  EndpointEntry,
   NamedDestinationEntry,
   RetryBackoffEntry,
   RetryBudgetEntry,
@@ -69,6 +70,9 @@ export function unknownKeys(raw: Json): string[] {
     }
     entriesOf<Json>(entry['bindings']).forEach((binding, n) => {
       warnOfUnknown(binding, `${path}.bindings[${n}].`, keysOf(BindingEntry), warnings);
+    });
+    entriesOf<Json>(entry['endpoints']).forEach((endpoint, n) => {
+      warnOfUnknown(endpoint, `${path}.endpoints[${n}].`, keysOf(EndpointEntry), warnings);
     });
     entriesOf<Json>(entry['destinations']).forEach((named, n) => {
       warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);

@@ -1,6 +1,8 @@
 // The order in which the policies are asked before an attempt.
 import { Injectable } from '@nestjs/common';
 import { CircuitBreakerPolicy } from '../circuit-breaker/circuit-breaker.policy.js';
+import type { CallUrl } from '../message/call-url.js';
+import type { Delivery } from '../message/delivery.js';
 import { ClusterRatePolicy } from '../policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '../policy/concurrency.policy.js';
 import { PausePolicy } from '../policy/pause.policy.js';
@@ -22,8 +24,23 @@ import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
 import { SharePolicy } from '../policy/share.policy.js';
 import { WarmUpPolicy } from '../policy/warm-up.policy.js';
 
-/** Passes of every gate, or the first hold. */
-export type Leave = { readonly passes: readonly Pass[] } | { readonly hold: Hold };
+/** Passes of every gate, or the first hold. `endpoint`: where it goes, if its group has chosen that. */
+export type Leave =
+  | { readonly passes: readonly Pass[]; readonly endpoint?: { readonly name: string; readonly url: CallUrl } }
+  | { readonly hold: Hold };
+
+/** The gates before a destination's attempts. */
+export interface Row {
+  /** So many ready deliveries may be asked for: one, unless each may have an answer of its own. */
+  readonly lookAhead: number;
+  enter(candidate: Candidate, delivery: Delivery): Leave;
+  adjust(settings: GateSettings): void;
+  readonly isAtRest: boolean;
+  states(): GateState[];
+  /** One for each row of gates behind it. */
+  figures(): readonly GateFigures[];
+  close(): void;
+}
 
 @Injectable()
 export class Gates {
@@ -56,7 +73,9 @@ export class Gates {
 }
 
 /** The gates of one scope, passed all or none. */
-export class GateRow {
+export class GateRow implements Row {
+  readonly lookAhead = 1;
+
   constructor(private readonly gates: readonly Gate[]) {}
 
   enter(candidate: Candidate): Leave {
@@ -86,10 +105,10 @@ export class GateRow {
     return this.gates.flatMap((gate) => gate.state() ?? []);
   }
 
-  figures(): GateFigures {
+  figures(): readonly GateFigures[] {
     const figures = quietFigures();
     for (const gate of this.gates) gate.figures(figures);
-    return figures;
+    return [figures];
   }
 
   close(): void {

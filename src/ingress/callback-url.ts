@@ -1,10 +1,10 @@
 // Where a caller wants the receiver's answer delivered, and whether it may go there.
 import type { AclEntry } from '../acl/acl-entry.js';
 import type { EgressSettings } from '../config-watch/settings.js';
-import { parseCallUrl } from '../message/call-url.js';
+import { callUrlForms, parseCallUrl } from '../message/call-url.js';
 import { egressRulesOf } from '../message/egress-rules.js';
 
-export const callbackUrlForms = 'an absolute http or https URL without credentials, at most 8 KiB';
+export const callbackUrlForms = callUrlForms;
 
 export const isCallbackUrl = (value: unknown): value is string =>
   typeof value === 'string' && parseCallUrl(value) !== null;

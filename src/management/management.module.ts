@@ -8,6 +8,7 @@ import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
 import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
+import { MigrationController } from './migration.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { TopicsController } from './topics.controller.js';
@@ -20,6 +21,7 @@ import { TopicsController } from './topics.controller.js';
     DeadLettersController,
     DelayController,
     ExplainController,
+    MigrationController,
     OffsetsController,
     SubscriptionsController,
     TopicsController,

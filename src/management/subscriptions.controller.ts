@@ -1,8 +1,10 @@
 // /subscriptions: what is delivered here, and pausing it.
 import { BadRequestException, Controller, Get, HttpCode, NotFoundException, Param, Post, Query } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
+import { originOf } from '../config-watch/origin.js';
 import { ControlLog } from '../dispatcher/control-log.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
+import { parseCallUrl } from '../message/call-url.js';
 import { managementListener } from '../message/listener.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -75,8 +77,8 @@ function placeOf(destination: unknown, names: readonly string[]): string | null 
   if (destination === undefined) return null;
   if (typeof destination === 'string') {
     if (names.includes(destination)) return destination;
-    const url = URL.parse(destination);
-    if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.origin;
+    const origin = originOf(destination) ?? parseCallUrl(destination)?.origin;
+    if (origin !== undefined) return origin;
   }
   throw new BadRequestException(
     `destination: found ${JSON.stringify(destination)}, allowed: an origin like "http://host:8080", or a name of the subscription's destinations`,

@@ -28,8 +28,8 @@ export interface DeliverySettings {
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
-  /** Where a message goes that names no URL; null: nowhere. */
-  readonly defaultUrl: CallUrl | null;
+  /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
+  readonly defaultUrl: CallUrl | 'group' | null;
 }
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
@@ -41,7 +41,10 @@ export interface Delivery {
   readonly origin: Position;
   /** Set for one that was moved to a topic of the subscription's own. */
   readonly side: SideNote | null;
-  readonly url: CallUrl;
+  /** Of a group's delivery: its endpoint's, from an attempt on. */
+  url: CallUrl;
+  /** The endpoint of the latest attempt, if its subscription has a group of them. */
+  endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
   /** Headers that the caller asked for: name, value, name, value … */
@@ -63,6 +66,11 @@ export interface Delivery {
   readonly callbackUrl: string | null;
 }
 
+/** Under this name the group's lanes stand: with many endpoints it is the group whose order is kept. No origin and no name looks like it. */
+export const groupDestination = '@endpoints';
+
+const notChosen: CallUrl = { origin: groupDestination, path: '/' };
+
 /** Why a stored message cannot become a delivery; it goes to the dead letter at once. */
 export interface InvalidMessage {
   readonly invalid: string;
@@ -76,9 +84,14 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
-  const url = target === undefined ? settings.defaultUrl : parseCallUrl(target);
+  const isForGroup = target === undefined && settings.defaultUrl === 'group';
+  const url = isForGroup
+    ? notChosen
+    : target === undefined
+      ? (settings.defaultUrl as CallUrl | null)
+      : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
-  if (url === null) return { invalid: `header ${messageHeader.url} is not an http or https URL` };
+  if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;
@@ -88,7 +101,8 @@ export function deliveryOf(
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
     url,
-    destination: settings.destinationOf(url.origin),
+    endpoint: null,
+    destination: isForGroup ? groupDestination : settings.destinationOf(url.origin),
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),

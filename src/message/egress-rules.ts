@@ -1,11 +1,8 @@
 // Where calls may go: by the URL as it stands, and by the address that its name turned out to have. Pure.
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { type AddressKind, addRange, kindOf } from './address-kinds.js';
-import { parseCallUrl } from './call-url.js';
+import { type CallScheme, callSchemes, parseCallUrl, portOf } from './call-url.js';
 import { carriedIPv4, groupsOf } from './ip-address.js';
-
-export const egressSchemes = ['http', 'https'] as const;
-export type EgressScheme = (typeof egressSchemes)[number];
 
 export interface PortRange {
   readonly first: number;
@@ -17,7 +14,7 @@ export interface EgressAllowance {
   readonly allow: readonly string[];
   /** null: any. */
   readonly ports: readonly PortRange[] | null;
-  readonly schemes: readonly EgressScheme[];
+  readonly schemes: readonly CallScheme[];
 }
 
 const hostName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
@@ -112,9 +109,10 @@ export class EgressRules {
     const { schemes, ports } = this.allowance;
     const url = URL.parse(origin);
     if (url === null) return 'it is no origin';
-    const scheme = url.protocol.slice(0, -1) as EgressScheme;
-    if (!schemes.includes(scheme)) return `${scheme} is none of egress.schemes`;
-    const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
+    const scheme = callSchemes.find((known) => `${known}:` === url.protocol);
+    if (scheme === undefined || !schemes.includes(scheme))
+      return `${url.protocol.slice(0, -1)} is none of egress.schemes`;
+    const port = portOf(origin);
     if (ports !== null && !ports.some(({ first, last }) => first <= port && port <= last)) {
       return `port ${port} is none of egress.ports`;
     }

@@ -28,7 +28,16 @@ export interface Candidate {
   readonly firstsWait: boolean;
 }
 
-export const holdReasons = ['pause', 'rate', 'concurrency', 'circuit', 'budget', 'retry-after', 'warm-up'] as const;
+export const holdReasons = [
+  'pause',
+  'rate',
+  'concurrency',
+  'circuit',
+  'budget',
+  'retry-after',
+  'warm-up',
+  'no-endpoint',
+] as const;
 export type HoldReason = (typeof holdReasons)[number];
 
 /** Why an attempt has to wait. */

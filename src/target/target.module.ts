@@ -1,7 +1,12 @@
-// The targets there are; today HTTP is the only one.
+// The targets there are, each by its URL's scheme.
 import { Module } from '@nestjs/common';
+import { GrpcTarget } from './grpc/grpc.target.js';
 import { HttpTarget } from './http/http.target.js';
 import { Target } from './target.js';
+import { TargetByScheme } from './target-by-scheme.js';
 
-@Module({ providers: [{ provide: Target, useClass: HttpTarget }], exports: [Target] })
+@Module({
+  providers: [GrpcTarget, HttpTarget, { provide: Target, useClass: TargetByScheme }],
+  exports: [Target],
+})
 export class TargetModule {}

@@ -27,6 +27,8 @@ export const b = 'http://b.example';
 interface Sent {
   readonly body: string;
   readonly destination: string;
+  /** The URL's. */
+  readonly origin: string;
   readonly attempt: number;
   readonly redelivery: Redelivery | null;
   /** Clock.elapsedMs(). */
@@ -41,8 +43,16 @@ class SeenTarget extends ScriptedTarget {
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    const { source, destination, attempt, redelivery } = delivery;
-    this.sent.push({ body: source.body.toString(), destination, attempt, redelivery, atMs: this.clock.elapsedMs() });
+    const { source, destination, url, attempt, redelivery } = delivery;
+    const { origin } = url;
+    this.sent.push({
+      body: source.body.toString(),
+      destination,
+      origin,
+      attempt,
+      redelivery,
+      atMs: this.clock.elapsedMs(),
+    });
     return super.send(delivery, signal);
   }
 }

@@ -14,6 +14,8 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     bindings: [],
     filters: [],
     url: null,
+    endpoints: null,
+    choice: 'round-robin',
     ordering: 'key',
     rate: perSecond(1000),
     rateScope: 'node',

@@ -1,5 +1,5 @@
 // The user's keys about where calls may go.
-import { egressSchemes } from '../../message/egress-rules.js';
+import { callSchemes } from '../../message/call-url.js';
 import { Allowances, DnsServers, Optional, Ports, SomeOf } from './rules.js';
 
 export class EgressSection {
@@ -13,8 +13,8 @@ export class EgressSection {
   'egress.ports'?: (number | string)[];
 
   /** What a URL may begin with. */
-  @SomeOf(egressSchemes)
-  'egress.schemes': (typeof egressSchemes)[number][] = [...egressSchemes];
+  @SomeOf(callSchemes)
+  'egress.schemes': (typeof callSchemes)[number][] = [...callSchemes];
 
   /** Who is asked for the addresses of names; the system (its hosts file too) when absent. */
   @Optional()

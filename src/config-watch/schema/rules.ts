@@ -1,7 +1,7 @@
 // The few rules that the schema is written in: each says in one sentence what is allowed.
 import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
-import { parseCallUrl } from '../../message/call-url.js';
+import { callUrlForms, parseCallUrl } from '../../message/call-url.js';
 import { allowanceOf } from '../../message/egress-rules.js';
 import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
 import { eventFilterAllowed, eventFiltersOf } from '../event-filter.js';
@@ -90,7 +90,7 @@ export function TextOrFalse(pattern: RegExp, allowed: string): PropertyDecorator
 /** What a caller may name as a URL, too. */
 export function CallTarget(): PropertyDecorator {
   return rule(
-    'an absolute http or https URL without credentials, at most 8 KiB',
+    callUrlForms,
     { type: 'string', minLength: 1 },
     (value) => typeof value === 'string' && parseCallUrl(value) !== null,
   );

@@ -1,7 +1,7 @@
 // The user's keys of one kafka.consumer.list entry: whose calls it delivers, and how hard it may push.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { orderings, poisons, rateScopes } from '../settings.js';
+import { endpointChoices, orderings, poisons, rateScopes } from '../settings.js';
 import {
   CallTarget,
   Concurrency,
@@ -123,6 +123,21 @@ export class BindingEntry {
   anchored?: boolean;
 }
 
+export class EndpointEntry {
+  /** Where it is. */
+  @CallTarget()
+  url!: string;
+
+  /** Twice the weight gets twice as much. */
+  @Positive(1000)
+  weight: number = 1;
+
+  /** In place of the subscription's. */
+  @Optional()
+  @Whole(0, 3600, 'seconds')
+  warmupSeconds?: number;
+}
+
 export class SigningEntry {
   /** Each of them signs every request, so that a receiver may know the old or the new one; better references than the secrets. */
   @SigningSecrets()
@@ -152,6 +167,17 @@ export class SubscriptionEntry {
   @Optional()
   @CallTarget()
   url?: string;
+
+  /** In place of url: a group of receivers, of which each message goes to one. */
+  @Optional()
+  @ObjectList(0, 256)
+  @ValidateNested({ each: true })
+  @Type(() => EndpointEntry)
+  endpoints?: EndpointEntry[];
+
+  /** Which endpoint gets a message: each in turn, the one with the least in flight, or always the same for a key. */
+  @OneOf(endpointChoices)
+  choice: (typeof endpointChoices)[number] = 'round-robin';
 
   /** Attempts a second, retries included; 0.5 is one in two seconds. */
   @Positive(1_000_000)

@@ -200,10 +200,11 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
 }
 
 /** What the names of groups and lanes hang on, short: it stands in commits. */
-export function spillIdentityOf({ ordering, destinations, url }: SubscriptionSettings): string {
+export function spillIdentityOf({ ordering, destinations, url, endpoints }: SubscriptionSettings): string {
   const names = destinations.map(({ name, origins }) => [name, origins]);
   // Without a URL it is what it was before there was one.
-  return hashOf(JSON.stringify(url === null ? [ordering, names] : [ordering, names, url])).toString(36);
+  const receiver = endpoints === null ? url : [];
+  return hashOf(JSON.stringify(receiver === null ? [ordering, names] : [ordering, names, receiver])).toString(36);
 }
 
 /** FNV-1a over the text's code units, 32 bits. */

@@ -323,7 +323,7 @@ export class Deliverer {
 }
 
 function nameOf({ delivery }: Work): object {
-  const { id, source, attempt, settings, destination } = delivery;
+  const { id, source, attempt, settings, destination, endpoint } = delivery;
   return {
     id,
     topic: source.topic,
@@ -331,6 +331,6 @@ function nameOf({ delivery }: Work): object {
     offset: `${source.offset}`,
     attempt,
     maxAttempts: settings.maxAttempts,
-    destination,
+    destination: endpoint ?? destination,
   };
 }

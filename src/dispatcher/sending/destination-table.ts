@@ -1,9 +1,11 @@
 // The destinations of one subscription: a bounded table from which the least recently used go.
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { groupDestination } from '../../message/delivery.js';
 import type { Gates } from '../gates.js';
 import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
+import { EndpointGroup } from './endpoint-group.js';
 import { LinkedSet } from './linked-set.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
@@ -97,23 +99,20 @@ export class DestinationTable {
   }
 
   private open(name: string): Destination {
-    const { subscription, gates, wake } = this.parts;
+    const { subscription, clock, gates, wake } = this.parts;
     const settings = this.settingsOf(name);
-    const row = gates.openDestination({
+    const scope = {
       subscription,
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
       share: this.parts.share ?? (() => 1),
       wake: () => wake(destination),
-    });
-    const destination = new Destination(
-      name,
-      settings,
-      row,
-      destinationLabel(subscription, name),
-      this.parts.clock.elapsedMs(),
-    );
+    };
+    const isGroup = name === groupDestination;
+    const row = isGroup ? new EndpointGroup({ clock, gates, scope }) : gates.openDestination(scope);
+    const label = destinationLabel(subscription, name);
+    const destination = new Destination(name, settings, row, label, clock.elapsedMs());
     this.byName.set(name, destination);
     this.shrink();
     return destination;

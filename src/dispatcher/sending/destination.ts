@@ -2,7 +2,7 @@
 import type { DestinationSettings } from '../../config-watch/settings.js';
 import type { Hold } from '../../policy/policy.js';
 import { SecondCounts } from '../../policy/second-counts.js';
-import type { GateRow } from '../gates.js';
+import type { Row } from '../gates.js';
 import type { Work } from '../window/partition-window.js';
 import { WorkQueue } from './work-queue.js';
 
@@ -35,7 +35,7 @@ export class Destination {
   constructor(
     readonly name: string,
     public settings: DestinationSettings,
-    readonly row: GateRow,
+    readonly row: Row,
     /** Under which it stands among the metrics. */
     readonly label: string,
     nowMs: number,

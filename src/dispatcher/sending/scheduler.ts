@@ -3,11 +3,12 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock, Timer } from '../../message/clock.js';
 import type { Outcome } from '../../message/outcome.js';
 import type { Candidate, Hold, Pass } from '../../policy/policy.js';
-import type { GateRow, Gates } from '../gates.js';
+import type { GateRow, Gates, Leave, Row } from '../gates.js';
 import type { Work } from '../window/partition-window.js';
 import type { Destination } from './destination.js';
 import { DestinationTable } from './destination-table.js';
 import { DueQueue } from './due-queue.js';
+import { earliestOf } from './endpoint-group.js';
 import { FairQueue } from './fair-queue.js';
 import type { WorkQueue } from './work-queue.js';
 
@@ -34,7 +35,11 @@ const firstAttempt: Candidate = { isRetry: false, firstsWait: true };
 const retryAlone: Candidate = { isRetry: true, firstsWait: false };
 const retryBesideFirsts: Candidate = { isRetry: true, firstsWait: true };
 
-type Choice = { readonly work: Work; readonly queue: WorkQueue<Work>; readonly passes: readonly Pass[] };
+interface Choice {
+  readonly work: Work;
+  readonly queue: WorkQueue<Work>;
+  readonly leave: Extract<Leave, { passes: unknown }>;
+}
 
 export class Scheduler {
   readonly destinations: DestinationTable;
@@ -200,28 +205,37 @@ export class Scheduler {
   /** A due retry, or a first attempt while retries have used up their budget; null when neither may go, which is noted. */
   private choose(destination: Destination): Choice | null {
     const { firsts, retries, row } = destination;
-    const retry = retries.peek();
-    if (retry !== undefined) {
-      const leave = row.enter(firsts.length > 0 ? retryBesideFirsts : retryAlone);
-      if ('passes' in leave) {
+    const holds: Hold[] = [];
+    if (retries.length > 0) {
+      const asked = choiceIn(retries, row, firsts.length > 0 ? retryBesideFirsts : retryAlone);
+      if ('work' in asked) {
         destination.retriesHold = null;
-        return { work: retry, queue: retries, passes: leave.passes };
+        return asked;
       }
-      if (leave.hold.reason !== 'budget') {
-        this.holdBack(destination, leave.hold);
+      // Where each may have an answer of its own, what holds these says nothing of those.
+      if (asked.reason !== 'budget' && row.lookAhead === 1) {
+        this.holdBack(destination, asked);
         return null;
       }
-      destination.retriesHold = leave.hold;
+      if (asked.reason === 'budget') destination.retriesHold = asked;
+      holds.push(asked);
     }
-    const first = firsts.peek() as Work;
-    const leave = row.enter(firstAttempt);
-    if ('passes' in leave) return { work: first, queue: firsts, passes: leave.passes };
-    this.holdBack(destination, leave.hold);
+    if (firsts.length > 0) {
+      const asked = choiceIn(firsts, row, firstAttempt);
+      if ('work' in asked) return asked;
+      holds.push(asked);
+    }
+    this.holdBack(destination, earliestOf(holds));
     return null;
   }
 
-  private begin(destination: Destination, { work, queue, passes }: Choice, ofSubscription: readonly Pass[]): void {
-    queue.shift();
+  private begin(destination: Destination, { work, queue, leave }: Choice, ofSubscription: readonly Pass[]): void {
+    const { passes, endpoint } = leave;
+    queue.remove(work);
+    if (endpoint !== undefined) {
+      work.delivery.url = endpoint.url;
+      work.delivery.endpoint = endpoint.name;
+    }
     destination.inFlight += 1;
     if (destination.ready === 0) this.runnable.remove(destination);
     else this.enqueue(destination);
@@ -275,4 +289,19 @@ export class Scheduler {
       this.pump();
     });
   }
+}
+
+/** The first that its gates let through, or why none of them may go. */
+function choiceIn(queue: WorkQueue<Work>, row: Row, candidate: Candidate): Choice | Hold {
+  const holds: Hold[] = [];
+  const depth = Math.min(queue.length, row.lookAhead);
+  for (let before = 0; before < depth; before += 1) {
+    const work = queue.at(before) as Work;
+    // Such a one goes once it is the first.
+    if (work.window.closed) continue;
+    const leave = row.enter(candidate, work.delivery);
+    if ('passes' in leave) return { work, queue, leave };
+    holds.push(leave.hold);
+  }
+  return earliestOf(holds);
 }

@@ -16,6 +16,17 @@ export class WorkQueue<T> {
     return this.items[this.head];
   }
 
+  /** The one with `before` others before it. */
+  at(before: number): T | undefined {
+    return this.items[this.head + before];
+  }
+
+  /** Takes it out; costs as much as the queue is long, unless it is the first. */
+  remove(item: T): void {
+    if (this.peek() === item) this.shift();
+    else this.withdraw(new Set([item]));
+  }
+
   shift(): T | undefined {
     const item = this.items[this.head];
     if (item === undefined) return undefined;

@@ -45,6 +45,7 @@ export function emptyCounts(): BacklogCounts {
     budget: 0,
     'retry-after': 0,
     'warm-up': 0,
+    'no-endpoint': 0,
   };
 }
 

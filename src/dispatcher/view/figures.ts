@@ -8,7 +8,7 @@ import type { BacklogCounts } from './backlog.js';
 
 /**
  * Why a message waits. ready: for nothing but its turn, so that another node would help. throttled: for a limit of its receiver.
- * open: for a circuit. delayed: for its time. blocked: for an earlier one of its key. paused: for an operator.
+ * open: for a circuit, or for an endpoint of a group that has none. delayed: for its time. blocked: for an earlier one of its key. paused: for an operator.
  */
 export const backlogReasons = ['ready', 'throttled', 'open', 'delayed', 'blocked', 'paused'] as const;
 export type BacklogReason = (typeof backlogReasons)[number];
@@ -38,6 +38,7 @@ const reasonOf = {
   'retry-after': 'throttled',
   'warm-up': 'throttled',
   circuit: 'open',
+  'no-endpoint': 'open',
 } as const satisfies Partial<Record<keyof BacklogCounts, BacklogReason>>;
 
 /** Of a window that is full: so many tell what the others wait for. */
@@ -115,22 +116,23 @@ export function drainSecondsOf({ ready, throttled }: Backlog, endedPerSecond: nu
 export function figuresByLabel(destinations: Iterable<Destination>): Map<string, LabelFigures> {
   const byLabel = new Map<string, LabelFigures>();
   for (const { label, row } of destinations) {
-    const { circuit, admittedShare, concurrencyLimit, budgetUsed } = row.figures();
-    let figures = byLabel.get(label);
-    if (figures === undefined) {
-      figures = {
-        circuits: { closed: 0, open: 0, recovering: 0 },
-        admittedShare: 1,
-        budgetUsed: 0,
-        concurrencyLimit: null,
-      };
-      byLabel.set(label, figures);
+    for (const { circuit, admittedShare, concurrencyLimit, budgetUsed } of row.figures()) {
+      let figures = byLabel.get(label);
+      if (figures === undefined) {
+        figures = {
+          circuits: { closed: 0, open: 0, recovering: 0 },
+          admittedShare: 1,
+          budgetUsed: 0,
+          concurrencyLimit: null,
+        };
+        byLabel.set(label, figures);
+      }
+      figures.circuits[circuit] += 1;
+      figures.admittedShare = Math.min(figures.admittedShare, admittedShare);
+      figures.budgetUsed = Math.max(figures.budgetUsed, budgetUsed);
+      if (concurrencyLimit !== null)
+        figures.concurrencyLimit = Math.min(figures.concurrencyLimit ?? concurrencyLimit, concurrencyLimit);
     }
-    figures.circuits[circuit] += 1;
-    figures.admittedShare = Math.min(figures.admittedShare, admittedShare);
-    figures.budgetUsed = Math.max(figures.budgetUsed, budgetUsed);
-    if (concurrencyLimit !== null)
-      figures.concurrencyLimit = Math.min(figures.concurrencyLimit ?? concurrencyLimit, concurrencyLimit);
   }
   return byLabel;
 }

@@ -39,7 +39,7 @@ const message: Schema = {
   additionalProperties: false,
   anyOf: [{ required: ['url'] }, { required: ['topic'] }],
   properties: {
-    url: text('Where to deliver: http or https, without credentials.', {
+    url: text('Where to deliver: http or https, or grpc(s)://host:port/package.Service/Method, without credentials.', {
       format: 'uri',
       pattern: '^https?://',
       maxLength: 8192,

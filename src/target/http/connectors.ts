@@ -9,6 +9,10 @@ import type { TlsMaterial } from '../../config-watch/tls-files.js';
 /** An attempt's own deadline cuts its connection while it is being made; this bounds deadlines that are longer. */
 const connectTimeoutMs = 30_000;
 
+export type HttpVersion = 'http/1.1' | 'h2';
+export type Connector = buildConnector.connector;
+export type Connected = buildConnector.Callback;
+
 export class Connectors {
   /** Shows no certificate, whoever asks. */
   private readonly unnamed: buildConnector.connector;
@@ -18,9 +22,11 @@ export class Connectors {
     private readonly settings: EgressTlsSettings,
     { cert, key, ca }: TlsMaterial,
     lookup: LookupFunction,
+    version: HttpVersion = 'http/1.1',
   ) {
     const trust = ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] };
-    const options = { timeout: connectTimeoutMs, allowH2: false, lookup, ...trust };
+    const isH2 = version === 'h2';
+    const options = { timeout: connectTimeoutMs, allowH2: isH2, preferH2: isH2, lookup, ...trust };
     this.unnamed = buildConnector(options);
     this.named = cert === undefined || key === undefined ? this.unnamed : buildConnector({ ...options, cert, key });
   }

@@ -1,17 +1,16 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
-import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Client, Dispatcher } from 'undici';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
-import type { EgressSettings } from '../../config-watch/settings.js';
-import { TlsFiles } from '../../config-watch/tls-files.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
+import { describe, refusedByGuard } from '../outcomes.js';
+import { RunningAttempts } from '../running-attempts.js';
 import { Target } from '../target.js';
 import { ConnectionPool, IdleConnections } from './connection-pool.js';
-import { Connectors } from './connectors.js';
-import { EgressGuard, RefusedTarget } from './egress-guard.js';
+import { Egress } from './egress.js';
+import { RefusedTarget } from './egress-guard.js';
 import { headersOf } from './http-request.js';
 import { KeptAnswer } from './kept-answer.js';
 import { retryAfterMs } from './retry-after.js';
@@ -20,45 +19,36 @@ import { retryAfterMs } from './retry-after.js';
 const keptAnswerBytes = 1024;
 /** A deadline that comes later than this says more of this process than of the receiver. */
 const lateMs = 50;
-/** All attempts that one signal may abort; one listener for them all. */
-type Running = Set<Exchange>;
 type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
 export class HttpTarget extends Target implements OnApplicationBootstrap {
-  private readonly running = new WeakMap<AbortSignal, Running>();
+  private readonly running = new RunningAttempts();
   private pools = new Map<string, ConnectionPool>();
   /** Their connections are in use still, and were made under settings of before. */
   private readonly retired = new Set<ConnectionPool>();
   private readonly idle = new IdleConnections();
-  private egress: EgressSettings;
-  private guard: EgressGuard;
-  private connectors: Connectors;
-  private readonly tls: TlsFiles;
+  private readonly egress: Egress;
 
   constructor(
     private readonly clock: Clock,
     private readonly configWatch: ConfigWatch,
   ) {
     super();
-    this.egress = configWatch.settings.egress;
-    this.guard = new EgressGuard(this.egress);
-    this.tls = new TlsFiles(this.egress.tls, 'egress.tls', clock);
-    this.connectors = new Connectors(this.egress.tls, this.tls.material, this.guard.lookup);
+    this.egress = new Egress(configWatch, clock, 'http/1.1', () => this.retirePools());
   }
 
   /** The log is there by then. */
   onApplicationBootstrap(): void {
-    this.tls.watch(() => this.connectAnew());
+    this.egress.watch();
   }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return Promise.resolve({ kind: 'aborted' });
-    this.follow(this.configWatch.settings.egress);
     const { origin } = delivery.url;
-    const against = this.guard.rules.againstOrigin(origin);
-    if (against !== null) return Promise.resolve(refused(`${origin}: ${against}`, 0));
-    const running = this.runningUnder(signal);
+    const against = this.egress.against(origin);
+    if (against !== null) return Promise.resolve(refusedByGuard(`${origin}: ${against}`, 0));
+    const running = this.running.under(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
       const { maxBytes } = this.configWatch.settings.reply;
@@ -74,14 +64,14 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   }
 
   override async close(): Promise<void> {
-    this.tls.close();
+    this.egress.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
   }
 
   private poolOf(origin: string): ConnectionPool {
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      const made = new ConnectionPool(origin, this.connectors.of(origin), this.idle, () => {
+      const made = new ConnectionPool(origin, this.egress.connectors.of(origin), this.idle, () => {
         if (!this.retired.delete(made)) this.pools.delete(origin);
       });
       pool = made;
@@ -91,36 +81,13 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   }
 
   /** No connection that was made under other rules, or with other certificates, is used for another request. */
-  private follow(egress: EgressSettings): void {
-    if (egress === this.egress) return;
-    const before = this.egress;
-    this.egress = egress;
-    if (isDeepStrictEqual(egress, before)) return;
-    this.guard = new EgressGuard(egress);
-    this.connectAnew();
-  }
-
-  private connectAnew(): void {
-    this.connectors = new Connectors(this.egress.tls, this.tls.material, this.guard.lookup);
+  private retirePools(): void {
     const { pools } = this;
     this.pools = new Map();
     for (const pool of pools.values()) {
       this.retired.add(pool);
       pool.retire();
     }
-  }
-
-  private runningUnder(signal: AbortSignal): Running {
-    let running = this.running.get(signal);
-    if (running === undefined) {
-      const started: Running = new Set();
-      running = started;
-      this.running.set(signal, started);
-      signal.addEventListener('abort', () => {
-        for (const exchange of started) exchange.abort();
-      });
-    }
-    return running;
   }
 }
 
@@ -198,7 +165,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (error instanceof RefusedTarget) {
-      this.cut(refused(error.message, this.durationMs()));
+      this.cut(refusedByGuard(error.message, this.durationMs()));
       return;
     }
     this.cut(this.status === 0 ? this.failed('connection', describe(error)) : this.byStatus());
@@ -251,17 +218,4 @@ class Exchange implements Dispatcher.DispatchHandler {
   private durationMs(): number {
     return this.clock.elapsedMs() - this.startedMs;
   }
-}
-
-/** Nothing was sent, and nothing would be the next time. */
-function refused(why: string, durationMs: number): Outcome {
-  const detail = `the egress guard refuses ${why}`;
-  return { kind: 'rejected', detail, retryAfterMs: null, status: 0, durationMs, body: '' };
-}
-
-/** Node reports a refused connection to several addresses as an aggregate without a text of its own. */
-function describe(error: Error): string {
-  const code = (error as { code?: unknown }).code;
-  const text = error instanceof AggregateError ? error.errors.map((e: Error) => e.message).join('; ') : error.message;
-  return typeof code === 'string' && !text.includes(code) ? `${text} (${code})` : text;
 }

@@ -21,6 +21,9 @@ test.each([
   ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
   ['http://2130706433', 'http://127.0.0.1'],
   ['http://[::1]:*', 'http://[::1]:8080'],
+  ['grpc://*.example.com:50051', 'grpc://a.example.com:50051'],
+  ['grpcs://a.example', 'grpcs://a.example'],
+  ['*://10.0.0.7', 'grpc://10.0.0.7:50051'],
   ['https://bücher.example', 'https://xn--bcher-kva.example'],
 ])('%s means %s', (text, origin) => {
   expect(matches(text, origin)).toBe(true);
@@ -35,6 +38,8 @@ test.each([
   ['https://*.example.com', 'https://a.example.com:8443'],
   ['https://*', 'https://anywhere.org:444'],
   ['https://*', 'http://anywhere.org'],
+  ['https://*', 'grpcs://anywhere.org'],
+  ['grpc://*:*', 'grpcs://anywhere.org'],
 ])('%s does not mean %s', (text, origin) => {
   expect(matches(text, origin)).toBe(false);
 });

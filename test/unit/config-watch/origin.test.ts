@@ -12,6 +12,8 @@ test.each([
   ['https://a.example:80', 'https://a.example:80'],
   ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
   ['http://[::1]:8080', 'http://[::1]:8080'],
+  ['GRPC://A.example:50051', 'grpc://a.example:50051'],
+  ['grpcs://a.example:443/', 'grpcs://a.example'],
 ])('%s is the origin %s', (text, origin) => {
   expect(originOf(text)).toBe(origin);
 });
@@ -23,6 +25,7 @@ test.each<unknown>([
   'http://',
   'http:///',
   'http://a.example/path',
+  'grpc://a.example:50051/a.B/C',
   'http://a.example//',
   'http://a.example?x',
   'http://a.example#x',

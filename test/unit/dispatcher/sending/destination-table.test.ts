@@ -91,7 +91,8 @@ describe('settings', () => {
     const passes = (name: string) => {
       const { row } = table.take(name);
       let passed = 0;
-      while (passed < 100 && 'passes' in row.enter({ isRetry: false, firstsWait: true })) passed += 1;
+      while (passed < 100 && 'passes' in row.enter({ isRetry: false, firstsWait: true }, undefined as never))
+        passed += 1;
       return passed;
     };
     expect([passes('shop'), passes('http://b.example'), passes('http://c.example')]).toEqual([3, 2, 2]);

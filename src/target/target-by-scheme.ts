@@ -1,0 +1,27 @@
+// The target that a delivery's URL asks for: HTTP or gRPC.
+import { Injectable } from '@nestjs/common';
+import { schemeOf } from '../message/call-url.js';
+import type { Delivery } from '../message/delivery.js';
+import type { Outcome } from '../message/outcome.js';
+import { GrpcTarget } from './grpc/grpc.target.js';
+import { HttpTarget } from './http/http.target.js';
+import { Target } from './target.js';
+
+@Injectable()
+export class TargetByScheme extends Target {
+  constructor(
+    private readonly http: HttpTarget,
+    private readonly grpc: GrpcTarget,
+  ) {
+    super();
+  }
+
+  override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const isGrpc = schemeOf(delivery.url.origin).startsWith('grpc');
+    return (isGrpc ? this.grpc : this.http).send(delivery, signal);
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([this.http.close(), this.grpc.close()]);
+  }
+}
