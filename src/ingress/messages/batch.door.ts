@@ -7,6 +7,7 @@ import type { AclEntry } from '../../acl/acl-entry.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import type { Offer } from '../../producer/producer.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
@@ -49,6 +50,7 @@ export class BatchDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -99,7 +101,7 @@ export class BatchDoor implements OnModuleInit {
 
   private async answersTo(reply: FastifyReply, lines: readonly Buffer[], caller: AclEntry): Promise<LineAnswer[]> {
     const nowMs = this.clock.now();
-    const read = lines.map((line) => this.offerOf(line, caller, nowMs));
+    const read = await Promise.all(lines.map((line) => this.offerOf(line, caller, nowMs)));
     const offers = read.filter((one): one is Offer => 'message' in one);
     const results = await this.producer.acceptAll(offers);
     // Of the whole batch: as far as every key in it.
@@ -123,7 +125,7 @@ export class BatchDoor implements OnModuleInit {
     });
   }
 
-  private offerOf(line: Buffer, caller: AclEntry, nowMs: number): Offer | Problem {
+  private async offerOf(line: Buffer, caller: AclEntry, nowMs: number): Promise<Offer | Problem> {
     const json = jsonObjectOf(line);
     if (json === null)
       return problemOf('invalid-request', 'the line is no JSON object in UTF-8', [
@@ -138,7 +140,9 @@ export class BatchDoor implements OnModuleInit {
     const { idempotencyKey, acks } = draft;
     // The same as for the line sent by itself.
     const once = idempotencyKey === null ? null : onceKeyOf(caller.name, idempotencyKey, [batchPath, line]);
-    return { message: messageOf(draft, caller, nowMs), acks, once };
+    const made = draft.id ?? this.ids.next(nowMs);
+    const id = typeof made === 'string' ? made : await made;
+    return { message: messageOf({ ...draft, id }, caller, nowMs), acks, once };
   }
 }
 

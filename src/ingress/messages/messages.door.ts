@@ -9,6 +9,7 @@ import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
 import { messageHeader } from '../../message/message.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { type Accepted, Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
@@ -40,6 +41,7 @@ export class MessagesDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -84,7 +86,8 @@ export class MessagesDoor implements OnModuleInit {
     if (faults.length > 0) return this.refuse(reply, problemOf('invalid-request', detailOf(faults), faults));
     const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return this.refuse(reply, forbidden);
-    const message = messageOf(draft, caller, nowMs);
+    const made = draft.id ?? this.ids.next(nowMs);
+    const message = messageOf({ ...draft, id: typeof made === 'string' ? made : await made }, caller, nowMs);
     const waitMs = waitMsIn(request.headers.prefer);
     const cacheMs = cacheMsOf(request.headers, waitMs, draft.idempotencyKey !== null);
     if (cacheMs === null) {

@@ -12,8 +12,8 @@ import { egressRulesOf } from '../../message/egress-rules.js';
 import { BigpipeError, type ErrorCode } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Acks, type Message, messageHeader } from '../../message/message.js';
-import { newMessageId } from '../../message/message-id.js';
 import type { Reply } from '../../message/reply.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
@@ -67,6 +67,7 @@ export class RpcDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -114,7 +115,8 @@ export class RpcDoor implements OnModuleInit {
     const times = call.timesAt?.(nowMs) ?? null;
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
     if (times !== null) putTimes(times, call.headers);
-    const message = messageOf(call, caller, call.id ?? newMessageId(nowMs));
+    const made = call.id ?? this.ids.next(nowMs);
+    const message = messageOf(call, caller, typeof made === 'string' ? made : await made);
     const key = request.headers['idempotency-key'];
     const cacheMs = cacheMsOf(request.headers, call.waitMs, key !== undefined);
     if (cacheMs === null) return reply.send(answerOf(-1, `bigpipe-cache无效: ${cacheForms}`));
