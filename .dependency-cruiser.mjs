@@ -16,7 +16,7 @@ const mayImport = {
   acl: ['config-watch', 'message'],
   producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],
-  ingress: [...settings, 'acl', 'producer', 'reply', 'tracking'],
+  ingress: [...settings, 'acl', 'producer', 'reply', 'tracking', 'target/mailbox'],
   'circuit-breaker': [...settings, 'policy'],
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],

@@ -31,6 +31,8 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -56,6 +58,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
@@ -78,6 +81,7 @@ export class AppModule implements OnModuleDestroy {
         ProducerModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
@@ -118,6 +122,7 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
     await this.producer.drain();
     await this.move.close();

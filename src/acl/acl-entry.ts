@@ -13,6 +13,8 @@ export interface AclEntry {
   mayWrite(topic: string): boolean;
   /** False also for what is no URL of a call. What the egress guard says is another matter. */
   mayCall(url: string): boolean;
+  /** May fetch the group's messages. */
+  mayPull(groupId: string): boolean;
   /** Counts so many calls; what to answer where these are too many (then none is counted), else null. */
   admit(calls?: number): Throttle | null;
 }
@@ -25,10 +27,11 @@ export class Rights implements AclEntry {
   readonly topic: string;
   private readonly topics: ReadonlySet<string>;
   private readonly allow: readonly OriginPattern[] | null;
+  private readonly groups: ReadonlySet<string>;
   private readonly known = new Map<string, boolean>();
 
   constructor(
-    { name, topic, topics, allow }: AclSettings,
+    { name, topic, topics, allow, pull }: AclSettings,
     private readonly quota: Quota | null,
     private readonly clock: Clock,
   ) {
@@ -36,6 +39,7 @@ export class Rights implements AclEntry {
     this.topic = topic;
     this.topics = new Set([topic, ...topics]);
     this.allow = allow;
+    this.groups = new Set(pull);
   }
 
   admit(calls = 1): Throttle | null {
@@ -44,6 +48,10 @@ export class Rights implements AclEntry {
 
   mayWrite(topic: string): boolean {
     return this.topics.has(topic);
+  }
+
+  mayPull(groupId: string): boolean {
+    return this.groups.has(groupId);
   }
 
   mayCall(url: string): boolean {

@@ -24,6 +24,7 @@ import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorSection } from './schema/monitor.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
@@ -103,6 +104,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     tls: read(TlsSection),
     broker: read(BrokerSection),
     reply: read(ReplySection),
+    pull: read(PullSection),
     redis: read(RedisSection),
     monitor: read(MonitorSection),
   };
@@ -162,6 +164,7 @@ interface Sections {
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
+  readonly pull: PullSection;
   readonly redis: RedisSection;
   readonly monitor: MonitorSection;
 }
@@ -188,7 +191,7 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis, monitor } = sections;
+  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
@@ -233,6 +236,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaiting: reply['reply.max.waiting'],
       maxWaitMs: reply['reply.max.wait'],
     },
+    pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     messageIds: server['message.ids'],
     broker: {

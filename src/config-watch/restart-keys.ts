@@ -26,6 +26,8 @@ const live: ReadonlySet<string> = new Set([
   'reply.max.bytes',
   'reply.max.waiting',
   'reply.max.wait',
+  'pull.max.waiting',
+  'pull.max.wait',
   'management.token',
   'management.open',
   'egress.allow',

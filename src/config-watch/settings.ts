@@ -22,6 +22,8 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** Groups whose messages it may fetch. */
+  readonly pull: readonly string[];
   /** How many calls it may make; null: any number. */
   readonly rate: RateSettings | null;
 }
@@ -125,6 +127,8 @@ export interface SubscriptionSettings {
   readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
+  /** Its messages are fetched by whoever may; nothing is sent. */
+  readonly isPulled: boolean;
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
@@ -212,6 +216,12 @@ export interface ReplySettings {
   readonly ttlMs: number;
   /** Of an answer's body. */
   readonly maxBytes: number;
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+export interface PullSettings {
+  /** Requests and streams that wait for messages at the same moment. */
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
 }
@@ -350,6 +360,7 @@ export interface Settings {
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
+  readonly pull: PullSettings;
   readonly redis: RedisSettings;
   readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;

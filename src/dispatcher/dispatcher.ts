@@ -19,6 +19,7 @@ import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { TopicWants } from '../subscription/topic-wants.js';
+import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
 import { MessageTracker } from '../tracking/message-tracker.js';
@@ -60,6 +61,7 @@ export class Dispatcher implements Adjustable {
     private readonly controlLog: ControlLog,
     private readonly cancelLog: CancelLog,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
@@ -77,6 +79,7 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
+    mailboxes.follow((groupId) => this.groupView(groupId));
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
@@ -115,6 +118,7 @@ export class Dispatcher implements Adjustable {
   async drain(): Promise<void> {
     if (this.drained) return;
     this.drained = true;
+    this.mailboxes.takeBack();
     await this.served.drain();
     await this.transport.close();
     await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
@@ -172,6 +176,19 @@ export class Dispatcher implements Adjustable {
     });
     this.log.warn({ msg: 'marks moved by an operator', topic, group: groupId, partitions: [...moved] });
     return moved;
+  }
+
+  /** Null for a group that nobody has named; one that is being opened has no partition yet. */
+  private groupView(groupId: string): GroupView | null {
+    const ofGroup = <T extends { groupId: string }>(one: T) => one.groupId === groupId;
+    const named = this.configWatch.settings.subscriptions.filter(ofGroup);
+    const served = this.subscriptions.filter(({ subscription }) => ofGroup(subscription));
+    if (named.length === 0 && served.length === 0) return null;
+    const pulled = served.filter(({ subscription }) => subscription.isPulled);
+    return {
+      isPulled: pulled.length > 0 || named.some(({ isPulled }) => isPulled),
+      partitions: pulled.reduce((sum, runner) => sum + runner.ownedPartitions, 0),
+    };
   }
 
   /** What is wanted of each topic by all its subscriptions together. */

@@ -175,6 +175,11 @@ export class GroupRunner {
     });
   }
 
+  /** How many partitions of the topic are ours now. */
+  get ownedPartitions(): number {
+    return this.partitions.size;
+  }
+
   /** Of the topic's partitions, those that are ours, from 0 to 1. */
   private get share(): number {
     return this.partitions.size / this.partitionCount;
@@ -549,9 +554,9 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
 }
 
 function identityOf(subscription: SubscriptionSettings): object {
-  const { topic, groupId, url, endpoints, ordering, destinations, deadLetterTopic } = subscription;
+  const { topic, groupId, url, endpoints, isPulled, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, url, isGroup: endpoints !== null, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, isGroup: endpoints !== null, isPulled, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -565,5 +570,7 @@ function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySetting
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
+  const mailbox = subscription.isPulled ? subscription.groupId : null;
+  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing };
+  return { ...settings, destinationOf, defaultUrl, mailbox };
 }

@@ -30,6 +30,7 @@ export interface Candidate {
 
 export const holdReasons = [
   'pause',
+  'pull',
   'rate',
   'concurrency',
   'circuit',

@@ -18,8 +18,8 @@ let small: BigpipeProcess;
 let api: OpenApi;
 
 const acl = [
-  { name: 'system-1', secret: 'i am good', topic: 'test' },
-  { name: 'slow', secret: 'down', topic: 'test', rateLimit: 0.01, burst: 1 },
+  { name: 'system-1', secret: 'i am good', topic: 'test', topics: ['fetched'], pull: ['P', 'G1', 'nobody'] },
+  { name: 'slow', secret: 'down', topic: 'test', rateLimit: 0.01, burst: 1, pull: ['P'] },
 ];
 
 beforeAll(async () => {
@@ -27,10 +27,14 @@ beforeAll(async () => {
   const config = {
     'kafka.producer.acl': acl,
     'http.server.max.body.size': 65_536,
-    'kafka.consumer.list': [baseConsumer({ url: target.url(), retries: 0 })],
+    'kafka.topics': ['test', 'fetched'].map((name) => ({ name, partitions: 3 })),
+    'kafka.consumer.list': [
+      baseConsumer({ url: target.url(), retries: 0 }),
+      baseConsumer({ topic: 'fetched', groupId: 'P', delivery: 'pull', timeout: 60_000 }),
+    ],
   };
   bigpipe = await BigpipeProcess.start({ config: baseConfig(config) });
-  const narrow = { 'http.server.handler.channel.size': 1, 'redis.url': 'redis://127.0.0.1:1' };
+  const narrow = { 'http.server.handler.channel.size': 1, 'redis.url': 'redis://127.0.0.1:1', 'pull.max.waiting': 0 };
   small = await BigpipeProcess.start({ config: baseConfig({ ...config, ...narrow }) });
   api = await OpenApi.of(bigpipe.origin);
 });
@@ -66,6 +70,21 @@ const settled = async () => {
   );
   return id;
 };
+
+const fromP = { parameters: { group: 'P' }, authorization };
+const pulled = (body: string, more: object = {}) => api.call('pull', { ...fromP, body, ...more });
+const fetched = async () => {
+  await sent({ 'bigpipe-topic': 'fetched' });
+  const { text } = await pulled('{"max":1,"waitSeconds":20}');
+  return (JSON.parse(text) as { messages: [{ lease: string }] }).messages[0];
+};
+const unknownLease = '00000000-0000-4000-8000-000000000000';
+const leased = (verb: string, body: object, more: object = {}) =>
+  api.call(verb, {
+    ...fromP,
+    body: JSON.stringify({ ...(verb === 'extend' ? { leaseSeconds: 60 } : {}), ...body }),
+    ...more,
+  });
 
 /** The first of many at once that has the status. */
 async function among(status: number, send: () => Promise<RawAnswer>): Promise<RawAnswer> {
@@ -164,9 +183,32 @@ const ways: Record<string, () => Promise<RawAnswer>> = {
     const full = await at(small);
     return among(503, () => full.call('commit', { parameters: { topic: 'test' }, authorization, body: 'x' }));
   },
+  'pull 200': async () => {
+    await sent({ 'bigpipe-topic': 'fetched' });
+    return pulled('{"waitSeconds":20}');
+  },
+  'pull 400': () => pulled('{"max":0}'),
+  'pull 401': () => pulled('{}', { authorization: 'Basic x' }),
+  'pull 403': () => pulled('{}', { parameters: { group: 'others' } }),
+  'pull 404': () => pulled('{}', { parameters: { group: 'nobody' } }),
+  'pull 409': () => pulled('{}', { parameters: { group: 'G1' } }),
+  'pull 413': () => pulled(large),
+  'pull 429': () => among(429, () => pulled('{}', { authorization: slow })),
+  'pull 503': async () => (await at(small)).call('pull', { ...fromP, body: '{"waitSeconds":20}' }),
   'rpcCall 200': () => rpc('{}'),
   'rpcCall 413': () => rpc(large),
 };
+
+for (const verb of ['ack', 'nack', 'extend'])
+  Object.assign(ways, {
+    [`${verb} 200`]: async () => leased(verb, { leases: [(await fetched()).lease, unknownLease] }),
+    [`${verb} 400`]: () => leased(verb, { leases: [] }),
+    [`${verb} 401`]: () => leased(verb, {}, { authorization: 'Basic x' }),
+    [`${verb} 403`]: () => leased(verb, {}, { parameters: { group: 'others' } }),
+    [`${verb} 404`]: () => leased(verb, {}, { parameters: { group: 'nobody' } }),
+    [`${verb} 409`]: () => leased(verb, { leases: [unknownLease] }),
+    [`${verb} 413`]: () => leased(verb, {}, { body: large }),
+  });
 
 /** These need a disk that fails. */
 const onABrokenDisk = ['sendMessage 500', 'commit 500', 'cancelMessage 500'];

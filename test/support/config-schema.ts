@@ -5,9 +5,11 @@ import { getMetadataStorage } from 'class-validator';
 import ts from 'typescript';
 import { BrokerSection } from '#src/config-watch/schema/broker.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
+import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { MonitorSection } from '#src/config-watch/schema/monitor.js';
+import { PullSection } from '#src/config-watch/schema/pull.js';
 import { RedisSection } from '#src/config-watch/schema/redis.js';
 import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
@@ -46,9 +48,11 @@ export function configSchema(): Schema {
     SubscriptionSection,
     ServerSection,
     EgressSection,
+    GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ];

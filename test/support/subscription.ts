@@ -14,6 +14,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     bindings: [],
     filters: [],
     url: null,
+    isPulled: false,
     endpoints: null,
     choice: 'round-robin',
     ordering: 'key',

@@ -60,6 +60,11 @@ export class AclEntry {
   @OriginPatterns()
   allow?: string[];
 
+  /** Groups whose messages this name may fetch (delivery: pull); none when absent. */
+  @Optional()
+  @TextList()
+  pull?: string[];
+
   /** Calls a second that this name may make, on all doors together; any number when absent. */
   @Optional()
   @Positive(1_000_000)

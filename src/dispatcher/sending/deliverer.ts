@@ -199,7 +199,7 @@ export class Deliverer {
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
         if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
-          this.retryLater(attempt, outcome.reason);
+          this.retryLater(attempt, outcome.reason, outcome.waitMs);
         } else this.giveUp(attempt, 'exhausted', outcome);
         return;
       case 'rejected':
@@ -253,7 +253,8 @@ export class Deliverer {
     this.scheduler.destinations.release(destination);
   }
 
-  private retryLater(attempt: Attempt, reason: RetryReason): void {
+  /** `askedMs`: what the receiver wants to wait in place of the backoff. */
+  private retryLater(attempt: Attempt, reason: RetryReason, askedMs?: number): void {
     const { work, destination } = attempt;
     destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed || work.resent?.goesOn === false) {
@@ -262,7 +263,7 @@ export class Deliverer {
     }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
-    const waitMs = Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    const waitMs = askedMs ?? Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.notBeforeMs = clock.now() + waitMs;
     delivery.attempt += 1;
     delivery.redelivery = reason;

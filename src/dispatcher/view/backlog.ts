@@ -39,6 +39,7 @@ export function emptyCounts(): BacklogCounts {
     inFlight: 0,
     toDeadLetter: 0,
     pause: 0,
+    pull: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,

@@ -678,6 +678,9 @@ describe('settings', () => {
     expect(settings).toEqual({
       topic: 'test',
       groupId: 'G1',
+      endpoints: null,
+      choice: 'round-robin',
+      rateScope: 'node',
       url: null,
       isPulled: false,
       bindings: [],
