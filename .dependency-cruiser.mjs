@@ -16,7 +16,8 @@ const mayImport = {
   acl: ['config-watch', 'message'],
   producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],
-  ingress: [...settings, 'acl', 'producer', 'reply', 'tracking', 'target/mailbox'],
+  transaction: [...settings, 'producer', 'broker'],
+  ingress: [...settings, 'acl', 'producer', 'transaction', 'reply', 'tracking', 'target/mailbox'],
   'circuit-breaker': [...settings, 'policy'],
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],
@@ -26,7 +27,7 @@ const mayImport = {
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker', 'monitor'],
+  management: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */

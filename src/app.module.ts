@@ -33,6 +33,8 @@ import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { MailboxModule } from './target/mailbox/mailbox.module.js';
 import { Mailboxes } from './target/mailbox/mailboxes.js';
+import { TransactionModule } from './transaction/transaction.module.js';
+import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -53,6 +55,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly doors: Doors,
     private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
+    private readonly transactions: Transactions,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly move: LogMove,
@@ -79,6 +82,7 @@ export class AppModule implements OnModuleDestroy {
         grpc,
         AclModule,
         ProducerModule,
+        TransactionModule,
         BrokerModule,
         DispatcherModule,
         MailboxModule,
@@ -124,6 +128,7 @@ export class AppModule implements OnModuleDestroy {
     this.replies.close();
     this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
+    await this.transactions.drain();
     await this.producer.drain();
     await this.move.close();
     await this.dispatcher.drain();

@@ -50,6 +50,6 @@ export class SharedOffsetStore extends OffsetStore {
 
 /** Null for what is none. */
 function markOf(bytes: Buffer | null): CommittedOffset | null {
-  const parts = bytes && /^(\d{1,18}) ([^]*)$/.exec(bytes.toString('latin1'));
+  const parts = bytes && /^(\d{1,18}) (.*)$/s.exec(bytes.toString('latin1'));
   return parts && { offset: BigInt(parts[1] as string), metadata: parts[2] as string };
 }

@@ -30,9 +30,11 @@ import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
+import { checkSubscriptionOf, checkTopicSettings, transactionOf } from './transaction-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -106,6 +108,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     reply: read(ReplySection),
     pull: read(PullSection),
     redis: read(RedisSection),
+    transaction: read(TransactionSection),
     monitor: read(MonitorSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -166,6 +169,7 @@ interface Sections {
   readonly reply: ReplySection;
   readonly pull: PullSection;
   readonly redis: RedisSection;
+  readonly transaction: TransactionSection;
   readonly monitor: MonitorSection;
 }
 
@@ -192,14 +196,22 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
   const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
+  const { transaction } = sections;
+  const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
     },
-    topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+    topics: [
+      ...kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+      ...(ofChecks ? [checkTopicSettings] : []),
+    ],
     acl: kafka['kafka.producer.acl'].map(aclOf),
-    subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
+    subscriptions: [
+      ...subscription['kafka.consumer.list'].map(subscriptionOf),
+      ...(ofChecks ? [checkSubscriptionOf(transaction)] : []),
+    ],
     producer: {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
@@ -207,6 +219,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
     idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
+    transaction: transactionOf(transaction),
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),

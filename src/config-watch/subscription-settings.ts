@@ -66,6 +66,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       origins: named.origins.map((origin) => originOf(origin) ?? origin),
       ...destinationOf(named),
     })),
+    answerTopic: null,
   };
 }
 

@@ -25,6 +25,7 @@ import {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 
 type Class = new () => object;
 
@@ -47,11 +48,13 @@ export function unknownKeys(raw: Json): string[] {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
     GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
     PullSection,
     TlsSection,
     BrokerSection,

@@ -24,6 +24,8 @@ export interface DeliverySettings {
   readonly verdicts: Verdicts;
   /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
   readonly maxAnswerBytes: number;
+  /** The whole answer is wanted, as long as it is no longer than that. */
+  readonly keepsAnswer: boolean;
   /** null: requests are not signed. */
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */

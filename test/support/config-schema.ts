@@ -15,6 +15,7 @@ import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
+import { TransactionSection } from '#src/config-watch/schema/transaction.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -47,11 +48,13 @@ export function configSchema(): Schema {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
     GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
     PullSection,
     TlsSection,
     BrokerSection,

@@ -4,6 +4,7 @@ import { ValidateNested } from 'class-validator';
 import { kafkaCompressions, kafkaFormats, offsetStores, saslMechanisms } from '../settings.js';
 import {
   AnyText,
+  CallTargets,
   Flag,
   nameAllowed,
   namePattern,
@@ -59,6 +60,11 @@ export class AclEntry {
   @Optional()
   @OriginPatterns()
   allow?: string[];
+
+  /** Instances of this caller that are asked about its undecided transactions, unless these name others. */
+  @Optional()
+  @CallTargets()
+  checkUrls?: string[];
 
   /** Groups whose messages this name may fetch (delivery: pull); none when absent. */
   @Optional()

@@ -104,6 +104,7 @@ const problem: Schema = {
     code: { type: 'string', enum: problemCodes },
     detail: { type: 'string' },
     errors: { type: 'array', items: refTo('Fault'), minItems: 1 },
+    state: text('How a transaction stands that is decided otherwise.'),
   },
 };
 
@@ -211,7 +212,7 @@ const gone = {
 
 export const unauthorized = { 401: refused('Who calls is not known.', challenged) };
 export const throttled = { 429: refused('The caller has used up its rate.', retryAfter) };
-const broken = { 500: refused('bigpipe could not do it.') };
+export const broken = { 500: refused('bigpipe could not do it.') };
 export const full = { 503: refused('bigpipe is full.', retryAfter) };
 
 const fieldHeaders: readonly Parameter[] = [

@@ -701,6 +701,7 @@ describe('settings', () => {
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
       destinations: [],
+      answerTopic: null,
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',
