@@ -28,6 +28,7 @@ const mayImport = {
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
   management: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
+  console: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */
@@ -47,6 +48,7 @@ const behind = {
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',
+  uplot: 'src/console/page',
 };
 
 const folderRules = Object.entries(mayImport).map(([folder, allowed]) => ({
@@ -98,6 +100,18 @@ export default {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(test|bench)/' },
+    },
+    {
+      name: 'the-page-runs-in-a-browser',
+      severity: 'error',
+      from: { path: '^src/console/page/' },
+      to: { pathNot: '^(src/console/page/|node_modules/uplot/)' },
+    },
+    {
+      name: 'only-a-browser-runs-the-page',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/console/page/' },
+      to: { path: '^src/console/page/' },
     },
     {
       name: 'unresolvable',

@@ -9,6 +9,7 @@ import { BrokerModule } from './broker/broker.module.js';
 import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
@@ -90,6 +91,7 @@ export class AppModule implements OnModuleDestroy {
         SharedStateModule,
         HealthModule,
         ManagementModule,
+        ConsoleModule,
       ],
       providers: [
         { provide: APP_GUARD, useClass: PagesGuard },

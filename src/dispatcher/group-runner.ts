@@ -7,6 +7,7 @@ import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Message, type MessageHeaders, messageHeader } from '../message/message.js';
+import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import { MessageFilter } from '../subscription/message-filter.js';
@@ -52,6 +53,8 @@ export interface RunnerParts {
   readonly meter: SubscriptionMeter;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** Told of each attempt as it ends. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** Read, and not wanted. */
   readonly passedOver: (headers: MessageHeaders) => void;
   /** A caller waits for how this one ended. */
@@ -96,7 +99,7 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, meter, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.filter = new MessageFilter(subscription);
@@ -115,6 +118,7 @@ export class GroupRunner {
       keepEnd: (record, work) => this.keepEnd(record, work),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
+      attempted,
       replied,
       callBack: (work, ending) => this.callBack(work, ending),
       report,

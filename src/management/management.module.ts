@@ -4,6 +4,7 @@ import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { MonitorModule } from '../monitor/monitor.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { TransactionModule } from '../transaction/transaction.module.js';
+import { AttemptsController } from './attempts.controller.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -18,6 +19,7 @@ import { TransactionsController } from './transactions.controller.js';
 @Module({
   imports: [DispatcherModule, MonitorModule, TrackingModule, TransactionModule],
   controllers: [
+    AttemptsController,
     BrokerController,
     ConfigController,
     DeadLettersController,

@@ -44,6 +44,8 @@ export interface DelivererParts {
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
   /** How it ended, for a caller that waits for the answer (`delivery.replyTo`). */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
+  /** Each attempt as it has ended, before anything of the delivery changes. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** Resolves to true once the record is durable, to false when the partition is not ours any more. */
   readonly keepEnd: (record: Message, work: Work) => Promise<boolean>;
   /** The same as a message to `delivery.callbackUrl`. Resolves to true once it is durable, to false when the partition has gone before. */
@@ -188,6 +190,7 @@ export class Deliverer {
     const { counters, report, meter, clock } = this.parts;
     const { work, destination } = attempt;
     const { delivery } = work;
+    this.parts.attempted(delivery, outcome);
     meter.destination(destination.label).attempted(outcome);
     if (this.parts.subscription.answerTopic !== null && outcome.kind !== 'aborted') {
       this.keepEnd(attempt, outcome);
