@@ -247,10 +247,17 @@ export interface ManagementSettings {
   readonly open: readonly string[];
 }
 
+/** How many messages a topic may take. */
+export interface TopicLimitSettings {
+  readonly topic: string;
+  readonly rate: RateSettings;
+}
+
 export interface ProducerSettings {
   readonly acks: Acks;
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+  readonly topicLimits: readonly TopicLimitSettings[];
 }
 
 export interface CommitSettings {

@@ -63,6 +63,8 @@ export interface Delivery {
   /** Set on every attempt that may be a repeat. */
   redelivery: Redelivery | null;
   readonly settings: DeliverySettings;
+  /** Its caller's bound on the attempts, beside the subscription's; infinite for none. */
+  readonly deliverLimit: number;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
   /** Unix milliseconds before which it is not sent, 0 for at once. */
@@ -114,6 +116,7 @@ export function deliveryOf(
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
     settings,
+    deliverLimit: deliverLimitOf(source.headers[messageHeader.deliverLimit]),
     firstAttemptMs: side?.firstAttemptMs ?? 0,
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
@@ -131,6 +134,15 @@ function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null):
 function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
   if (mailbox !== null) return mailboxUrl.origin;
   return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
+}
+
+function deliverLimitOf(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+}
+
+/** Of the subscription and of the caller, whichever allows fewer. */
+export function maxAttemptsOf({ settings, deliverLimit }: Pick<Delivery, 'settings' | 'deliverLimit'>): number {
+  return Math.min(settings.maxAttempts, deliverLimit);
 }
 
 /** 0 for what is no moment. */

@@ -44,6 +44,8 @@ export const messageHeader = {
   notBefore: 'bigpipe-not-before',
   /** Unix milliseconds from which on it is not worth sending any more. */
   expires: 'bigpipe-expires',
+  /** How often it is tried at most, where its caller said so. */
+  deliverLimit: 'bigpipe-deliver-limit',
   /** The name under which it was sent: who may see and cancel it. Never sent to a receiver. */
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */

@@ -31,6 +31,16 @@ export class TopicEntry {
   /** Also the modulus that chooses a key's partition. */
   @Whole(1, 1024)
   partitions!: number;
+
+  /** Messages a second that may be written to it, by all callers of this process together; any number when absent. */
+  @Optional()
+  @Positive(1_000_000)
+  rateLimit?: number;
+
+  /** How many of them may come at once after a pause; a second's worth when absent; beside a rateLimit only. */
+  @Optional()
+  @Whole(1, 1_000_000)
+  burst?: number;
 }
 
 export class AclEntry {

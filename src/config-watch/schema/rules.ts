@@ -164,13 +164,21 @@ export function Statuses(): PropertyDecorator {
 }
 
 /** Waits one by one, or an object; what is in that is checked by its own class. */
-export function WaitsOrObject(): PropertyDecorator {
+export function WaitsOrObject(word: string): PropertyDecorator {
   const isWait = (wait: unknown) => Number.isInteger(wait) && (wait as number) >= 1 && (wait as number) <= dayMs;
   return rule(
-    `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
-    { anyOf: [{ type: 'object' }, { type: 'array', items: integer(1, dayMs), minItems: 1, maxItems: 100 }] },
+    `an object, "${word}", or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
+    {
+      anyOf: [
+        { type: 'object' },
+        { const: word },
+        { type: 'array', items: integer(1, dayMs), minItems: 1, maxItems: 100 },
+      ],
+    },
     (value) =>
-      isObject(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
+      value === word ||
+      isObject(value) ||
+      (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
   );
 }
 

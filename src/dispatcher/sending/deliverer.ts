@@ -2,7 +2,7 @@
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DeadLetterNote } from '../../message/dead-letter.js';
-import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
+import { type Delivery, leftToWaitMs, maxAttemptsOf } from '../../message/delivery.js';
 import type { Message } from '../../message/message.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { backoffMs } from '../../policy/backoff.js';
@@ -210,7 +210,7 @@ export class Deliverer {
         return;
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
-        if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
+        if (delivery.attempt < maxAttemptsOf(delivery) || this.blocksItsKey(work)) {
           this.retryLater(attempt, outcome.reason, outcome.waitMs);
         } else this.giveUp(attempt, 'exhausted', outcome);
         return;
@@ -262,9 +262,10 @@ export class Deliverer {
     });
   }
 
-  /** It is tried until it is delivered, and its key waits for it. */
-  private blocksItsKey({ lane, resent }: Work): boolean {
-    return lane !== null && resent === null && this.parts.subscription.poison === 'block';
+  /** It is tried until it is delivered, and its key waits for it; unless its caller has set a bound, as for its time. */
+  private blocksItsKey({ lane, resent, delivery }: Work): boolean {
+    if (lane === null || resent !== null || delivery.attempt >= delivery.deliverLimit) return false;
+    return this.parts.subscription.poison === 'block';
   }
 
   /** Not settled, and no attempt follows here. */
@@ -351,14 +352,14 @@ export class Deliverer {
 }
 
 function nameOf({ delivery }: Work): object {
-  const { id, source, attempt, settings, destination, endpoint } = delivery;
+  const { id, source, attempt, destination, endpoint } = delivery;
   return {
     id,
     topic: source.topic,
     partition: source.partition,
     offset: `${source.offset}`,
     attempt,
-    maxAttempts: settings.maxAttempts,
+    maxAttempts: maxAttemptsOf(delivery),
     destination: endpoint ?? destination,
   };
 }

@@ -15,6 +15,8 @@ import {
   callbackHeader,
   challenged,
   delaySchema,
+  deliverLimitHeader,
+  deliverLimitSchema,
   durabilitySchema,
   expirySchema,
   idempotencyHeader,
@@ -71,6 +73,7 @@ const message: Schema = {
       pattern: '^https?://',
       maxLength: 8192,
     }),
+    deliver_limit: deliverLimitSchema,
     idempotency_key: text('As Idempotency-Key.', { pattern: '^[A-Za-z0-9_-]{1,255}$' }),
   },
 };
@@ -226,6 +229,7 @@ const fieldHeaders: readonly Parameter[] = [
   idempotencyHeader,
   callbackHeader,
   cacheParameter,
+  deliverLimitHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),
