@@ -324,6 +324,7 @@ export interface KafkaSaslSettings {
 }
 
 export const kafkaCompressions = ['none', 'gzip', 'zstd'] as const;
+export const offsetStores = ['kafka', 'redis'] as const;
 export const kafkaFormats = ['bigpipe', 'bigpipe-go'] as const;
 
 export interface KafkaBrokerSettings {
@@ -340,6 +341,8 @@ export interface KafkaBrokerSettings {
   /** Of topics that are made. */
   readonly maxMessageBytes: number;
   readonly maxMetadataBytes: number;
+  /** Where marks are kept: in Kafka, and in Redis a second time. */
+  readonly offsetStore: (typeof offsetStores)[number];
   readonly producer: {
     readonly retries: number;
     readonly timeoutMs: number;
@@ -373,6 +376,10 @@ export interface MonitorSettings {
   readonly clusters: readonly MonitoredCluster[];
 }
 
+/** Of messages whose caller gave none: by chance, or numbers from Redis. */
+export const messageIdForms = ['ulid', 'counter'] as const;
+export type MessageIdForm = (typeof messageIdForms)[number];
+
 export interface Settings {
   readonly log: LogSettings;
   readonly topics: readonly TopicSettings[];
@@ -389,6 +396,7 @@ export interface Settings {
   readonly reply: ReplySettings;
   readonly pull: PullSettings;
   readonly redis: RedisSettings;
+  readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;
 }

@@ -278,6 +278,6 @@ export class Dispatcher implements Adjustable {
       'detail' in ending
         ? { ...head, kind: 'failed' as const, ...ending }
         : { ...head, kind: 'answered' as const, ...ending };
-    if (replyTo !== null) this.replies.came(replyTo, reply);
+    if (replyTo !== null) this.replies.came(replyTo, reply, source.headers[messageHeader.cache]);
   }
 }
