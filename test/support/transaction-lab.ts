@@ -9,6 +9,7 @@ import { NodeIdempotency } from '#src/producer/node-idempotency.js';
 import { Producer } from '#src/producer/producer.js';
 import { Metrics } from '#src/stats/metrics/metrics.js';
 import { Stats } from '#src/stats/stats.js';
+import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { Checker } from '#src/transaction/checker.js';
 import { Finisher } from '#src/transaction/finisher.js';
 import type { HalfMessage } from '#src/transaction/half-messages.js';
@@ -61,14 +62,14 @@ export class TransactionNode {
         transaction: { ...usual, ...settings },
         topics: [{ name: 'test', partitions: 1 }],
         subscriptions: [newSubscription({ topic: 'test', groupId: 'G' })],
-        producer: { acks: -1, maxWaiting: 100_000, maxWaitingBytes: 1e9 },
+        producer: { acks: -1, maxWaiting: 100_000, maxWaitingBytes: 1e9, topicLimits: [] },
         idempotency: { ttlMs: 1000, maxKeys: 1000 },
         acl: [],
         commit: { acks: -1, openTopics: [] },
       } as Partial<Settings>,
     } as ConfigWatch;
     const idempotency = new NodeIdempotency(broker, configWatch, clock, new Stats());
-    this.producer = new Producer(broker, configWatch, idempotency, clock, stats, new Metrics());
+    this.producer = new Producer(broker, configWatch, idempotency, clock, new NoTracing(), stats, new Metrics());
     this.records = new TransactionLog(broker, this.producer);
     const finisher = new Finisher(this.records, broker, this.producer, new UnsentLetters(configWatch, clock), clock);
     const keeping = new Keeping(this.records, configWatch, clock);
