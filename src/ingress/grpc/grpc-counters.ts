@@ -4,6 +4,7 @@ import { Stats } from '../../stats/stats.js';
 
 @Injectable()
 export class GrpcCounters {
+  /** `streams`: open now. */
   readonly received = { received: 0, accepted: 0, refused: 0, streams: 0 };
 
   constructor(stats: Stats) {
