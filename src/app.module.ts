@@ -9,6 +9,7 @@ import { BrokerModule } from './broker/broker.module.js';
 import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
@@ -33,6 +34,8 @@ import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
 import { MailboxModule } from './target/mailbox/mailbox.module.js';
 import { Mailboxes } from './target/mailbox/mailboxes.js';
+import { TransactionModule } from './transaction/transaction.module.js';
+import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -53,6 +56,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly doors: Doors,
     private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
+    private readonly transactions: Transactions,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
     private readonly move: LogMove,
@@ -79,6 +83,7 @@ export class AppModule implements OnModuleDestroy {
         grpc,
         AclModule,
         ProducerModule,
+        TransactionModule,
         BrokerModule,
         DispatcherModule,
         MailboxModule,
@@ -86,6 +91,7 @@ export class AppModule implements OnModuleDestroy {
         SharedStateModule,
         HealthModule,
         ManagementModule,
+        ConsoleModule,
       ],
       providers: [
         { provide: APP_GUARD, useClass: PagesGuard },
@@ -124,6 +130,7 @@ export class AppModule implements OnModuleDestroy {
     this.replies.close();
     this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
+    await this.transactions.drain();
     await this.producer.drain();
     await this.move.close();
     await this.dispatcher.drain();

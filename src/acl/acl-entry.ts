@@ -3,13 +3,15 @@ import { matchesOrigin, type OriginPattern } from '../config-watch/origin-patter
 import type { AclSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import type { Clock } from '../message/clock.js';
-import type { Quota, Throttle } from './quota.js';
+import type { Quota, Throttle } from '../message/quota.js';
 
 /** One caller's rights, as they were when it was asked for; hold it for one call only. */
 export interface AclEntry {
   readonly name: string;
   /** Where calls go that name no topic. */
   readonly topic: string;
+  /** Who is asked about its transactions that name nobody themselves. */
+  readonly checkUrls: readonly string[];
   mayWrite(topic: string): boolean;
   /** False also for what is no URL of a call. What the egress guard says is another matter. */
   mayCall(url: string): boolean;
@@ -25,13 +27,14 @@ const maxKnownOrigins = 1024;
 export class Rights implements AclEntry {
   readonly name: string;
   readonly topic: string;
+  readonly checkUrls: readonly string[];
   private readonly topics: ReadonlySet<string>;
   private readonly allow: readonly OriginPattern[] | null;
   private readonly groups: ReadonlySet<string>;
   private readonly known = new Map<string, boolean>();
 
   constructor(
-    { name, topic, topics, allow, pull }: AclSettings,
+    { name, topic, topics, allow, checkUrls, pull }: AclSettings,
     private readonly quota: Quota | null,
     private readonly clock: Clock,
   ) {
@@ -39,6 +42,7 @@ export class Rights implements AclEntry {
     this.topic = topic;
     this.topics = new Set([topic, ...topics]);
     this.allow = allow;
+    this.checkUrls = checkUrls;
     this.groups = new Set(pull);
   }
 

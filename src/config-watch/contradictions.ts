@@ -28,6 +28,11 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (ownTopics.includes(name))
       faults.push(`kafka.topics[${i}].name: found ${faults.shown(name)}, which is bigpipe's own`);
   });
+  topics.forEach(({ rateLimit, burst }, i) => {
+    if (burst !== undefined && rateLimit === undefined) {
+      faults.push(`kafka.topics[${i}].burst: found ${faults.shown(burst)}, allowed: beside a rateLimit only`);
+    }
+  });
   const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
   const mustBeKnown = (path: string, topic: unknown) => {
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;

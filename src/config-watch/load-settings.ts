@@ -21,7 +21,7 @@ import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { GrpcSection } from './schema/grpc.js';
-import { KafkaSection } from './schema/kafka.js';
+import { KafkaSection, type TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorSection } from './schema/monitor.js';
 import { PullSection } from './schema/pull.js';
@@ -30,9 +30,11 @@ import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
-import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
+import { TransactionSection } from './schema/transaction.js';
+import { type GrpcSettings, type Settings, SettingsError, type TopicLimitSettings } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
+import { checkSubscriptionOf, checkTopicSettings, transactionOf } from './transaction-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -105,6 +107,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     reply: read(ReplySection),
     pull: read(PullSection),
     redis: read(RedisSection),
+    transaction: read(TransactionSection),
     monitor: read(MonitorSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -165,6 +168,7 @@ interface Sections {
   readonly reply: ReplySection;
   readonly pull: PullSection;
   readonly redis: RedisSection;
+  readonly transaction: TransactionSection;
   readonly monitor: MonitorSection;
 }
 
@@ -191,21 +195,31 @@ function collectBackoffFaults(section: SubscriptionSection, faults: Faults): voi
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
   const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
+  const { transaction } = sections;
+  const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
     },
-    topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+    topics: [
+      ...kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+      ...(ofChecks ? [checkTopicSettings] : []),
+    ],
     acl: kafka['kafka.producer.acl'].map(aclOf),
-    subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
+    subscriptions: [
+      ...subscription['kafka.consumer.list'].map(subscriptionOf),
+      ...(ofChecks ? [checkSubscriptionOf(transaction)] : []),
+    ],
     producer: {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
       maxWaitingBytes: server['http.server.handler.channel.bytes'],
+      topicLimits: kafka['kafka.topics'].flatMap(topicLimitOf),
     },
     commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
     idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
+    transaction: transactionOf(transaction),
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),
@@ -263,6 +277,11 @@ function grpcOf(grpc: GrpcSection, tls: TlsSection, { BIGPIPE_GRPC_PORT: port }:
     tls: listenerTlsOf(tls, 'grpc.server.tls'),
     maxStreams: grpc['grpc.server.max.streams'],
   };
+}
+
+function topicLimitOf({ name, rateLimit, burst }: TopicEntry): TopicLimitSettings[] {
+  if (rateLimit === undefined) return [];
+  return [{ topic: name, rate: { perSecond: rateLimit, burst: burst ?? Math.max(1, rateLimit) } }];
 }
 
 /** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */

@@ -22,6 +22,8 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** Who is asked about its transactions that name nobody themselves. */
+  readonly checkUrls: readonly string[];
   /** Groups whose messages it may fetch. */
   readonly pull: readonly string[];
   /** How many calls it may make; null: any number. */
@@ -156,6 +158,8 @@ export interface SubscriptionSettings {
   /** For each destination that has no name. */
   readonly destination: DestinationSettings;
   readonly destinations: readonly NamedDestinationSettings[];
+  /** bigpipe's own, to which the end of every delivery is written, with the receiver's answer; null: none. */
+  readonly answerTopic: string | null;
 }
 
 export interface LogSettings {
@@ -243,16 +247,39 @@ export interface ManagementSettings {
   readonly open: readonly string[];
 }
 
+/** How many messages a topic may take. */
+export interface TopicLimitSettings {
+  readonly topic: string;
+  readonly rate: RateSettings;
+}
+
 export interface ProducerSettings {
   readonly acks: Acks;
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+  readonly topicLimits: readonly TopicLimitSettings[];
 }
 
 export interface CommitSettings {
   readonly acks: Acks;
   /** May be written to without a name. */
   readonly openTopics: readonly string[];
+}
+
+/** What becomes of a transaction that is undecided when its time is over. */
+export const ttlEnds = ['dead-letter', 'rollback', 'commit'] as const;
+
+export interface TransactionSettings {
+  readonly enabled: boolean;
+  readonly firstCheckMs: number;
+  readonly intervalMs: number;
+  readonly maxIntervalMs: number;
+  readonly maxChecks: number;
+  readonly ttlMs: number;
+  readonly onTtl: (typeof ttlEnds)[number];
+  readonly maxUndecided: number;
+  readonly rememberMs: number;
+  readonly maxRemembered: number;
 }
 
 export interface IdempotencySettings {
@@ -348,6 +375,7 @@ export interface Settings {
   readonly producer: ProducerSettings;
   readonly commit: CommitSettings;
   readonly idempotency: IdempotencySettings;
+  readonly transaction: TransactionSettings;
   readonly server: ServerSettings;
   readonly grpc: GrpcSettings;
   readonly management: ManagementSettings;

@@ -25,6 +25,7 @@ import {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 
 type Class = new () => object;
 
@@ -53,6 +54,7 @@ export function unknownKeys(raw: Json): string[] {
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
     PullSection,
     TlsSection,
     BrokerSection,

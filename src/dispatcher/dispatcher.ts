@@ -36,6 +36,7 @@ import {
   newConsumerCounters,
 } from './subscription-counters.js';
 import { DeliveryMeters } from './subscription-meter.js';
+import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
@@ -46,6 +47,8 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  /** How attempts ended of late. */
+  readonly attempts: AttemptWatch;
   private readonly meters: DeliveryMeters;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
@@ -66,6 +69,7 @@ export class Dispatcher implements Adjustable {
     stats: Stats,
     metrics: Metrics,
   ) {
+    this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
@@ -221,7 +225,10 @@ export class Dispatcher implements Adjustable {
 
   private gone(name: string): void {
     const row = this.consumers.get(name);
-    if (row !== undefined) this.meters.forget(row.topic, row.groupId);
+    if (row !== undefined) {
+      this.meters.forget(row.topic, row.groupId);
+      this.attempts.forget(row.topic, row.groupId);
+    }
     this.consumers.delete(name);
   }
 
@@ -255,6 +262,7 @@ export class Dispatcher implements Adjustable {
       consumer,
       meter: this.meters.of(topic, groupId),
       isCancelled,
+      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

@@ -5,6 +5,7 @@ import { ProducerModule } from '../producer/producer.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
 import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { TransactionModule } from '../transaction/transaction.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { IngestMeter } from './ingest-meter.js';
 import { BatchDoor } from './messages/batch.door.js';
@@ -16,10 +17,12 @@ import { PullDoor } from './pull/pull.door.js';
 import { PullRoom } from './pull/pull-room.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
+import { TransactionDoor } from './transactions/transaction.door.js';
+import { TransactionsDoor } from './transactions/transactions.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, MailboxModule, ProducerModule, ReplyModule, TrackingModule],
+  imports: [AclModule, MailboxModule, ProducerModule, ReplyModule, TrackingModule, TransactionModule],
   providers: [
     BatchDoor,
     CommitDoor,
@@ -32,6 +35,8 @@ import { WaitingRoom } from './waiting-caller.js';
     ReplyDoor,
     RpcDoor,
     StateDoor,
+    TransactionDoor,
+    TransactionsDoor,
     WaitingRoom,
   ],
 })

@@ -3,6 +3,8 @@ import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { MonitorModule } from '../monitor/monitor.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { TransactionModule } from '../transaction/transaction.module.js';
+import { AttemptsController } from './attempts.controller.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -12,10 +14,12 @@ import { MigrationController } from './migration.controller.js';
 import { OffsetsController } from './offsets.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { TopicsController } from './topics.controller.js';
+import { TransactionsController } from './transactions.controller.js';
 
 @Module({
-  imports: [DispatcherModule, MonitorModule, TrackingModule],
+  imports: [DispatcherModule, MonitorModule, TrackingModule, TransactionModule],
   controllers: [
+    AttemptsController,
     BrokerController,
     ConfigController,
     DeadLettersController,
@@ -25,6 +29,7 @@ import { TopicsController } from './topics.controller.js';
     OffsetsController,
     SubscriptionsController,
     TopicsController,
+    TransactionsController,
   ],
 })
 export class ManagementModule {}

@@ -24,6 +24,8 @@ export interface DeliverySettings {
   readonly verdicts: Verdicts;
   /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
   readonly maxAnswerBytes: number;
+  /** The whole answer is wanted, as long as it is no longer than that. */
+  readonly keepsAnswer: boolean;
   /** null: requests are not signed. */
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
@@ -61,6 +63,8 @@ export interface Delivery {
   /** Set on every attempt that may be a repeat. */
   redelivery: Redelivery | null;
   readonly settings: DeliverySettings;
+  /** Its caller's bound on the attempts, beside the subscription's; infinite for none. */
+  readonly deliverLimit: number;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
   /** Unix milliseconds before which it is not sent, 0 for at once. */
@@ -112,6 +116,7 @@ export function deliveryOf(
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
     settings,
+    deliverLimit: deliverLimitOf(source.headers[messageHeader.deliverLimit]),
     firstAttemptMs: side?.firstAttemptMs ?? 0,
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
@@ -129,6 +134,15 @@ function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null):
 function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
   if (mailbox !== null) return mailboxUrl.origin;
   return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
+}
+
+function deliverLimitOf(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+}
+
+/** Of the subscription and of the caller, whichever allows fewer. */
+export function maxAttemptsOf({ settings, deliverLimit }: Pick<Delivery, 'settings' | 'deliverLimit'>): number {
+  return Math.min(settings.maxAttempts, deliverLimit);
 }
 
 /** 0 for what is no moment. */

@@ -9,8 +9,17 @@ export const cancelTopic = 'bigpipe.cancelled';
 /** Which idempotency keys were used, and for what. */
 export const idempotencyTopic = 'bigpipe.idempotency';
 
+/** Half messages, and all that is decided and asked about them. */
+export const transactionTopic = 'bigpipe.transactions';
+
+/** Questions to producers about transactions that they have left undecided. */
+export const checkTopic = 'bigpipe.checks';
+
+/** Who delivers these questions. */
+export const checkGroup = 'bigpipe';
+
 /** None of these may be a caller's. */
-export const ownTopics: readonly string[] = [controlTopic, cancelTopic, idempotencyTopic];
+export const ownTopics: readonly string[] = [controlTopic, cancelTopic, idempotencyTopic, transactionTopic, checkTopic];
 
 /** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;

@@ -13,6 +13,7 @@ import { Stats } from '../stats/stats.js';
 import { Admission } from './admission.js';
 import { registerProducer, type TopicCounters } from './append-metrics.js';
 import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './idempotency.js';
+import { TopicLimits } from './topic-limits.js';
 
 /** One append of a batch takes at most so many, or one larger message. */
 const maxBatchMessages = 1024;
@@ -56,6 +57,7 @@ export type AcceptKeyed = (offers: readonly Offer[]) => Promise<(Accepted | Bigp
 export class Producer implements Adjustable {
   readonly name = 'producer';
   private readonly admission: Admission;
+  private readonly topicLimits: TopicLimits;
   private readonly counters = new Map<string, TopicCounters>();
   private readonly appendTimes: Histogram;
   private isClosed = false;
@@ -72,6 +74,7 @@ export class Producer implements Adjustable {
   ) {
     const { producer } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
+    this.topicLimits = new TopicLimits(clock, producer.topicLimits);
     this.countTopicsOf(configWatch.settings);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
     this.appendTimes = registerProducer(metrics, configWatch);
@@ -81,6 +84,7 @@ export class Producer implements Adjustable {
   adjust(settings: Settings): void {
     const { producer } = settings;
     this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
+    this.topicLimits.adjust(producer.topicLimits);
     this.countTopicsOf(settings);
   }
 
@@ -90,6 +94,8 @@ export class Producer implements Adjustable {
    * Broker.append rejects with.
    */
   async accept(message: Message, acks: Acks | undefined): Promise<Position | null> {
+    const limited = this.topicLimits.take(message.topic);
+    if (limited !== null) throw limited;
     const [position] = await this.append([message], [], this.levelOf(acks));
     return position ?? null;
   }
@@ -123,13 +129,30 @@ export class Producer implements Adjustable {
       for (const [i, claimed] of claims.entries()) {
         const at = from + i;
         if (claimed instanceof BigpipeError) results[at] = claimed;
-        else if (claimed === null || claimed.kind === 'new')
-          entries.push({ offer: some[i] as Offer, at, claim: claimed });
-        else results[at] = answerOf(claimed);
+        else if (claimed === null || claimed.kind === 'new') {
+          const offer = some[i] as Offer;
+          const limited = this.topicLimits.take(offer.message.topic);
+          if (limited === null) entries.push({ offer, at, claim: claimed });
+          else {
+            claimed?.failed();
+            results[at] = limited;
+          }
+        } else results[at] = answerOf(claimed);
       }
     }
     for (const batch of batchesOf(entries, (acks) => this.levelOf(acks))) await this.store(batch, results);
     return results;
+  }
+
+  /**
+   * All of them in one append at full strength, in their order, and behind them bigpipe's own `record`, together where the
+   * broker can. Resolves to the record's position. Rejects as accept does; then some of the messages may be stored.
+   */
+  async acceptTogether(messages: readonly Message[], record: Message): Promise<Position | null> {
+    if (this.broker.appendsTogether) return (await this.append(messages, [record], -1)).at(-1) ?? null;
+    await this.append(messages, [], -1);
+    const [position] = await this.broker.append([record], -1);
+    return position ?? null;
   }
 
   get idempotencyScope(): IdempotencyScope {

@@ -22,6 +22,7 @@ beforeAll(async () => {
       'commit.open.topics': ['test'],
       'reply.max.wait': 100,
       'pull.max.wait': 100,
+      'transaction.enabled': true,
     }),
   });
   api = await OpenApi.of(bigpipe.origin);
@@ -175,6 +176,8 @@ test('every answer is documented, and none is a 5xx', async () => {
     'sendMessages 200',
     'commit 200',
     'rpcCall 200',
+    'beginTransaction 201',
+    'commitTransaction 404',
     'getMessage 200',
     'getMessage 404',
     'pull 200',

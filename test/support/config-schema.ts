@@ -15,6 +15,7 @@ import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
+import { TransactionSection } from '#src/config-watch/schema/transaction.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -53,6 +54,7 @@ export function configSchema(): Schema {
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
     PullSection,
     TlsSection,
     BrokerSection,

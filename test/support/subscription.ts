@@ -35,6 +35,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     warmupMs: 0,
     destination: { rate: null, concurrency: null },
     destinations: [],
+    answerTopic: null,
     ...changes,
   };
 }

@@ -4,6 +4,7 @@ import { ValidateNested } from 'class-validator';
 import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
 import {
   AnyText,
+  CallTargets,
   Flag,
   nameAllowed,
   namePattern,
@@ -30,6 +31,16 @@ export class TopicEntry {
   /** Also the modulus that chooses a key's partition. */
   @Whole(1, 1024)
   partitions!: number;
+
+  /** Messages a second that may be written to it, by all callers of this process together; any number when absent. */
+  @Optional()
+  @Positive(1_000_000)
+  rateLimit?: number;
+
+  /** How many of them may come at once after a pause; a second's worth when absent; beside a rateLimit only. */
+  @Optional()
+  @Whole(1, 1_000_000)
+  burst?: number;
 }
 
 export class AclEntry {
@@ -59,6 +70,11 @@ export class AclEntry {
   @Optional()
   @OriginPatterns()
   allow?: string[];
+
+  /** Instances of this caller that are asked about its undecided transactions, unless these name others. */
+  @Optional()
+  @CallTargets()
+  checkUrls?: string[];
 
   /** Groups whose messages this name may fetch (delivery: pull); none when absent. */
   @Optional()

@@ -96,6 +96,21 @@ export function CallTarget(): PropertyDecorator {
   );
 }
 
+export const maxCallTargets = 10;
+
+/** Several, over HTTP. */
+export function CallTargets(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxCallTargets} absolute http or https URLs without credentials, each at most 8 KiB`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxCallTargets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxCallTargets &&
+      value.every((item) => typeof item === 'string' && /^https?:/i.test(item) && parseCallUrl(item) !== null),
+  );
+}
+
 export function AnyText(): PropertyDecorator {
   return rule('a text that is not empty', text, (value) => typeof value === 'string' && value !== '');
 }
@@ -149,13 +164,21 @@ export function Statuses(): PropertyDecorator {
 }
 
 /** Waits one by one, or an object; what is in that is checked by its own class. */
-export function WaitsOrObject(): PropertyDecorator {
+export function WaitsOrObject(word: string): PropertyDecorator {
   const isWait = (wait: unknown) => Number.isInteger(wait) && (wait as number) >= 1 && (wait as number) <= dayMs;
   return rule(
-    `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
-    { anyOf: [{ type: 'object' }, { type: 'array', items: integer(1, dayMs), minItems: 1, maxItems: 100 }] },
+    `an object, "${word}", or a list of 1 to 100 waits in whole milliseconds from 1 to ${dayMs}`,
+    {
+      anyOf: [
+        { type: 'object' },
+        { const: word },
+        { type: 'array', items: integer(1, dayMs), minItems: 1, maxItems: 100 },
+      ],
+    },
     (value) =>
-      isObject(value) || (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
+      value === word ||
+      isObject(value) ||
+      (Array.isArray(value) && value.length >= 1 && value.length <= 100 && value.every(isWait)),
   );
 }
 

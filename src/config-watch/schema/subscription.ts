@@ -252,9 +252,9 @@ export class SubscriptionEntry {
   warmupSeconds: number = 0;
 
   /** How long to wait before another attempt: a curve, or the waits one by one, the last one for all that follow. */
-  @WaitsOrObject()
+  @WaitsOrObject('kiteq')
   @Type(() => RetryBackoffEntry)
-  retryBackoff: RetryBackoffEntry | number[] = new RetryBackoffEntry();
+  retryBackoff: RetryBackoffEntry | number[] | 'kiteq' = new RetryBackoffEntry();
 
   /** The share of a destination's attempts that may be retries. */
   @ObjectValue()

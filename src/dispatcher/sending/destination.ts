@@ -76,6 +76,11 @@ export class Destination {
     return this.progress.totals(nowMs)[0] / progressSeconds;
   }
 
+  /** Attempts that failed. */
+  failedPerSecond(nowMs: number): number {
+    return this.progress.totals(nowMs)[1] / progressSeconds;
+  }
+
   get ready(): number {
     return this.firsts.length + this.retries.length;
   }

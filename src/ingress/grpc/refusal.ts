@@ -22,6 +22,7 @@ const grpcStatus = {
   'lease-lost': status.FAILED_PRECONDITION,
   'not-here': status.UNAVAILABLE,
   'already-settled': status.FAILED_PRECONDITION,
+  'already-decided': status.FAILED_PRECONDITION,
   'idempotency-in-progress': status.ABORTED,
   'message-too-large': status.INVALID_ARGUMENT,
   'unsupported-media-type': status.INVALID_ARGUMENT,

@@ -16,6 +16,7 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
   'bigpipe-not-before': 'not_before',
   'bigpipe-expires': 'expires',
   'bigpipe-callback-url': 'callback_url',
+  'bigpipe-deliver-limit': 'deliver_limit',
   'idempotency-key': 'idempotency_key',
 };
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<

@@ -14,6 +14,8 @@ import {
   callbackHeader,
   challenged,
   delaySchema,
+  deliverLimitHeader,
+  deliverLimitSchema,
   durabilitySchema,
   expirySchema,
   idempotencyHeader,
@@ -70,6 +72,7 @@ const message: Schema = {
       pattern: '^https?://',
       maxLength: 8192,
     }),
+    deliver_limit: deliverLimitSchema,
     idempotency_key: text('As Idempotency-Key.', { pattern: '^[A-Za-z0-9_-]{1,255}$' }),
   },
 };
@@ -103,6 +106,7 @@ const problem: Schema = {
     code: { type: 'string', enum: problemCodes },
     detail: { type: 'string' },
     errors: { type: 'array', items: refTo('Fault'), minItems: 1 },
+    state: text('How a transaction stands that is decided otherwise.'),
   },
 };
 
@@ -210,7 +214,7 @@ const gone = {
 
 export const unauthorized = { 401: refused('Who calls is not known.', challenged) };
 export const throttled = { 429: refused('The caller has used up its rate.', retryAfter) };
-const broken = { 500: refused('bigpipe could not do it.') };
+export const broken = { 500: refused('bigpipe could not do it.') };
 export const full = { 503: refused('bigpipe is full.', retryAfter) };
 
 const fieldHeaders: readonly Parameter[] = [
@@ -223,6 +227,7 @@ const fieldHeaders: readonly Parameter[] = [
   idHeader,
   idempotencyHeader,
   callbackHeader,
+  deliverLimitHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),

@@ -1,7 +1,7 @@
 // What goes wrong on /v1, as RFC 9457 tells it: application/problem+json, with every fault and where it stands.
 import type { FastifyReply } from 'fastify';
-import type { Throttle } from '../../acl/quota.js';
 import { BigpipeError } from '../../message/errors.js';
+import type { Throttle } from '../../message/quota.js';
 import { challenge } from '../caller.js';
 
 /** Seconds after which a caller that was turned away may come back. */
@@ -31,10 +31,11 @@ const kinds = {
   'invalid-request': { status: 400, title: 'The request is wrong' },
   unauthorized: { status: 401, title: 'Who calls is not known' },
   forbidden: { status: 403, title: 'Not allowed' },
-  'not-found': { status: 404, title: 'There is no such message' },
+  'not-found': { status: 404, title: 'There is no such thing' },
   'unknown-group': { status: 404, title: 'There is no such group' },
   'method-not-allowed': { status: 405, title: 'No such method here' },
   'already-settled': { status: 409, title: 'Too late' },
+  'already-decided': { status: 409, title: 'The transaction is decided otherwise' },
   'not-pulled': { status: 409, title: 'Nothing can be fetched there' },
   'lease-lost': { status: 409, title: 'Too late' },
   'idempotency-in-progress': { status: 409, title: 'The same call is being stored', isRetriable: true },
@@ -63,6 +64,8 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly errors?: readonly Fault[];
+  /** How a transaction stands that cannot be decided any more. */
+  readonly state?: string;
 }
 
 export function problemOf(code: ProblemCode, detail: string, errors: readonly Fault[] = []): Problem {

@@ -6,9 +6,10 @@ import { commitPiece } from '../commit/commit.openapi.js';
 import { messagesPiece } from '../messages/messages.openapi.js';
 import { pullPiece } from '../pull/pull.openapi.js';
 import { rpcPiece } from '../rpc/rpc.openapi.js';
+import { transactionsPiece } from '../transactions/transactions.openapi.js';
 import type { Piece } from './document.js';
 
-const pieces: readonly Piece[] = [messagesPiece, pullPiece, commitPiece, rpcPiece];
+const pieces: readonly Piece[] = [messagesPiece, transactionsPiece, pullPiece, commitPiece, rpcPiece];
 const credentials = 'base64 of name:secret, as the operator gave them';
 
 const document = {
@@ -21,6 +22,7 @@ const document = {
   },
   tags: [
     { name: 'messages', description: 'The modern door.' },
+    { name: 'transactions', description: 'Messages that nobody sees until their producer commits.' },
     { name: 'pull', description: 'For receivers without a URL.' },
     { name: 'commit', description: 'kproxy’s door.' },
     { name: 'rpc', description: 'The original’s door.' },

@@ -34,6 +34,18 @@ export const callbackHeader = header(
   { type: 'string', format: 'uri', pattern: '^https?://' },
 );
 
+export const deliverLimitSchema: Schema = {
+  type: 'integer',
+  minimum: 1,
+  maximum: 1001,
+  description: 'Attempts at most, where the subscription allows more; then it is a dead letter.',
+};
+export const deliverLimitHeader = header(
+  'bigpipe-deliver-limit',
+  'Attempts at most, where the subscription allows more; then it is a dead letter.',
+  { type: 'string', pattern: '^[1-9][0-9]{0,2}$' },
+);
+
 export const idHeader = header(
   'bigpipe-message-id',
   'An id of your own; it is not checked for being used before.',

@@ -1,6 +1,12 @@
 // POST /rpc/call in the OpenAPI document.
 import { type Piece, refTo, type Schema, text } from '../openapi/document.js';
-import { delaySchema, idempotencyHeader, idSchema, momentSchema } from '../openapi/shared-pieces.js';
+import {
+  delaySchema,
+  deliverLimitSchema,
+  idempotencyHeader,
+  idSchema,
+  momentSchema,
+} from '../openapi/shared-pieces.js';
 
 const call: Schema = {
   type: 'object',
@@ -23,6 +29,7 @@ const call: Schema = {
     not_before: momentSchema,
     expires: momentSchema,
     callback_url: text('The receiver’s answer is delivered there.', { type: ['string', 'null'], format: 'uri' }),
+    deliver_limit: deliverLimitSchema,
     wait: text('Seconds to wait for the receiver’s answer.', { type: 'number', minimum: 0, maximum: 3600 }),
   },
 };

@@ -1,5 +1,5 @@
 // The request that a receiver gets for a delivery.
-import type { Delivery } from '../../message/delivery.js';
+import { type Delivery, maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
 import { signatureHeaders, signatureOf } from './signature.js';
@@ -21,7 +21,7 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
     'bigpipe-attempt',
     String(delivery.attempt),
     'bigpipe-max-attempts',
-    String(delivery.settings.maxAttempts),
+    String(maxAttemptsOf(delivery)),
   ];
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
   const type = delivery.source.headers[messageHeader.type];

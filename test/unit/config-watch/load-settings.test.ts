@@ -688,6 +688,10 @@ describe('settings', () => {
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
       destinations: [],
+      answerTopic: null,
+      endpoints: null,
+      choice: 'round-robin',
+      rateScope: 'node',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',
