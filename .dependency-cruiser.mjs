@@ -37,6 +37,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
+  '@opentelemetry/[^/]+': 'src/stats/tracing/otlp',
   'prom-client': 'src/stats/metrics/exposition',
   undici: 'src/target/http',
   '@grpc': 'src/ingress/grpc',

@@ -10,6 +10,7 @@ import { type Message, type MessageHeaders, messageHeader } from '../message/mes
 import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
+import type { Tracing } from '../stats/tracing/tracing.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
@@ -51,6 +52,7 @@ export interface RunnerParts {
   readonly client: ClientCounters;
   readonly consumer: ConsumerCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
   /** Told of each attempt as it ends. */
@@ -112,6 +114,7 @@ export class GroupRunner {
       share: () => this.share,
       counters: client,
       meter,
+      tracing: parts.tracing,
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),

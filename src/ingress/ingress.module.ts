@@ -7,7 +7,7 @@ import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { TransactionModule } from '../transaction/transaction.module.js';
 import { CommitDoor } from './commit/commit.door.js';
-import { IngestMeter } from './ingest-meter.js';
+import { IngestMeterModule } from './ingest-meter.module.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
@@ -22,11 +22,18 @@ import { TransactionsDoor } from './transactions/transactions.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, MailboxModule, ProducerModule, ReplyModule, TrackingModule, TransactionModule],
+  imports: [
+    AclModule,
+    IngestMeterModule,
+    MailboxModule,
+    ProducerModule,
+    ReplyModule,
+    TrackingModule,
+    TransactionModule,
+  ],
   providers: [
     BatchDoor,
     CommitDoor,
-    IngestMeter,
     LeasesDoor,
     MessagesDoor,
     MockDoor,

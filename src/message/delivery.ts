@@ -5,6 +5,7 @@ import { type MessageHeaders, messageHeader, type Position, type StoredMessage }
 import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
+import { plainTraceparent, plainTracestate, storedTrace, type TraceContext } from './trace-context.js';
 import type { Verdicts } from './verdict.js';
 
 /** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
@@ -73,6 +74,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Of the attempt under way, in place of the stored one; null: the stored one goes along. */
+  attemptTrace: TraceContext | null;
   /** Where the receiver's answer is to be delivered; null: nowhere. */
   readonly callbackUrl: string | null;
 }
@@ -121,6 +124,7 @@ export function deliveryOf(
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    attemptTrace: null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
 }
@@ -177,6 +181,12 @@ function forwardedOf(headers: MessageHeaders): readonly string[] {
     if (!name.startsWith(messageHeader.forward)) continue;
     forwarded ??= [];
     forwarded.push(name.slice(messageHeader.forward.length), headers[name] as string);
+  }
+  const trace = plainTraceparent in headers && !(messageHeader.traceparent in headers) ? storedTrace(headers) : null;
+  if (trace !== null) {
+    forwarded ??= [];
+    forwarded.push(plainTraceparent, trace.traceparent);
+    if (trace.tracestate !== null) forwarded.push(plainTracestate, trace.tracestate);
   }
   return forwarded ?? nothing;
 }

@@ -66,6 +66,9 @@ export const messageHeader = {
   replyStatus: 'bigpipe-reply-status',
   /** The only group that delivers it; absent: every group of its topic. Never sent to a receiver. */
   onlyGroup: 'bigpipe-only-group',
+  /** The trace that it belongs to (W3C), forwarded like what the caller asked for. */
+  traceparent: 'bigpipe-forward-traceparent',
+  tracestate: 'bigpipe-forward-tracestate',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

@@ -24,6 +24,7 @@ import {
 } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, openRawScope, refuseOtherMethods } from '../raw-scope.js';
+import { passTrace } from '../trace.js';
 import { type CommitCall, type CommitRefusal, readCommit } from './commit-call.js';
 
 const path = '/commit';
@@ -74,7 +75,7 @@ export class CommitDoor implements OnModuleInit {
           method: 'POST',
           url: path,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.commit(request, reply)),
+          handler: this.meter.around(door, path, (request, reply) => this.commit(request, reply)),
         });
         refuseOtherMethods(scope, path, ['POST'], (reply) => reply.send());
       },
@@ -104,6 +105,7 @@ export class CommitDoor implements OnModuleInit {
       return this.refuse(reply, 429, 'throttled');
     }
     const callerName = caller?.name ?? nobody;
+    passTrace(headers, call.headers);
     const message = messageOf(call, callerName, body, call.id ?? newMessageId(nowMs));
     const { commit } = this.configWatch.settings;
     return this.store(request, reply, { message, acks: call.acks ?? commit.acks, callerName });

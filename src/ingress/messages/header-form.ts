@@ -1,6 +1,7 @@
 // A message whose fields are the request's headers and whose body is the request's own.
 import type { IncomingHttpHeaders } from 'node:http';
 import { messageHeader } from '../../message/message.js';
+import { traceContextOf } from '../../message/trace-context.js';
 import type { FieldName, Written } from './draft.js';
 import type { Fault } from './problem.js';
 
@@ -22,9 +23,6 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<
   Record<FieldName, string>
 >;
-
-/** The trace that a call belongs to goes on at the receiver. */
-const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** `more`: forwarded beside those the caller named. Of a header that is there several times the values come joined. */
 export function readHeaderForm(
@@ -72,9 +70,10 @@ function fieldValue(field: FieldName, value: string): unknown {
   return value;
 }
 
-export function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
-  if (typeof parent !== 'string' || !traceparent.test(parent)) return {};
-  return typeof tracestate === 'string' && tracestate !== ''
-    ? { traceparent: parent, tracestate }
-    : { traceparent: parent };
+/** The trace that a call belongs to goes on at the receiver. */
+export function traceOf({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> {
+  if (traceparent === undefined) return {};
+  const trace = traceContextOf(traceparent, tracestate);
+  if (trace === null) return {};
+  return trace.tracestate === null ? { traceparent: trace.traceparent } : { ...trace, tracestate: trace.tracestate };
 }

@@ -59,7 +59,7 @@ export class MessagesDoor implements OnModuleInit {
           method: 'POST',
           url: messagesPath,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+          handler: this.meter.around(door, messagesPath, (request, reply) => this.post(request, reply)),
         });
         refuseOtherMethods(scope, messagesPath, ['POST'], refuseMethod);
       },

@@ -27,11 +27,13 @@ import {
 import { IngestMeter } from '../ingest-meter.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
+import { passTrace } from '../trace.js';
 import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
 
 /** Its name among the metrics. */
 const door = 'rpc';
+const path = '/rpc/call';
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = '1';
 /** The original looks at no method; these are the ones that a body may come with, or without. */
@@ -84,9 +86,9 @@ export class RpcDoor implements OnModuleInit {
         scope.setErrorHandler<FastifyError>((error, _request, reply) => this.unreadable(error, reply));
         scope.route({
           method: methods,
-          url: '/rpc/call',
+          url: path,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.call(request, reply)),
+          handler: this.meter.around(door, path, (request, reply) => this.call(request, reply)),
         });
       },
     );
@@ -111,6 +113,7 @@ export class RpcDoor implements OnModuleInit {
     const times = call.timesAt?.(nowMs) ?? null;
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
     if (times !== null) putTimes(times, call.headers);
+    passTrace(request.headers, call.headers);
     const message = messageOf(call, caller, call.id ?? newMessageId(nowMs));
     const waiting = call.waitMs === 0 ? null : this.waiting.begin(request, reply, call.headers, call.waitMs);
     const key = request.headers['idempotency-key'];

@@ -2,6 +2,7 @@
 import { type Delivery, maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
+import { plainTraceparent, plainTracestate } from '../../message/trace-context.js';
 import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
@@ -29,7 +30,12 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
   addCallback(headers, delivery.source.headers);
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
-  addForwarded(headers, delivery.forwarded, signing !== null);
+  const { attemptTrace, forwarded } = delivery;
+  addForwarded(headers, forwarded, signing !== null, attemptTrace !== null);
+  if (attemptTrace !== null) {
+    headers.push(plainTraceparent, attemptTrace.traceparent);
+    if (attemptTrace.tracestate !== null) headers.push(plainTracestate, attemptTrace.tracestate);
+  }
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
 }
@@ -43,10 +49,11 @@ function addCallback(headers: string[], stored: MessageHeaders): void {
 }
 
 /** A log may hold what no door of ours would take: another writer put it there. */
-function addForwarded(headers: string[], forwarded: readonly string[], isSigned: boolean): void {
+function addForwarded(headers: string[], forwarded: readonly string[], isSigned: boolean, isTraced: boolean): void {
   for (let i = 0; i + 1 < forwarded.length; i += 2) {
     const [name, value] = [forwarded[i] as string, forwarded[i + 1] as string];
     if (isHeldBack(name) || (isSigned && signatureHeaders.has(name))) continue;
+    if (isTraced && (name === plainTraceparent || name === plainTracestate)) continue;
     headers.push(name, value);
   }
 }
