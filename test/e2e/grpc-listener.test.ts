@@ -146,14 +146,14 @@ test('a thousand streams on one connection are served at the same time', async (
   const client = await connect(bigpipe);
   const streams = Array.from({ length: 1000 }, () => {
     const stream = client.stub['PublishStream']?.(asSystem1) as ClientDuplexStream<object, object>;
-    const seen = { stream, answers: [] as object[], opened: false, ended: null as Promise<unknown> | null };
+    const ended = new Promise<string>((resolve, reject) => {
+      stream.once('end', () => resolve('well'));
+      stream.once('error', reject);
+    });
+    const seen = { stream, answers: [] as object[], opened: false, ended };
     stream.on('data', (answer: object) => seen.answers.push(answer));
     stream.once('metadata', (_metadata: Metadata) => {
       seen.opened = true;
-    });
-    seen.ended = new Promise((resolve, reject) => {
-      stream.once('end', () => resolve('well'));
-      stream.once('error', reject);
     });
     return seen;
   });
