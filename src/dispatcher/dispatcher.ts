@@ -18,6 +18,7 @@ import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
@@ -68,6 +69,7 @@ export class Dispatcher implements Adjustable {
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
+    private readonly tracing: Tracing,
   ) {
     this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
@@ -261,9 +263,10 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       meter: this.meters.of(topic, groupId),
+      tracing: this.tracing,
       isCancelled,
       attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
-      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
+      passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });
@@ -275,6 +278,6 @@ export class Dispatcher implements Adjustable {
       'detail' in ending
         ? { ...head, kind: 'failed' as const, ...ending }
         : { ...head, kind: 'answered' as const, ...ending };
-    if (replyTo !== null) this.replies.came(replyTo, reply);
+    if (replyTo !== null) this.replies.came(replyTo, reply, source.headers[messageHeader.cache]);
   }
 }

@@ -50,6 +50,8 @@ export const messageHeader = {
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** Under which key the receiver's answer may be kept for calls like this one, and for how many milliseconds. Never sent to a receiver. */
+  cache: 'bigpipe-cache',
   /** What a transaction's record says (transaction/transaction-record.ts). Never sent to a receiver. */
   transaction: 'bigpipe-transaction',
   /** How the delivery ended whose receiver's answer the body is: `answered`, `failed` or `unsent`, and the status. */
@@ -66,6 +68,9 @@ export const messageHeader = {
   replyStatus: 'bigpipe-reply-status',
   /** The only group that delivers it; absent: every group of its topic. Never sent to a receiver. */
   onlyGroup: 'bigpipe-only-group',
+  /** The trace that it belongs to (W3C), forwarded like what the caller asked for. */
+  traceparent: 'bigpipe-forward-traceparent',
+  tracestate: 'bigpipe-forward-tracestate',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

@@ -10,8 +10,10 @@ import { type Acks, type Message, messageHeader, type Position, weightOf } from 
 import type { Histogram } from '../stats/metrics/histogram.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import { Admission } from './admission.js';
 import { registerProducer, type TopicCounters } from './append-metrics.js';
+import { traceAppends } from './append-trace.js';
 import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './idempotency.js';
 import { TopicLimits } from './topic-limits.js';
 
@@ -69,6 +71,7 @@ export class Producer implements Adjustable {
     private readonly configWatch: ConfigWatch,
     private readonly idempotency: Idempotency,
     private readonly clock: Clock,
+    private readonly tracing: Tracing,
     stats: Stats,
     metrics: Metrics,
   ) {
@@ -230,12 +233,15 @@ export class Producer implements Adjustable {
     if (this.isClosed) throw shuttingDown();
     const weights = this.enter(messages);
     const startedMs = this.clock.elapsedMs();
+    const { traced, end } = traceAppends(this.tracing, messages);
     try {
-      const positions = await this.broker.append(records.length === 0 ? messages : [...messages, ...records], level);
+      const positions = await this.broker.append(records.length === 0 ? traced : [...traced, ...records], level);
+      end(positions, null);
       this.appendTimes.observe((this.clock.elapsedMs() - startedMs) / 1000);
       for (const { topic } of messages) this.count(topic, 'deliverySuccess');
       return positions;
     } catch (error) {
+      end([], error);
       for (const { topic } of messages) this.count(topic, 'deliveryFail');
       throw error;
     } finally {

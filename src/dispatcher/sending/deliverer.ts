@@ -5,13 +5,16 @@ import type { DeadLetterNote } from '../../message/dead-letter.js';
 import { type Delivery, leftToWaitMs, maxAttemptsOf } from '../../message/delivery.js';
 import type { Message } from '../../message/message.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
+import { storedTrace, traceIdOf } from '../../message/trace-context.js';
 import { backoffMs } from '../../policy/backoff.js';
+import type { Tracing } from '../../stats/tracing/tracing.js';
 import type { Target } from '../../target/target.js';
 import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Work } from '../window/partition-window.js';
+import { beginAttempt, endAttempt } from './attempt-trace.js';
 import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
@@ -37,6 +40,7 @@ export interface DelivererParts {
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
@@ -139,7 +143,9 @@ export class Deliverer {
     }
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
+    const span = beginAttempt(this.parts.tracing, delivery);
     void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
+      if (span !== null) endAttempt(span, delivery, this.parts.subscription.groupId, outcome);
       this.scheduler.ended(attempt, outcome);
       this.ended(attempt, outcome);
       window.end();
@@ -353,6 +359,7 @@ export class Deliverer {
 
 function nameOf({ delivery }: Work): object {
   const { id, source, attempt, destination, endpoint } = delivery;
+  const trace = storedTrace(source.headers);
   return {
     id,
     topic: source.topic,
@@ -361,5 +368,6 @@ function nameOf({ delivery }: Work): object {
     attempt,
     maxAttempts: maxAttemptsOf(delivery),
     destination: endpoint ?? destination,
+    ...(trace === null ? {} : { traceId: traceIdOf(trace) }),
   };
 }

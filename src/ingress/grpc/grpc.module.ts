@@ -4,6 +4,7 @@ import { AclModule } from '../../acl/acl.module.js';
 import { ProducerModule } from '../../producer/producer.module.js';
 import { ReplyModule } from '../../reply/reply.module.js';
 import { MailboxModule } from '../../target/mailbox/mailbox.module.js';
+import { IngestMeterModule } from '../ingest-meter.module.js';
 import { PullRoom } from '../pull/pull-room.js';
 import { CallController } from './call.controller.js';
 import { Closing } from './closing.js';
@@ -18,7 +19,7 @@ import { SubscribeController } from './subscribe.controller.js';
 
 @Global()
 @Module({
-  imports: [AclModule, MailboxModule, ProducerModule, ReplyModule],
+  imports: [AclModule, IngestMeterModule, MailboxModule, ProducerModule, ReplyModule],
   controllers: [CallController, PublishController, SubscribeController],
   providers: [
     Closing,
