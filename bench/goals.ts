@@ -34,6 +34,8 @@ export const goals = {
   isolation: atLeast(0.95, 0.98),
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
+  /** Percent of a core. */
+  console: atMost(10, 5),
   ramp: {
     /** Percent. */
     excess: atMost(10, 5),

@@ -6,6 +6,7 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { openConsole } from './scenarios/console.ts';
 import { delayed } from './scenarios/delayed.ts';
 import { doors } from './scenarios/doors.ts';
 import { egress } from './scenarios/egress.ts';
@@ -74,6 +75,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),
+  console: (lab) => openConsole(lab, goals.console),
   reloads: (lab) => reloads(lab, goals.pause),
   workers: (lab) => workers(lab, 64, goals.gain),
   'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),
