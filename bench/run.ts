@@ -17,6 +17,7 @@ import { kafkaAppend } from './scenarios/kafka-append.ts';
 import { kafkaGrowth } from './scenarios/kafka-growth.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
+import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
@@ -69,6 +70,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
+  observed: (lab) => observed(lab, goals.observed),
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
