@@ -26,7 +26,7 @@ const mayImport = {
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'producer', 'tracking', 'broker', 'monitor'],
+  management: [...settings, 'dispatcher', 'subscription', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */

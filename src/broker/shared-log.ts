@@ -56,6 +56,22 @@ export class SharedLog {
     return position ?? null;
   }
 
+  /**
+   * One behind the other, and right behind what has been applied here: resolves to the offset of the first once they are
+   * applied, to null when others have written in between.
+   */
+  async writeTogether(bodies: readonly Buffer[]): Promise<bigint | null> {
+    const next = this.readUpTo;
+    const positions = await this.broker.append(
+      bodies.map((body) => this.recordOf(body)),
+      -1,
+    );
+    const last = positions.at(-1)?.offset;
+    if (last === undefined) return null;
+    await this.readers.until(last);
+    return positions[0]?.offset === next && last - next === BigInt(bodies.length - 1) ? next : null;
+  }
+
   /** Nobody needs what stands before `offset`. One process of all does it, any of them. */
   async free(offset: bigint): Promise<void> {
     this.keeper ??= await this.broker.join(`${this.topic}.keeper`, [this.topic], {

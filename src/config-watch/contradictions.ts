@@ -111,7 +111,7 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 }
 
 /** Inside one consumer entry. */
-function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
+export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
@@ -143,8 +143,11 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   }
 }
 
-function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
-  if (endpoints === undefined) return;
+function collectEndpoints(path: string, { url, endpoints, durable }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) {
+    if (durable === false) faults.push(`${path}.durable: found false, allowed: beside endpoints only`);
+    return;
+  }
   if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
   const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
   repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));

@@ -25,6 +25,7 @@ import type {
   SubscriptionSettings,
 } from './settings.js';
 import { signingSecretOf } from './signing-secret.js';
+import { startOf } from './start-at.js';
 import { statusesOf } from './status-list.js';
 
 /** "auto": down to one at a time, up to what a busy service commonly bears. */
@@ -40,6 +41,8 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     url: entry.url ?? null,
     endpoints: entry.endpoints?.map(endpointOf) ?? null,
     choice: entry.choice,
+    durable: entry.durable,
+    startAt: startOf(entry.startAt) ?? (entry.durable ? 'earliest' : 'latest'),
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
     rateScope: entry.rateLimitScope,

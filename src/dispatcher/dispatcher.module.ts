@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.js';
 import { PolicyModule } from '../policy/policy.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
+import { SubscriptionModule } from '../subscription/subscription.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { ControlLog } from './control-log.js';
@@ -11,7 +12,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Gates } from './gates.js';
 
 @Module({
-  imports: [CircuitBreakerModule, PolicyModule, ReplyModule, TargetModule, TrackingModule],
+  imports: [CircuitBreakerModule, PolicyModule, ReplyModule, SubscriptionModule, TargetModule, TrackingModule],
   controllers: [DispatcherController],
   providers: [ControlLog, Dispatcher, Gates],
   exports: [ControlLog, Dispatcher],

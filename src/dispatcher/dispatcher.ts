@@ -18,9 +18,12 @@ import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import type { Follower } from '../subscription/registrations.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
+import { MessageFinder } from '../tracking/message-finder.js';
 import { MessageTracker } from '../tracking/message-tracker.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
@@ -28,6 +31,7 @@ import { Gates } from './gates.js';
 import { GroupRunner, keepsIdentity } from './group-runner.js';
 import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
+import { placeNewGroup } from './starting-place.js';
 import {
   type ClientCounters,
   type ConsumerCounters,
@@ -53,13 +57,15 @@ export class Dispatcher implements Adjustable {
     private readonly broker: Broker,
     private readonly topics: Topics,
     private readonly transport: BrokerTransport,
-    private readonly configWatch: ConfigWatch,
+    configWatch: ConfigWatch,
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
     private readonly cancelLog: CancelLog,
     private readonly replies: Replies,
+    private readonly known: Subscriptions,
+    finder: MessageFinder,
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
@@ -69,7 +75,9 @@ export class Dispatcher implements Adjustable {
       transport,
       topics,
       configWatch,
+      subscriptions: known,
       clock,
+      place: (subscription) => placeNewGroup({ broker, finder, clock }, subscription),
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.gone(name),
     });
@@ -86,18 +94,25 @@ export class Dispatcher implements Adjustable {
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
     // What is paused or cancelled is not sent, also in the first moment.
-    await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
+    await Promise.all([this.controlLog.open(), this.cancelLog.open(), this.known.registrations.open()]);
+    this.known.refresh();
     this.learnWants();
+    this.known.registrations.follow((group, what) => this.regroup(group, what));
     await this.served.openAll();
   }
 
   /** What is parked is known by the names of its lanes: these must not change under it. */
   veto(next: Settings, current: Settings): string[] {
-    return subscriptionChange(current, next).changed.flatMap(({ current: before, next: after }) => {
-      const parked = this.served.runner(before.topic, before.groupId)?.letters.parkedKeys(1).length ?? 0;
-      if (parked === 0 || keepsIdentity(before, after)) return [];
-      return `consumer ${after.groupId} of ${after.topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
-    });
+    return subscriptionChange(current, next).changed.flatMap(({ next: after }) => this.against(after) ?? []);
+  }
+
+  /** Why a subscription that is served here cannot become this one now; null when it can. */
+  against(next: SubscriptionSettings): string | null {
+    const { topic, groupId } = next;
+    const runner = this.served.runner(topic, groupId);
+    const parked = runner?.letters.parkedKeys(1).length ?? 0;
+    if (runner === undefined || parked === 0 || keepsIdentity(runner.subscription, next)) return null;
+    return `consumer ${groupId} of ${topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
   }
 
   /**
@@ -107,8 +122,22 @@ export class Dispatcher implements Adjustable {
   async adjust(next: Settings, current: Settings): Promise<void> {
     const { added, changed } = topicChange(current, next);
     if (added.length > 0) await this.topics.ensure(added);
+    this.known.refresh();
     this.learnWants();
     await this.served.reconcile(new Set(changed.map((topic) => topic.next.name)));
+  }
+
+  /** A group was registered, or changed, or its endpoints did. */
+  private regroup(groupId: string, what: Parameters<Follower>[1]): void {
+    if (what === 'endpoints') this.known.refreshEndpoints(groupId);
+    else {
+      const before = this.known.ofGroup(groupId);
+      this.known.refresh();
+      this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    }
+    void this.served.reconcile(new Set(), groupId).catch((error: unknown) => {
+      this.log.error({ msg: 'a registered subscription could not be brought into force', group: groupId, err: error });
+    });
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
@@ -117,7 +146,7 @@ export class Dispatcher implements Adjustable {
     this.drained = true;
     await this.served.drain();
     await this.transport.close();
-    await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
+    await Promise.all([this.controlLog.close(), this.cancelLog.close(), this.known.registrations.close()]);
     await this.target.close();
   }
 
@@ -175,9 +204,9 @@ export class Dispatcher implements Adjustable {
   }
 
   /** What is wanted of each topic by all its subscriptions together. */
-  private learnWants(): void {
-    const byTopic = Map.groupBy(this.configWatch.settings.subscriptions, ({ topic }) => topic);
-    for (const topic of [...this.wants.keys(), ...byTopic.keys()]) {
+  private learnWants(topics: ReadonlySet<string> | null = null): void {
+    const byTopic = Map.groupBy(this.known.all, ({ topic }) => topic);
+    for (const topic of topics ?? new Set([...this.wants.keys(), ...byTopic.keys()])) {
       const wants = this.wants.get(topic) ?? new TopicWants();
       this.wants.set(topic, wants);
       wants.adjust(byTopic.get(topic) ?? []);

@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { MonitorModule } from '../monitor/monitor.module.js';
+import { SubscriptionModule } from '../subscription/subscription.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { BrokerController } from './broker.controller.js';
 import { ConfigController } from './config.controller.js';
@@ -9,11 +10,12 @@ import { DeadLettersController } from './dead-letters.controller.js';
 import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { OffsetsController } from './offsets.controller.js';
+import { RegistrationsController } from './registrations.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { TopicsController } from './topics.controller.js';
 
 @Module({
-  imports: [DispatcherModule, MonitorModule, TrackingModule],
+  imports: [DispatcherModule, MonitorModule, SubscriptionModule, TrackingModule],
   controllers: [
     BrokerController,
     ConfigController,
@@ -22,6 +24,7 @@ import { TopicsController } from './topics.controller.js';
     ExplainController,
     OffsetsController,
     SubscriptionsController,
+    RegistrationsController,
     TopicsController,
   ],
 })

@@ -9,8 +9,11 @@ export const cancelTopic = 'bigpipe.cancelled';
 /** Which idempotency keys were used, and for what. */
 export const idempotencyTopic = 'bigpipe.idempotency';
 
+/** Which subscriptions were registered over HTTP, and which endpoints have a lease. */
+export const subscriptionsTopic = 'bigpipe.subscriptions';
+
 /** None of these may be a caller's. */
-export const ownTopics: readonly string[] = [controlTopic, cancelTopic, idempotencyTopic];
+export const ownTopics: readonly string[] = [subscriptionsTopic, controlTopic, cancelTopic, idempotencyTopic];
 
 /** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;

@@ -16,6 +16,8 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     url: null,
     endpoints: null,
     choice: 'round-robin',
+    durable: true,
+    startAt: 'earliest',
     ordering: 'key',
     rate: perSecond(1000),
     rateScope: 'node',

@@ -1,7 +1,7 @@
 // Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
-import { type Delivery, leftToWaitMs } from '../../message/delivery.js';
+import { type Delivery, groupDestination, leftToWaitMs } from '../../message/delivery.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
@@ -154,21 +154,24 @@ export class Deliverer {
   }
 
   /** Why no attempt is made any more; null for none. Who sends a dead letter again means it. */
-  private dropOf({ delivery, resent }: Work): 'cancelled' | 'expired' | null {
+  private dropOf({ delivery, resent }: Work): 'cancelled' | 'expired' | 'dropped' | null {
+    const isForNobody = delivery.destination === groupDestination && delivery.endpoint === null;
+    if (isForNobody) return 'dropped';
     if (resent !== null) return null;
     if (this.parts.isCancelled(delivery.id)) return 'cancelled';
     const { expiresMs } = delivery;
     return expiresMs !== 0 && this.parts.clock.now() >= expiresMs ? 'expired' : null;
   }
 
-  private drop(attempt: Attempt, why: 'cancelled' | 'expired'): void {
+  private drop(attempt: Attempt, why: 'cancelled' | 'expired' | 'dropped'): void {
     const { work } = attempt;
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
-    if (why === 'cancelled') {
-      this.parts.meter.cancelled.value += 1;
-      this.calledBack(attempt, { status: 0 }, 'cancelled', () => {
-        this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
+    if (why !== 'expired') {
+      if (why === 'cancelled') this.parts.meter.cancelled.value += 1;
+      const detail = why === 'cancelled' ? why : 'the group had no endpoint';
+      this.calledBack(attempt, { status: 0 }, detail, () => {
+        this.tellCaller(work.delivery, { status: 0 }, detail);
         this.settle(attempt);
       });
     } else {
