@@ -16,7 +16,8 @@ const mayImport = {
   acl: ['config-watch', 'message'],
   producer: [...settings, 'broker', 'shared-state'],
   reply: [...settings, 'shared-state'],
-  ingress: [...settings, 'acl', 'producer', 'reply', 'tracking'],
+  transaction: [...settings, 'producer', 'broker'],
+  ingress: [...settings, 'acl', 'producer', 'transaction', 'reply', 'tracking', 'target/mailbox'],
   'circuit-breaker': [...settings, 'policy'],
   dispatcher: [...settings, 'reply', 'policy', 'circuit-breaker', 'target', 'subscription', 'tracking', 'broker'],
   subscription: [...settings, 'broker'],
@@ -26,7 +27,8 @@ const mayImport = {
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'subscription', 'producer', 'tracking', 'broker', 'monitor'],
+  management: [...settings, 'dispatcher', 'subscription', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
+  console: [...settings, 'dispatcher', 'subscription', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */
@@ -46,6 +48,7 @@ const behind = {
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',
+  uplot: 'src/console/page',
 };
 
 const folderRules = Object.entries(mayImport).map(([folder, allowed]) => ({
@@ -97,6 +100,18 @@ export default {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(test|bench)/' },
+    },
+    {
+      name: 'the-page-runs-in-a-browser',
+      severity: 'error',
+      from: { path: '^src/console/page/' },
+      to: { pathNot: '^(src/console/page/|node_modules/uplot/)' },
+    },
+    {
+      name: 'only-a-browser-runs-the-page',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/console/page/' },
+      to: { path: '^src/console/page/' },
     },
     {
       name: 'unresolvable',

@@ -6,8 +6,10 @@ import { LoggerModule } from 'nestjs-pino';
 import { AclModule } from './acl/acl.module.js';
 import { Broker } from './broker/broker.js';
 import { BrokerModule } from './broker/broker.module.js';
+import { LogMove } from './broker/moving/log-move.js';
 import { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
+import { ConsoleModule } from './console/console.module.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import { DispatcherModule } from './dispatcher/dispatcher.module.js';
 import { DrainIndicator } from './health/drain.indicator.js';
@@ -30,6 +32,10 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { MailboxModule } from './target/mailbox/mailbox.module.js';
+import { Mailboxes } from './target/mailbox/mailboxes.js';
+import { TransactionModule } from './transaction/transaction.module.js';
+import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
 import { Doors } from './workers/doors.js';
 import { acceptHanded } from './workers/hand-keyed.js';
@@ -50,10 +56,13 @@ export class AppModule implements OnModuleDestroy {
     private readonly doors: Doors,
     private readonly grpcDoor: GrpcDoor,
     private readonly drainIndicator: DrainIndicator,
+    private readonly transactions: Transactions,
     private readonly producer: Producer,
     private readonly dispatcher: Dispatcher,
+    private readonly move: LogMove,
     private readonly broker: Broker,
     private readonly replies: Replies,
+    private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
     sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
@@ -74,12 +83,15 @@ export class AppModule implements OnModuleDestroy {
         grpc,
         AclModule,
         ProducerModule,
+        TransactionModule,
         BrokerModule,
         DispatcherModule,
+        MailboxModule,
         ReplyModule,
         SharedStateModule,
         HealthModule,
         ManagementModule,
+        ConsoleModule,
       ],
       providers: [
         { provide: APP_GUARD, useClass: PagesGuard },
@@ -116,8 +128,11 @@ export class AppModule implements OnModuleDestroy {
     if (stopDelayMs > 0) await pause(this.clock, stopDelayMs);
     // Who waits for an answer is told that it takes longer.
     this.replies.close();
+    this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
+    await this.transactions.drain();
     await this.producer.drain();
+    await this.move.close();
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();

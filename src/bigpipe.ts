@@ -23,6 +23,7 @@ import { newAdapter } from './main-adapter.js';
 import { closeServer, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { Producer } from './producer/producer.js';
+import { Transactions } from './transaction/transactions.js';
 import { Doors } from './workers/doors.js';
 
 const defaultFile = 'config/bigpipe.json';
@@ -98,6 +99,8 @@ async function loadGrpc(): Promise<Type> {
 async function open(app: NestFastifyApplication, configWatch: ConfigWatch, tls: Tls) {
   app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(BrokerTransport) });
   await app.startAllMicroservices();
+  // Before the dispatcher, which writes the answers to checks.
+  await app.get(Transactions).start();
   await app.get(Dispatcher).start();
   serveDocument(app);
   const port = await app.get(Doors).open(app);

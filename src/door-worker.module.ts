@@ -19,6 +19,7 @@ import { ReplyModule } from './reply/reply.module.js';
 import { CountersModule } from './stats/stats.module.js';
 import { ControlChannel } from './workers/control-channel.js';
 import { HandingDoor } from './workers/handing.door.js';
+import { HandingPullDoor } from './workers/handing-pull.door.js';
 
 export interface DoorWorkerParts {
   readonly configWatch: ConfigWatch;
@@ -52,7 +53,7 @@ export class DoorWorkerModule {
         RemoteBrokerModule.over(parts.link, parts.facts),
       ],
       // Behind all doors: what none of them takes.
-      providers: [HandingDoor, { provide: ControlChannel, useValue: parts.channel }],
+      providers: [HandingPullDoor, HandingDoor, { provide: ControlChannel, useValue: parts.channel }],
     };
   }
 }

@@ -10,9 +10,13 @@ export interface AclEntry {
   readonly name: string;
   /** Where calls go that name no topic. */
   readonly topic: string;
+  /** Who is asked about its transactions that name nobody themselves. */
+  readonly checkUrls: readonly string[];
   mayWrite(topic: string): boolean;
   /** False also for what is no URL of a call. What the egress guard says is another matter. */
   mayCall(url: string): boolean;
+  /** May fetch the group's messages. */
+  mayPull(groupId: string): boolean;
   /** Counts so many calls; what to answer where these are too many (then none is counted), else null. */
   admit(calls?: number): Throttle | null;
 }
@@ -23,12 +27,14 @@ const maxKnownOrigins = 1024;
 export class Rights implements AclEntry {
   readonly name: string;
   readonly topic: string;
+  readonly checkUrls: readonly string[];
   private readonly topics: ReadonlySet<string>;
   private readonly allow: readonly OriginPattern[] | null;
+  private readonly groups: ReadonlySet<string>;
   private readonly known = new Map<string, boolean>();
 
   constructor(
-    { name, topic, topics, allow }: AclSettings,
+    { name, topic, topics, allow, checkUrls, pull }: AclSettings,
     private readonly quota: Quota | null,
     private readonly clock: Clock,
   ) {
@@ -36,6 +42,8 @@ export class Rights implements AclEntry {
     this.topic = topic;
     this.topics = new Set([topic, ...topics]);
     this.allow = allow;
+    this.checkUrls = checkUrls;
+    this.groups = new Set(pull);
   }
 
   admit(calls = 1): Throttle | null {
@@ -44,6 +52,10 @@ export class Rights implements AclEntry {
 
   mayWrite(topic: string): boolean {
     return this.topics.has(topic);
+  }
+
+  mayPull(groupId: string): boolean {
+    return this.groups.has(groupId);
   }
 
   mayCall(url: string): boolean {

@@ -2,7 +2,7 @@
 import type { Metrics } from '../stats/metrics/metrics.js';
 import type { Broker } from './broker.js';
 
-export function registerHealth(metrics: Metrics, broker: Broker, driver: string): void {
+export function registerHealth(metrics: Metrics, broker: Broker, driver: () => string): void {
   metrics.register({
     shapes: [
       {
@@ -12,6 +12,6 @@ export function registerHealth(metrics: Metrics, broker: Broker, driver: string)
         labels: ['driver'],
       },
     ],
-    read: (add) => add('bigpipe_broker_up', broker.health().ok ? 1 : 0, driver),
+    read: (add) => add('bigpipe_broker_up', broker.health().ok ? 1 : 0, driver()),
   });
 }

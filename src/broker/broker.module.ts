@@ -3,6 +3,7 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { BrokerSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
+import { BigpipeError } from '../message/errors.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
@@ -14,6 +15,9 @@ import { SqliteStore } from './drivers/embedded/sqlite.store.js';
 import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
 import { registerKafka } from './drivers/kafka/kafka-metrics.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
+import { LogMove } from './moving/log-move.js';
+import { MovableBroker } from './moving/movable.broker.js';
+import type { MovableLog } from './moving/movable-log.js';
 import { Topics } from './topics.js';
 
 function report(text: string, error: unknown): void {
@@ -25,55 +29,100 @@ function tell(text: string, error: unknown): void {
   else report(text, error);
 }
 
-/** `told` null: its figures are told nowhere. */
-function makeBroker(
-  settings: BrokerSettings,
-  clock: Clock,
-  told: { readonly stats: Stats; readonly metrics: Metrics } | null,
-): Broker {
+interface Made {
+  readonly driver: BrokerSettings['driver'];
+  readonly broker: Broker;
+  /** For /stats; null: nothing is told. */
+  readonly counters: (() => object) | null;
+  /** Tells what this driver measures beside it. */
+  readonly measure: (metrics: Metrics) => void;
+  /** Null: what it holds cannot be moved. */
+  readonly movable: (Broker & MovableLog) | null;
+}
+
+function makeBroker(settings: BrokerSettings, clock: Clock): Made {
   switch (settings.driver) {
-    case 'memory':
-      return new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
+    case 'memory': {
+      const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
+      return { driver: settings.driver, broker, counters: null, measure: () => undefined, movable: null };
+    }
     case 'embedded': {
       const { embedded } = settings;
       const broker = new EmbeddedBroker(new SqliteStore(embedded), { ...embedded, clock, report });
-      told?.stats.register('brokerStats', () => ({ driver: 'embedded', ...broker.counters }));
-      if (told !== null) registerLog(told.metrics, broker, embedded);
-      return broker;
+      return {
+        driver: settings.driver,
+        broker,
+        counters: () => ({ driver: 'embedded', ...broker.counters }),
+        measure: (metrics) => registerLog(metrics, broker, embedded),
+        movable: broker,
+      };
     }
     case 'kafka': {
       const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
-      told?.stats.register('brokerStats', () => ({ driver: 'kafka', ...broker.counters }));
-      if (told !== null) registerKafka(told.metrics, broker);
-      return broker;
+      return {
+        driver: settings.driver,
+        broker,
+        counters: () => ({ driver: 'kafka', ...broker.counters }),
+        measure: (metrics) => registerKafka(metrics, broker),
+        movable: null,
+      };
     }
   }
+}
+
+/** Of the bus's own log, which may move while the program runs. */
+function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics): LogMove {
+  const made = makeBroker(configWatch.settings.broker, clock);
+  let { driver, counters } = made;
+  if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
+  made.measure(metrics);
+  const broker = new MovableBroker(made.broker, clock, report);
+  registerHealth(metrics, broker, () => driver);
+  const kafkaAt = (asked: readonly string[]) => {
+    const { broker: settings } = configWatch.settings;
+    const { kafka } = settings;
+    const servers = asked.length === 0 ? kafka.servers : asked;
+    if (servers.length === 0)
+      throw new BigpipeError('unavailable', 'neither servers nor kafka.bootstrap.servers are named');
+    // The original's form has no place for what a log's own topics say, and chooses other partitions.
+    if (kafka.format !== 'bigpipe')
+      throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
+    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock);
+    const moved = () => {
+      ({ driver, counters } = there);
+      there.measure(metrics);
+    };
+    return { target: there.broker, servers, moved };
+  };
+  return new LogMove({ broker, source: made.movable, kafkaAt, clock });
 }
 
 @Global()
 @Module({
   providers: [
     {
-      provide: Broker,
+      provide: LogMove,
       inject: [ConfigWatch, Clock, Stats, Metrics],
-      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics) => {
-        const { broker: settings, topics } = configWatch.settings;
-        const broker = makeBroker(settings, clock, { stats, metrics });
-        registerHealth(metrics, broker, settings.driver);
+      useFactory: openOwn,
+    },
+    {
+      provide: Broker,
+      inject: [LogMove, ConfigWatch],
+      useFactory: async ({ broker }: LogMove, configWatch: ConfigWatch) => {
         await broker.open();
-        await new Topics(broker).ensure(topics);
+        await new Topics(broker).ensure(configWatch.settings.topics);
         return broker;
       },
     },
     BrokerTransport,
     Topics,
   ],
-  exports: [Broker, BrokerTransport, Topics],
+  exports: [Broker, BrokerTransport, LogMove, Topics],
 })
 export class BrokerModule {
   /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
   static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
-    const broker = makeBroker(settings, clock, null);
+    const { broker } = makeBroker(settings, clock);
     await broker.open();
     return broker;
   }

@@ -59,6 +59,8 @@ export interface MessageBatch extends TopicPartition {
  * A batch whose handler throws comes again after a while; what another handler throws is logged.
  */
 export interface GroupHandlers {
+  /** Of a group that this process alone is for a while: nothing is kept on its account, and it leaves nothing behind. */
+  readonly keepsNoMark?: true;
   /** The partitions are this member's from now on. Called before their first batch. */
   assigned(membership: Membership, assignments: readonly Assignment[]): void | Promise<void>;
   /** The next batch of a partition comes after the promise of the one before has resolved. */

@@ -123,7 +123,7 @@ export class LocalMembership extends Membership {
   private async claim(partition: TopicPartition): Promise<Omit<Assignment, 'isOurs'>> {
     const oldest = { offset: this.log.startOffset(partition), metadata: '' };
     const committed = this.log.committed(this.group, partition);
-    if (committed === null) await this.log.commit(this.group, partition, oldest);
+    if (committed === null && this.handlers.keepsNoMark !== true) await this.log.commit(this.group, partition, oldest);
     return { ...partition, start: committed === null || committed.offset < oldest.offset ? oldest : committed };
   }
 

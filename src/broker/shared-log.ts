@@ -11,7 +11,7 @@ export class SharedLog {
   private membership: Membership | null = null;
   /** Of all processes: its mark says what nobody needs any more. */
   private keeper: Membership | null = null;
-  private ownsMark = false;
+  private holdsMark: () => boolean = () => false;
   private readUpTo = 0n;
   private readonly readers = new ReadWaiters((offset) => offset < this.readUpTo);
 
@@ -28,16 +28,18 @@ export class SharedLog {
   async open(): Promise<void> {
     await this.broker.ensureTopic({ name: this.topic, partitions: 1, retention: 'keep' });
     this.membership = await this.broker.join(this.group, [this.topic], {
+      keepsNoMark: true,
       assigned: () => undefined,
       messages: (_membership, { messages, nextOffset }) => {
-        for (const message of messages) this.apply(message);
-        this.readUpTo = nextOffset;
+        // Whoever becomes the owner anew begins at the oldest one again.
+        for (const message of messages) if (message.offset >= this.readUpTo) this.apply(message);
+        if (nextOffset > this.readUpTo) this.readUpTo = nextOffset;
         this.readers.check();
       },
       revoked: () => undefined,
     });
     const { end } = this;
-    if (end > 0n) await this.readers.until(end - 1n);
+    if (end > 0n) await this.untilRead(end - 1n);
   }
 
   /** Behind the last record. */
@@ -52,7 +54,7 @@ export class SharedLog {
   /** Resolves once it is durable and applied here. Rejects as Broker.append does. */
   async write(body: Buffer): Promise<Position | null> {
     const [position] = await this.broker.append([this.recordOf(body)], -1);
-    if (position) await this.readers.until(position.offset);
+    if (position) await this.untilRead(position.offset);
     return position ?? null;
   }
 
@@ -72,20 +74,41 @@ export class SharedLog {
     return positions[0]?.offset === next && last - next === BigInt(bodies.length - 1) ? next : null;
   }
 
-  /** Nobody needs what stands before `offset`. One process of all does it, any of them. */
-  async free(offset: bigint): Promise<void> {
+  /** Behind the last record that is applied. */
+  get readTo(): bigint {
+    return this.readUpTo;
+  }
+
+  /** Resolves once the record at `offset`, and all before it, is applied here. */
+  untilRead(offset: bigint): Promise<void> {
+    return this.readers.until(offset);
+  }
+
+  /** True while this process is the one of all that frees, and that does what only one may do. */
+  get isKeeper(): boolean {
+    return this.holdsMark();
+  }
+
+  /** Becomes one of those of whom one is the keeper. `gained` is told each time that it is this one. */
+  async keep(gained: () => void = () => undefined): Promise<void> {
     this.keeper ??= await this.broker.join(`${this.topic}.keeper`, [this.topic], {
       assigned: (membership, [assignment]) => {
         if (assignment === undefined) return;
         membership.pause(assignment);
-        this.ownsMark = true;
+        this.holdsMark = assignment.isOurs;
+        gained();
       },
       messages: () => undefined,
       revoked: () => {
-        this.ownsMark = false;
+        this.holdsMark = () => false;
       },
     });
-    if (this.ownsMark) await this.keeper.commit({ topic: this.topic, partition: 0 }, { offset, metadata: '' });
+  }
+
+  /** Nobody needs what stands before `offset`. One process of all does it, any of them. */
+  async free(offset: bigint): Promise<void> {
+    await this.keep();
+    if (this.isKeeper) await this.keeper?.commit({ topic: this.topic, partition: 0 }, { offset, metadata: '' });
   }
 
   /** Before open and twice is fine. */
@@ -93,6 +116,7 @@ export class SharedLog {
     const members = [this.membership, this.keeper];
     this.membership = null;
     this.keeper = null;
+    this.holdsMark = () => false;
     for (const member of members) await member?.leave();
   }
 }

@@ -77,10 +77,13 @@ class CircuitGate extends Gate {
   override state(): GateState | null {
     const { circuit } = this;
     if (circuit === null) return null;
-    circuit.advance(this.clock.elapsedMs());
+    const nowMs = this.clock.elapsedMs();
+    circuit.advance(nowMs);
     if (circuit.state === 'closed') return null;
     const { state, reason, sinceMs, nextChangeMs } = circuit;
-    return { state, reason, sinceMs, nextChangeMs };
+    const perSecond = circuit.rateAt(nowMs);
+    const growth = perSecond === null ? {} : { growth: { perSecond, fullPerSecond: circuit.fullPerSecond } };
+    return { state, reason, sinceMs, nextChangeMs, ...growth };
   }
 
   override figures(into: GateFigures): void {

@@ -82,6 +82,11 @@ export class CircuitBreaker {
     return this.mode === 'recovering' ? (this.ramp?.rateAt(nowMs) ?? null) : null;
   }
 
+  /** Attempts a second at the end of recovering. */
+  get fullPerSecond(): number {
+    return this.full.perSecond;
+  }
+
   /** Of the full rate, what is let through now: 0 to 1. */
   shareAt(nowMs: number): number {
     if (this.mode === 'open') return 0;

@@ -5,6 +5,7 @@ import { configCheck } from './config-check.js';
 import { deadLettersList, deadLettersRedrive, deadLettersShow } from './dead-letters.js';
 import { explain } from './explain.js';
 import { lag } from './lag.js';
+import { migrate } from './migrate.js';
 import { offsetsReset } from './offsets-reset.js';
 import { pause, resume } from './pausing.js';
 import { send } from './send.js';
@@ -24,5 +25,6 @@ export const commands: readonly Command[] = [
   resume,
   offsetsReset,
   configCheck,
+  migrate,
   bench,
 ];

@@ -110,6 +110,9 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
   return again;
 }
 
+/** Of requests and their answers. */
+const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
+
 /** Inside one consumer entry. */
 export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
@@ -118,6 +121,10 @@ export function collectEntry(path: string, entry: SubscriptionEntry, faults: Fau
   }
   if (entry.poison === 'park' && entry.deadLetterTopic === false) {
     faults.push(`${path}.poison: found "park", allowed: where dead letters are kept (deadLetterTopic is false)`);
+  }
+  for (const key of onlyPushed) {
+    if (entry.delivery !== 'pull' || entry[key] === undefined || (entry[key] as unknown[]).length === 0) continue;
+    faults.push(`${path}.${key}: found beside "delivery": "pull", allowed: where messages are sent`);
   }
   collectBindings(path, entry, faults);
   collectEndpoints(path, entry, faults);

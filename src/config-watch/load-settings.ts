@@ -24,14 +24,17 @@ import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorSection } from './schema/monitor.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
+import { checkSubscriptionOf, checkTopicSettings, transactionOf } from './transaction-settings.js';
 import { unknownKeys } from './unknown-keys.js';
 
 export interface LoadedSettings {
@@ -102,7 +105,9 @@ function readSections(raw: Json, faults: Faults): Sections {
     tls: read(TlsSection),
     broker: read(BrokerSection),
     reply: read(ReplySection),
+    pull: read(PullSection),
     redis: read(RedisSection),
+    transaction: read(TransactionSection),
     monitor: read(MonitorSection),
   };
   collectBackoffFaults(sections.subscription, faults);
@@ -161,7 +166,9 @@ interface Sections {
   readonly tls: TlsSection;
   readonly broker: BrokerSection;
   readonly reply: ReplySection;
+  readonly pull: PullSection;
   readonly redis: RedisSection;
+  readonly transaction: TransactionSection;
   readonly monitor: MonitorSection;
 }
 
@@ -192,15 +199,23 @@ export function collectBackoffFault({ retryBackoff }: SubscriptionEntry, path: s
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
-  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, redis, monitor } = sections;
+  const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
+  const { transaction } = sections;
+  const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
     },
-    topics: kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+    topics: [
+      ...kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),
+      ...(ofChecks ? [checkTopicSettings] : []),
+    ],
     acl: kafka['kafka.producer.acl'].map(aclOf),
-    subscriptions: subscription['kafka.consumer.list'].map(subscriptionOf),
+    subscriptions: [
+      ...subscription['kafka.consumer.list'].map(subscriptionOf),
+      ...(ofChecks ? [checkSubscriptionOf(transaction)] : []),
+    ],
     producer: {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
@@ -208,6 +223,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
     idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
+    transaction: transactionOf(transaction),
     server: {
       host: environment.BIGPIPE_HOST ?? server['http.server.host'],
       port: Number(environment.BIGPIPE_PORT ?? server['http.server.port']),
@@ -237,6 +253,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaiting: reply['reply.max.waiting'],
       maxWaitMs: reply['reply.max.wait'],
     },
+    pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     broker: {
       driver: broker['broker.driver'],

@@ -15,7 +15,9 @@ const defaults = { rateLimit: 1000, timeout: 10_000, retries: 10, concurrency: '
 /** The settings, or everything that is wrong with the document, one line each. */
 export function readSubscription(groupId: string, document: Json): SubscriptionSettings | readonly string[] {
   // Without a url its receivers are those that come with a lease.
-  const receivers = document['url'] === undefined && document['endpoints'] === undefined ? { endpoints: [] } : {};
+  const isSent =
+    document['url'] === undefined && document['endpoints'] === undefined && document['delivery'] !== 'pull';
+  const receivers = isSent ? { endpoints: [] } : {};
   const entry = plainToInstance(
     SubscriptionEntry,
     { ...defaults, ...receivers, ...document, groupId },

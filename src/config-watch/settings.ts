@@ -22,6 +22,10 @@ export interface AclSettings {
   readonly topics: readonly string[];
   /** Where its calls may go; null: anywhere. */
   readonly allow: readonly OriginPattern[] | null;
+  /** Who is asked about its transactions that name nobody themselves. */
+  readonly checkUrls: readonly string[];
+  /** Groups whose messages it may fetch. */
+  readonly pull: readonly string[];
   /** How many calls it may make; null: any number. */
   readonly rate: RateSettings | null;
 }
@@ -128,6 +132,8 @@ export interface SubscriptionSettings {
   readonly filters: readonly EventFilter[];
   /** Where a message goes that names no URL; null: to the dead letters. */
   readonly url: string | null;
+  /** Its messages are fetched by whoever may; nothing is sent. */
+  readonly isPulled: boolean;
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
@@ -159,6 +165,8 @@ export interface SubscriptionSettings {
   /** For each destination that has no name. */
   readonly destination: DestinationSettings;
   readonly destinations: readonly NamedDestinationSettings[];
+  /** bigpipe's own, to which the end of every delivery is written, with the receiver's answer; null: none. */
+  readonly answerTopic: string | null;
 }
 
 export interface LogSettings {
@@ -223,6 +231,12 @@ export interface ReplySettings {
   readonly maxWaitMs: number;
 }
 
+export interface PullSettings {
+  /** Requests and streams that wait for messages at the same moment. */
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
 export interface RedisSettings {
   /** null: each node by itself. */
   readonly url: string | null;
@@ -250,6 +264,22 @@ export interface CommitSettings {
   readonly acks: Acks;
   /** May be written to without a name. */
   readonly openTopics: readonly string[];
+}
+
+/** What becomes of a transaction that is undecided when its time is over. */
+export const ttlEnds = ['dead-letter', 'rollback', 'commit'] as const;
+
+export interface TransactionSettings {
+  readonly enabled: boolean;
+  readonly firstCheckMs: number;
+  readonly intervalMs: number;
+  readonly maxIntervalMs: number;
+  readonly maxChecks: number;
+  readonly ttlMs: number;
+  readonly onTtl: (typeof ttlEnds)[number];
+  readonly maxUndecided: number;
+  readonly rememberMs: number;
+  readonly maxRemembered: number;
 }
 
 export interface IdempotencySettings {
@@ -345,11 +375,13 @@ export interface Settings {
   readonly producer: ProducerSettings;
   readonly commit: CommitSettings;
   readonly idempotency: IdempotencySettings;
+  readonly transaction: TransactionSettings;
   readonly server: ServerSettings;
   readonly grpc: GrpcSettings;
   readonly management: ManagementSettings;
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
+  readonly pull: PullSettings;
   readonly redis: RedisSettings;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;

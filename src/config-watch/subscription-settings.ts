@@ -39,14 +39,15 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     bindings: entry.bindings.map(bindingOf),
     filters: eventFiltersOf(entry.filters) ?? [],
     url: entry.url ?? null,
+    isPulled: entry.delivery === 'pull',
     endpoints: entry.endpoints?.map(endpointOf) ?? null,
     choice: entry.choice,
     durable: entry.durable,
     startAt: startOf(entry.startAt) ?? (entry.durable ? 'earliest' : 'latest'),
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
+    concurrency: subscriptionConcurrencyOf(entry),
     rateScope: entry.rateLimitScope,
-    concurrency: concurrencyOf(entry.concurrency),
     timeoutMs: entry.timeout,
     retries: entry.retries,
     backoff: backoffOf(entry.retryBackoff),
@@ -68,6 +69,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
       origins: named.origins.map((origin) => originOf(origin) ?? origin),
       ...destinationOf(named),
     })),
+    answerTopic: null,
   };
 }
 
@@ -120,6 +122,12 @@ function rateOf(perSecond: number, burst: number | undefined): RateSettings {
 function concurrencyOf(value: ConcurrencyValue): ConcurrencySettings {
   if (value === 'auto') return auto;
   return typeof value === 'number' ? { min: value, max: value } : { min: value.min, max: value.max };
+}
+
+/** How long whoever fetches takes says nothing about how much he can bear: there is nothing to adapt to. */
+function subscriptionConcurrencyOf({ concurrency, delivery }: SubscriptionEntry): ConcurrencySettings {
+  const { min, max } = concurrencyOf(concurrency);
+  return { min: delivery === 'pull' ? max : min, max };
 }
 
 function destinationOf({ rateLimit, burst, concurrency }: DestinationEntry): DestinationSettings {

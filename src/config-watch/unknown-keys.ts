@@ -4,9 +4,11 @@ import { entriesOf, isObject, type Json } from './json.js';
 import { keysOf } from './key-values.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
+import { GrpcSection } from './schema/grpc.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorClusterEntry, MonitorSection } from './schema/monitor.js';
+import { PullSection } from './schema/pull.js';
 import { RedisSection } from './schema/redis.js';
 import { ReplySection } from './schema/reply.js';
 import { ServerSection } from './schema/server.js';
@@ -23,6 +25,7 @@ import {
   SubscriptionSection,
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
+import { TransactionSection } from './schema/transaction.js';
 
 type Class = new () => object;
 
@@ -52,10 +55,14 @@ export function unknownKeys(raw: Json): string[] {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
+    GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

@@ -21,6 +21,7 @@ import { Stats } from '../stats/stats.js';
 import type { Follower } from '../subscription/registrations.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
 import { TopicWants } from '../subscription/topic-wants.js';
+import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
 import { MessageFinder } from '../tracking/message-finder.js';
@@ -39,6 +40,7 @@ import {
   newConsumerCounters,
 } from './subscription-counters.js';
 import { DeliveryMeters } from './subscription-meter.js';
+import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 
@@ -49,6 +51,8 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
+  /** How attempts ended of late. */
+  readonly attempts: AttemptWatch;
   private readonly meters: DeliveryMeters;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
@@ -66,10 +70,12 @@ export class Dispatcher implements Adjustable {
     private readonly replies: Replies,
     private readonly known: Subscriptions,
     finder: MessageFinder,
+    private readonly mailboxes: Mailboxes,
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
   ) {
+    this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
     this.served = new ServedSubscriptions({
       transport,
@@ -85,6 +91,7 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
+    mailboxes.follow((groupId) => this.groupView(groupId));
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
@@ -144,6 +151,7 @@ export class Dispatcher implements Adjustable {
   async drain(): Promise<void> {
     if (this.drained) return;
     this.drained = true;
+    this.mailboxes.takeBack();
     await this.served.drain();
     await this.transport.close();
     await Promise.all([this.controlLog.close(), this.cancelLog.close(), this.known.registrations.close()]);
@@ -203,6 +211,19 @@ export class Dispatcher implements Adjustable {
     return moved;
   }
 
+  /** Null for a group that nobody has named; one that is being opened has no partition yet. */
+  private groupView(groupId: string): GroupView | null {
+    const ofGroup = <T extends { groupId: string }>(one: T) => one.groupId === groupId;
+    const named = this.known.ofGroup(groupId);
+    const served = this.subscriptions.filter(({ subscription }) => ofGroup(subscription));
+    if (named.length === 0 && served.length === 0) return null;
+    const pulled = served.filter(({ subscription }) => subscription.isPulled);
+    return {
+      isPulled: pulled.length > 0 || named.some(({ isPulled }) => isPulled),
+      partitions: pulled.reduce((sum, runner) => sum + runner.ownedPartitions, 0),
+    };
+  }
+
   /** What is wanted of each topic by all its subscriptions together. */
   private learnWants(topics: ReadonlySet<string> | null = null): void {
     const byTopic = Map.groupBy(this.known.all, ({ topic }) => topic);
@@ -233,7 +254,10 @@ export class Dispatcher implements Adjustable {
 
   private gone(name: string): void {
     const row = this.consumers.get(name);
-    if (row !== undefined) this.meters.forget(row.topic, row.groupId);
+    if (row !== undefined) {
+      this.meters.forget(row.topic, row.groupId);
+      this.attempts.forget(row.topic, row.groupId);
+    }
     this.consumers.delete(name);
   }
 
@@ -267,6 +291,7 @@ export class Dispatcher implements Adjustable {
       consumer,
       meter: this.meters.of(topic, groupId),
       isCancelled,
+      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
       passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

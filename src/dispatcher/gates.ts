@@ -23,6 +23,7 @@ import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
 import { SharePolicy } from '../policy/share.policy.js';
 import { WarmUpPolicy } from '../policy/warm-up.policy.js';
+import { DemandPolicy } from './sending/demand.policy.js';
 
 /** Passes of every gate, or the first hold. `endpoint`: where it goes, if its group has chosen that. */
 export type Leave =
@@ -57,10 +58,11 @@ export class Gates {
     warmUp: WarmUpPolicy,
     share: SharePolicy,
     pause: PausePolicy,
+    demand: DemandPolicy,
     clusterRate: ClusterRatePolicy,
   ) {
     this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
-    this.destinationOrder = [pause, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
+    this.destinationOrder = [pause, demand, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
   }
 
   openSubscription(scope: GateScope): GateRow {

@@ -6,7 +6,8 @@ import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
 import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
-import { type MessageHeaders, messageHeader } from '../message/message.js';
+import { type Message, type MessageHeaders, messageHeader } from '../message/message.js';
+import type { Outcome } from '../message/outcome.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import { MessageFilter } from '../subscription/message-filter.js';
@@ -52,6 +53,8 @@ export interface RunnerParts {
   readonly meter: SubscriptionMeter;
   /** By message id. */
   readonly isCancelled: (id: string) => boolean;
+  /** Told of each attempt as it ends. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** Read, and not wanted. */
   readonly passedOver: (headers: MessageHeaders) => void;
   /** A caller waits for how this one ended. */
@@ -96,7 +99,7 @@ export class GroupRunner {
     const subscription = { ...settings };
     this.subscription = subscription;
     const { topic, groupId } = subscription;
-    const { broker, clock, gates, target, client, consumer, meter, isCancelled, replied, report } = parts;
+    const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
     this.windowSettings = windowSettingsOf(subscription);
     this.filter = new MessageFilter(subscription);
@@ -112,8 +115,10 @@ export class GroupRunner {
       settled: (work) => this.settled(work),
       delay: (work) => this.delay(work),
       giveUp: (work, note, done) => void this.letters.giveUp(work, this.inletOf(work).owned, note, done),
+      keepEnd: (record, work) => this.keepEnd(record, work),
       stays: (work) => this.sender?.stays(work),
       isCancelled,
+      attempted,
       replied,
       callBack: (work, ending) => this.callBack(work, ending),
       report,
@@ -173,6 +178,11 @@ export class GroupRunner {
       delayed: this.delayed,
       notYet: () => notYet.size,
     });
+  }
+
+  /** How many partitions of the topic are ours now. */
+  get ownedPartitions(): number {
+    return this.partitions.size;
   }
 
   /** Of the topic's partitions, those that are ours, from 0 to 1. */
@@ -422,6 +432,18 @@ export class GroupRunner {
     await Promise.all(leaving.map((owned) => this.committer.commit(owned)));
   }
 
+  private async keepEnd(record: Message, { window, delivery }: Work): Promise<boolean> {
+    const { partition, offset } = delivery.origin;
+    const kept = await appendPersistently(this.parts, record, window, (error) =>
+      this.parts.report('the end of a delivery could not be written down, will try again', {
+        partition,
+        offset: `${offset}`,
+        error: textOf(error),
+      }),
+    );
+    return kept !== null;
+  }
+
   private delay(work: Work): void {
     this.delayed.add(work);
     this.mover.delay(work, this.inletOf(work).owned);
@@ -549,9 +571,9 @@ export function keepsIdentity(before: SubscriptionSettings, after: SubscriptionS
 }
 
 function identityOf(subscription: SubscriptionSettings): object {
-  const { topic, groupId, url, endpoints, ordering, destinations, deadLetterTopic } = subscription;
+  const { topic, groupId, url, endpoints, isPulled, ordering, destinations, deadLetterTopic } = subscription;
   const names = destinations.map(({ name, origins }) => ({ name, origins }));
-  return { topic, groupId, url, isGroup: endpoints !== null, ordering, names, deadLetterTopic };
+  return { topic, groupId, url, isGroup: endpoints !== null, isPulled, ordering, names, deadLetterTopic };
 }
 
 function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
@@ -561,9 +583,13 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
-  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints } = subscription;
+  const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints, answerTopic } =
+    subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
-  return { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, signing, destinationOf, defaultUrl };
+  const mailbox = subscription.isPulled ? subscription.groupId : null;
+  const keepsAnswer = answerTopic !== null;
+  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, keepsAnswer, signing };
+  return { ...settings, destinationOf, defaultUrl, mailbox };
 }

@@ -1,11 +1,11 @@
 // What one subscription counts for /metrics: attempts and how they ended, times, and what went wrong.
 import type { SubscriptionSettings } from '../config-watch/settings.js';
+import type { DeadLetterReason } from '../message/dead-letter.js';
 import { type Delivery, wantedAtMs } from '../message/delivery.js';
 import type { Outcome } from '../message/outcome.js';
 import type { Counter, CounterFamily, HistogramFamily } from '../stats/metrics/counted.js';
 import type { Histogram } from '../stats/metrics/histogram.js';
 import type { Metrics } from '../stats/metrics/metrics.js';
-import type { DeadLetterReason } from './dead-letters/dead-letter.js';
 
 /** Of a subscription so many named destinations have a label of their own, those that stand first. */
 const maxNamed = 100;

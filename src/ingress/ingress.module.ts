@@ -3,19 +3,41 @@ import { Module } from '@nestjs/common';
 import { AclModule } from '../acl/acl.module.js';
 import { ProducerModule } from '../producer/producer.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
+import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { TransactionModule } from '../transaction/transaction.module.js';
 import { CommitDoor } from './commit/commit.door.js';
 import { IngestMeter } from './ingest-meter.js';
 import { BatchDoor } from './messages/batch.door.js';
 import { MessagesDoor } from './messages/messages.door.js';
 import { ReplyDoor } from './messages/reply.door.js';
 import { StateDoor } from './messages/state.door.js';
+import { LeasesDoor } from './pull/leases.door.js';
+import { PullDoor } from './pull/pull.door.js';
+import { PullRoom } from './pull/pull-room.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
+import { TransactionDoor } from './transactions/transaction.door.js';
+import { TransactionsDoor } from './transactions/transactions.door.js';
 import { WaitingRoom } from './waiting-caller.js';
 
 @Module({
-  imports: [AclModule, ProducerModule, ReplyModule, TrackingModule],
-  providers: [BatchDoor, CommitDoor, IngestMeter, MessagesDoor, MockDoor, ReplyDoor, RpcDoor, StateDoor, WaitingRoom],
+  imports: [AclModule, MailboxModule, ProducerModule, ReplyModule, TrackingModule, TransactionModule],
+  providers: [
+    BatchDoor,
+    CommitDoor,
+    IngestMeter,
+    LeasesDoor,
+    MessagesDoor,
+    MockDoor,
+    PullDoor,
+    PullRoom,
+    ReplyDoor,
+    RpcDoor,
+    StateDoor,
+    TransactionDoor,
+    TransactionsDoor,
+    WaitingRoom,
+  ],
 })
 export class IngressModule {}

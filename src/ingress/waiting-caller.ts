@@ -31,7 +31,7 @@ const held = new WeakSet<ServerResponse>();
 export const hasWaited = (answer: ServerResponse): boolean => held.has(answer);
 
 /** Nothing comes on the connection meanwhile, and that is no reason to close it. */
-function stayOpen(socket: Socket): () => void {
+export function stayOpen(socket: Socket): () => void {
   const idleMs = socket.timeout ?? 0;
   socket.setTimeout(0);
   return () => {

@@ -20,6 +20,7 @@ export function whyTurnedAway(request: IncomingMessage, settings: ManagementSett
   const { token } = settings;
   if (isOpen(request, settings.open)) return null;
   if (token === null) return againstBrowsers(request);
+  if (isConsoleFile(request)) return null;
   const [, presented = ''] = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
   // Digests have one length, whatever the token's was.
   if (timingSafeEqual(digestOf(presented), digestOf(token))) return null;
@@ -31,6 +32,10 @@ function isOpen({ method, url = '' }: IncomingMessage, open: readonly string[]):
   const [path = ''] = url.split('?');
   return (method === 'GET' || method === 'HEAD') && open.includes(path);
 }
+
+/** The console's own files, which are the same for everybody: its page asks for the token, and everything it shows needs it. */
+const isConsoleFile = ({ method, url = '' }: IncomingMessage): boolean =>
+  (method === 'GET' || method === 'HEAD') && /^\/console(\/assets\/[a-z-]+(\.[a-z]+)+)?$/.test(url);
 
 /**
  * Where nothing but the place protects, a page that the operator visits must not get there: not by a request across

@@ -13,11 +13,11 @@ import {
   Query,
 } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
-import { historyOf, withoutHistory } from '../dispatcher/dead-letters/dead-letter.js';
 import type { DeadLetterBox, LetterRange } from '../dispatcher/dead-letters/dead-letter-box.js';
 import type { Redrive, RedriveOrder, RedriveReport } from '../dispatcher/dead-letters/redrive.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { GroupRunner } from '../dispatcher/group-runner.js';
+import { historyOf, withoutHistory } from '../message/dead-letter.js';
 import { managementListener } from '../message/listener.js';
 import { messageHeader, type StoredMessage } from '../message/message.js';
 import { optionalNumber, optionalWhole } from './query.js';

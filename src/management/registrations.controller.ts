@@ -217,7 +217,7 @@ function basedOnOf(headers: Fields, current: string | null): string | null | und
   if (match === undefined) return undefined;
   // Anything, but something must be there; a tag that cannot be one is a version that nothing has.
   if (match === '*') return current ?? '';
-  return /^"(\d+)"$/.exec(String(match))?.[1] ?? '';
+  return /^"(\d+)"$/.exec(typeof match === 'string' ? match : '')?.[1] ?? '';
 }
 
 async function ended<T>(work: Promise<T>): Promise<T> {

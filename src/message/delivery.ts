@@ -24,13 +24,20 @@ export interface DeliverySettings {
   readonly verdicts: Verdicts;
   /** An answer's body is read up to here, so that its connection can be used again; past it the connection goes. */
   readonly maxAnswerBytes: number;
+  /** The whole answer is wanted, as long as it is no longer than that. */
+  readonly keepsAnswer: boolean;
   /** null: requests are not signed. */
   readonly signing: SigningSettings | null;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
   readonly defaultUrl: CallUrl | 'group' | null;
+  /** The group whose members fetch the messages; null: they are sent to their URLs. */
+  readonly mailbox: string | null;
 }
+
+/** Of all messages that are fetched: their one destination, and where they stand that name no URL. Nothing is sent there. */
+export const mailboxUrl: CallUrl = { origin: 'pull', path: '/' };
 
 /** A message × a subscription. Created once a message is read; `attempt` counts up with each try. */
 export interface Delivery {
@@ -47,6 +54,8 @@ export interface Delivery {
   endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** The group whose members fetch it; null: it is sent to its URL. */
+  readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
   readonly forwarded: readonly string[];
   /** 1 for the first try. */
@@ -84,12 +93,9 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
-  const isForGroup = target === undefined && settings.defaultUrl === 'group';
-  const url = isForGroup
-    ? notChosen
-    : target === undefined
-      ? (settings.defaultUrl as CallUrl | null)
-      : parseCallUrl(target);
+  // A callback goes to its URL, whoever fetched what it answers.
+  const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
+  const url = target === undefined ? unnamedUrlOf(settings, mailbox) : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
   const side = sideNoteOf(source.headers);
@@ -102,7 +108,8 @@ export function deliveryOf(
     source,
     url,
     endpoint: null,
-    destination: isForGroup ? groupDestination : settings.destinationOf(url.origin),
+    destination: destinationOf(url, settings, mailbox),
+    mailbox,
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
@@ -113,6 +120,17 @@ export function deliveryOf(
     replyTo: source.headers[messageHeader.replyTo] ?? null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
+}
+
+/** Where a message stands that names no URL; null: nowhere. */
+function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null): CallUrl | null {
+  if (mailbox !== null) return mailboxUrl;
+  return defaultUrl === 'group' ? notChosen : defaultUrl;
+}
+
+function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
+  if (mailbox !== null) return mailboxUrl.origin;
+  return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
 }
 
 /** 0 for what is no moment. */

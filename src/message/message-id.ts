@@ -49,6 +49,16 @@ export function timeOfMessageId(id: string): number | null {
   return uuid === null ? null : Number.parseInt(`${uuid[1]}${uuid[2]}`, 16);
 }
 
+const transactionPrefix = 'txn_';
+
+/** Of a transaction: the same with another prefix. */
+export const newTransactionId = (nowMs: number): string => transactionPrefix + newMessageId(nowMs).slice('msg_'.length);
+
+/** Unix milliseconds; null for what is no id of a transaction. */
+export function timeOfTransactionId(id: string): number | null {
+  return id.startsWith(transactionPrefix) ? timeOfMessageId(`msg_${id.slice(transactionPrefix.length)}`) : null;
+}
+
 function timeText(ms: number): string {
   let text = '';
   for (let i = 0, rest = ms; i < timeLetters; i += 1, rest = Math.floor(rest / 32)) {

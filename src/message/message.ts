@@ -48,6 +48,12 @@ export const messageHeader = {
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** What a transaction's record says (transaction/transaction-record.ts). Never sent to a receiver. */
+  transaction: 'bigpipe-transaction',
+  /** How the delivery ended whose receiver's answer the body is: `answered`, `failed` or `unsent`, and the status. */
+  answer: 'bigpipe-answer',
+  /** What its answer bears to say whose it is. */
+  answerNote: 'bigpipe-answer-note',
   /** Where the receiver's answer is to be delivered as a message of its own. Never sent to a receiver. */
   callbackUrl: 'bigpipe-callback-url',
   /** Of such a message: the id of the one that was answered. */

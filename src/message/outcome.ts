@@ -1,8 +1,11 @@
 // How one attempt ended. No exception: a receiver that refuses is an ordinary thing.
 import type { ReceivedAnswer } from './reply.js';
 
-/** `connection` covers refused, reset, unresolved, unreadable answers: no status arrived. */
-export const retryReasons = ['timeout', 'connection', 'status'] as const;
+/**
+ * `connection` covers refused, reset, unresolved, unreadable answers: no status arrived. `lease` and `nack` are of whoever
+ * fetches messages: he did not say in time that he is done, or said that he is not.
+ */
+export const retryReasons = ['timeout', 'connection', 'status', 'lease', 'nack'] as const;
 export type RetryReason = (typeof retryReasons)[number];
 
 interface Answer {
@@ -26,6 +29,8 @@ export type Outcome =
       readonly kind: 'retry';
       readonly reason: RetryReason;
       readonly detail: string;
+      /** Until the next attempt, where the receiver said so of this one message; the subscription's backoff when absent. */
+      readonly waitMs?: number;
     } & Refusal)
   /** The receiver said no; another try would get the same answer. */
   | ({ readonly kind: 'rejected'; readonly detail: string } & Refusal)

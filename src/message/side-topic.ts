@@ -12,8 +12,24 @@ export const idempotencyTopic = 'bigpipe.idempotency';
 /** Which subscriptions were registered over HTTP, and which endpoints have a lease. */
 export const subscriptionsTopic = 'bigpipe.subscriptions';
 
+/** Half messages, and all that is decided and asked about them. */
+export const transactionTopic = 'bigpipe.transactions';
+
+/** Questions to producers about transactions that they have left undecided. */
+export const checkTopic = 'bigpipe.checks';
+
+/** Who delivers these questions. */
+export const checkGroup = 'bigpipe';
+
 /** None of these may be a caller's. */
-export const ownTopics: readonly string[] = [subscriptionsTopic, controlTopic, cancelTopic, idempotencyTopic];
+export const ownTopics: readonly string[] = [
+  controlTopic,
+  cancelTopic,
+  idempotencyTopic,
+  subscriptionsTopic,
+  transactionTopic,
+  checkTopic,
+];
 
 /** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;

@@ -30,6 +30,7 @@ export interface Candidate {
 
 export const holdReasons = [
   'pause',
+  'pull',
   'rate',
   'concurrency',
   'circuit',
@@ -66,6 +67,8 @@ export interface GateState {
   readonly sinceMs: number;
   /** Clock.elapsedMs(); null when nothing changes by time alone. */
   readonly nextChangeMs: number | null;
+  /** Attempts a second that are let through now, and at the end; absent while nothing grows. */
+  readonly growth?: { readonly perSecond: number; readonly fullPerSecond: number };
 }
 
 /** What the gates of one destination tell to /metrics, as far as there are such gates. */

@@ -86,7 +86,13 @@ class RetryAfterGate extends Gate {
     const reason = 'the receiver sent Retry-After';
     return nowMs < untilMs
       ? { state: 'held', reason, sinceMs: askedAtMs, nextChangeMs: untilMs }
-      : { state: 'growing', reason, sinceMs: untilMs, nextChangeMs: ramp.endMs };
+      : {
+          state: 'growing',
+          reason,
+          sinceMs: untilMs,
+          nextChangeMs: ramp.endMs,
+          growth: { perSecond: ramp.rateAt(nowMs), fullPerSecond: lowestRate(this.settings).perSecond },
+        };
   }
 
   private learn(outcome: Outcome): void {

@@ -87,12 +87,14 @@ class WarmUpGate extends Gate {
 
   override state(): GateState | null {
     const { ramp, startMs } = this;
-    if (ramp === null || this.clock.elapsedMs() >= ramp.endMs) return null;
+    const nowMs = this.clock.elapsedMs();
+    if (ramp === null || nowMs >= ramp.endMs) return null;
     return {
       state: 'warming up',
       reason: 'new, or back after a long silence',
       sinceMs: startMs,
       nextChangeMs: ramp.endMs,
+      growth: { perSecond: ramp.rateAt(nowMs), fullPerSecond: lowestRate(this.settings).perSecond },
     };
   }
 

@@ -132,6 +132,17 @@ export class Producer implements Adjustable {
     return results;
   }
 
+  /**
+   * All of them in one append at full strength, in their order, and behind them bigpipe's own `record`, together where the
+   * broker can. Resolves to the record's position. Rejects as accept does; then some of the messages may be stored.
+   */
+  async acceptTogether(messages: readonly Message[], record: Message): Promise<Position | null> {
+    if (this.broker.appendsTogether) return (await this.append(messages, [record], -1)).at(-1) ?? null;
+    await this.append(messages, [], -1);
+    const [position] = await this.broker.append([record], -1);
+    return position ?? null;
+  }
+
   get idempotencyScope(): IdempotencyScope {
     return this.idempotency.scope;
   }

@@ -60,7 +60,7 @@ export class Leases {
   /** Takes out those whose time is over; the groups that have lost one. */
   expire(nowMs: number): string[] {
     const groups = new Set<string>();
-    for (const [group, { url, expiresMs }] of [...this.all()]) {
+    for (const [group, { url, expiresMs }] of this.all()) {
       if (expiresMs > nowMs) continue;
       this.delete(group, url);
       groups.add(group);

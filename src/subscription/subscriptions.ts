@@ -99,7 +99,7 @@ export class Subscriptions {
     const { topics, subscriptions } = this.configWatch.settings;
     if (subscriptions.some((one) => one.groupId === groupId))
       return `the configuration file names the group ${groupId}, and the file wins`;
-    const known = topics.map(({ name }) => name);
+    const known = topics.map(({ name }) => name).filter((name) => !ownTopics.includes(name));
     if (!known.includes(topic))
       return `topic: found ${JSON.stringify(topic)}, allowed: a topic of kafka.topics (${known.join(', ')})`;
     const twice = sideTopicsOf(settings).find(

@@ -2,11 +2,14 @@
 import { Module } from '@nestjs/common';
 import { GrpcTarget } from './grpc/grpc.target.js';
 import { HttpTarget } from './http/http.target.js';
+import { MailboxModule } from './mailbox/mailbox.module.js';
+import { MailboxTarget } from './mailbox/mailbox.target.js';
 import { Target } from './target.js';
 import { TargetByScheme } from './target-by-scheme.js';
 
 @Module({
-  providers: [GrpcTarget, HttpTarget, { provide: Target, useClass: TargetByScheme }],
+  imports: [MailboxModule],
+  providers: [GrpcTarget, HttpTarget, MailboxTarget, { provide: Target, useClass: TargetByScheme }],
   exports: [Target],
 })
 export class TargetModule {}

@@ -6,7 +6,8 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import { openRawScope } from '../ingress/raw-scope.js';
 import { mainListener } from '../message/listener.js';
 import { Admission } from '../producer/admission.js';
-import { ControlChannel, type HandedRequest } from './control-channel.js';
+import { ControlChannel } from './control-channel.js';
+import { handedOf, later } from './handed-request.js';
 
 /** HEAD comes with GET. */
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -44,7 +45,7 @@ export class HandingDoor implements OnModuleInit {
     const bytes = (request.body as Buffer | undefined)?.length ?? 0;
     if (!this.admission.enter(bytes)) return later(reply);
     try {
-      const { status, headers, body } = await this.channel.ask('handed', handed(request), answerMs);
+      const { status, headers, body } = await this.channel.ask('handed', handedOf(request), answerMs);
       return reply.status(status).headers(headers).send(Buffer.from(body));
     } catch {
       return later(reply);
@@ -52,27 +53,4 @@ export class HandingDoor implements OnModuleInit {
       this.admission.leave(bytes);
     }
   }
-}
-
-const later = (reply: FastifyReply) => reply.status(503).header('retry-after', '1').send();
-
-function handed({ raw, body, socket }: FastifyRequest): HandedRequest {
-  return {
-    method: raw.method ?? 'GET',
-    url: raw.url ?? '/',
-    headers: headersOf(raw.rawHeaders),
-    body: (body as Buffer | undefined) ?? null,
-    remoteAddress: socket.remoteAddress ?? '',
-  };
-}
-
-/** As they came: the raw scope takes the content type away. Repeated ones become one line, as in HTTP. */
-function headersOf(raw: readonly string[]): Record<string, string> {
-  const headers: Record<string, string> = Object.create(null);
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] as string).toLowerCase();
-    const value = raw[i + 1] as string;
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
-  }
-  return headers;
 }

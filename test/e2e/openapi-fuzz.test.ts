@@ -1,7 +1,7 @@
 // Requests made from /openapi.json, right ones and bent ones: no answer is a 5xx, and none is other than documented.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
+import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { basic } from '../support/credentials.js';
 import { fitting } from '../support/json-schema.js';
 import { type Given, OpenApi, type Operation } from '../support/openapi.js';
@@ -14,9 +14,16 @@ let bigpipe: BigpipeProcess;
 let api: OpenApi;
 
 beforeAll(async () => {
-  // Nobody delivers: the URLs are anybody's.
+  // Nobody delivers: the URLs are anybody's. What is fetched comes back soon.
   bigpipe = await BigpipeProcess.start({
-    config: baseConfig({ 'kafka.consumer.list': [], 'commit.open.topics': ['test'], 'reply.max.wait': 100 }),
+    config: baseConfig({
+      'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic: 'test', pull: ['G1'] }],
+      'kafka.consumer.list': [baseConsumer({ delivery: 'pull' })],
+      'commit.open.topics': ['test'],
+      'reply.max.wait': 100,
+      'pull.max.wait': 100,
+      'transaction.enabled': true,
+    }),
   });
   api = await OpenApi.of(bigpipe.origin);
   const parameters = { 'bigpipe-topic': 'test', 'bigpipe-message-id': 'there' };
@@ -56,6 +63,7 @@ const known: Readonly<Record<string, fc.Arbitrary<string>>> = {
   topic: fc.constant('test'),
   'bigpipe-topic': fc.constant('test'),
   id: fc.constantFrom('there', 'not-there'),
+  group: fc.constantFrom('G1', 'G1', 'G2'),
 };
 
 /** A header or a query value: as documented, or anything. */
@@ -168,8 +176,12 @@ test('every answer is documented, and none is a 5xx', async () => {
     'sendMessages 200',
     'commit 200',
     'rpcCall 200',
+    'beginTransaction 201',
+    'commitTransaction 404',
     'getMessage 200',
     'getMessage 404',
+    'pull 200',
+    'ack 409',
   ])
     expect([taken, (statuses.get(taken) ?? 0) > 0]).toEqual([taken, true]);
 }, 600_000);

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newTransactionId } from '#src/message/message-id.js';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { basic } from '../support/credentials.js';
 import { goodCaller } from '../support/messages-door.js';
@@ -15,11 +16,13 @@ let target: TargetServer;
 let bigpipe: BigpipeProcess;
 /** With room for one call, and a Redis that is not there. */
 let small: BigpipeProcess;
+/** Without transactions. */
+let off: BigpipeProcess;
 let api: OpenApi;
 
 const acl = [
-  { name: 'system-1', secret: 'i am good', topic: 'test' },
-  { name: 'slow', secret: 'down', topic: 'test', rateLimit: 0.01, burst: 1 },
+  { name: 'system-1', secret: 'i am good', topic: 'test', topics: ['fetched'], pull: ['P', 'G1', 'nobody'] },
+  { name: 'slow', secret: 'down', topic: 'test', rateLimit: 0.01, burst: 1, pull: ['P'] },
 ];
 
 beforeAll(async () => {
@@ -27,17 +30,24 @@ beforeAll(async () => {
   const config = {
     'kafka.producer.acl': acl,
     'http.server.max.body.size': 65_536,
-    'kafka.consumer.list': [baseConsumer({ url: target.url(), retries: 0 })],
+    'kafka.topics': ['test', 'fetched'].map((name) => ({ name, partitions: 3 })),
+    'kafka.consumer.list': [
+      baseConsumer({ url: target.url(), retries: 0 }),
+      baseConsumer({ topic: 'fetched', groupId: 'P', delivery: 'pull', timeout: 60_000 }),
+    ],
   };
-  bigpipe = await BigpipeProcess.start({ config: baseConfig(config) });
-  const narrow = { 'http.server.handler.channel.size': 1, 'redis.url': 'redis://127.0.0.1:1' };
-  small = await BigpipeProcess.start({ config: baseConfig({ ...config, ...narrow }) });
+  const transactions = { 'transaction.enabled': true };
+  bigpipe = await BigpipeProcess.start({ config: baseConfig({ ...config, ...transactions }) });
+  const narrow = { 'http.server.handler.channel.size': 1, 'redis.url': 'redis://127.0.0.1:1', 'pull.max.waiting': 0 };
+  small = await BigpipeProcess.start({ config: baseConfig({ ...config, ...transactions, ...narrow }) });
+  off = await BigpipeProcess.start({ config: baseConfig({ 'kafka.consumer.list': [] }) });
   api = await OpenApi.of(bigpipe.origin);
 });
 
 afterAll(async () => {
   await bigpipe.dispose();
   await small.dispose();
+  await off.dispose();
   await target.close();
 });
 
@@ -57,6 +67,21 @@ const committed = (parameters: Record<string, string> = {}, more: object = {}) =
   api.call('commit', { parameters: { topic: 'test', ...parameters }, authorization, body: 'x', ...more });
 const lines = (body: string, more: object = {}) => api.call('sendMessages', { authorization, body, ...more });
 const rpc = (body: string) => api.call('rpcCall', { body });
+const form = (data: unknown = 1) =>
+  JSON.stringify({ messages: [{ topic: 'test', data }], checkUrl: target.url('/check') });
+const begun = (parameters: Record<string, string> = {}, more: object = {}) =>
+  api.call('beginTransaction', { parameters, authorization, body: form(), ...more });
+/** Of a transaction that another node might have begun a moment ago. */
+const fresh = () => ({ parameters: { id: newTransactionId(Date.now()) }, authorization });
+const aTransaction = async () => {
+  const { id } = JSON.parse((await begun()).text) as { id: string };
+  return { parameters: { id }, authorization };
+};
+const decided = async (by: string) => {
+  const given = await aTransaction();
+  await api.call(by, given);
+  return given;
+};
 const idOf = ({ headers }: RawAnswer) => String(headers['bigpipe-message-id']);
 const delayed = async () => idOf(await sent({ 'bigpipe-delay': '1h' }));
 const settled = async () => {
@@ -66,6 +91,21 @@ const settled = async () => {
   );
   return id;
 };
+
+const fromP = { parameters: { group: 'P' }, authorization };
+const pulled = (body: string, more: object = {}) => api.call('pull', { ...fromP, body, ...more });
+const fetched = async () => {
+  await sent({ 'bigpipe-topic': 'fetched' });
+  const { text } = await pulled('{"max":1,"waitSeconds":20}');
+  return (JSON.parse(text) as { messages: [{ lease: string }] }).messages[0];
+};
+const unknownLease = '00000000-0000-4000-8000-000000000000';
+const leased = (verb: string, body: object, more: object = {}) =>
+  api.call(verb, {
+    ...fromP,
+    body: JSON.stringify({ ...(verb === 'extend' ? { leaseSeconds: 60 } : {}), ...body }),
+    ...more,
+  });
 
 /** The first of many at once that has the status. */
 async function among(status: number, send: () => Promise<RawAnswer>): Promise<RawAnswer> {
@@ -95,6 +135,21 @@ async function twice(
 const at = async (other: BigpipeProcess) => OpenApi.of(other.origin);
 
 const unknownId = 'msg_01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
+function waysOfADecision(name: string, contrary: string, verb: string): Record<string, () => Promise<RawAnswer>> {
+  return {
+    [`${name} 200`]: async () => api.call(name, await aTransaction()),
+    [`${name} 400`]: () => rawRequest(`${bigpipe.origin}/v1/transactions/%/${verb}`, { headers: { authorization } }),
+    [`${name} 401`]: () => api.call(name, { parameters: { id: unknownId } }),
+    [`${name} 404`]: () => api.call(name, { parameters: { id: unknownId }, authorization }),
+    [`${name} 409`]: async () => api.call(name, await decided(contrary)),
+    [`${name} 429`]: () => among(429, () => api.call(name, { parameters: { id: unknownId }, authorization: slow })),
+    [`${name} 503`]: async () => {
+      const full = await at(small);
+      return among(503, () => full.call(name, fresh()));
+    },
+  };
+}
 
 /** By operation and status: how to get it. */
 const ways: Record<string, () => Promise<RawAnswer>> = {
@@ -152,6 +207,34 @@ const ways: Record<string, () => Promise<RawAnswer>> = {
     among(429, () => api.call('cancelMessage', { parameters: { id: unknownId }, authorization: slow })),
   'cancelMessage 503': () =>
     among(503, () => api.call('cancelMessage', { parameters: { id: 'not-there' }, authorization })),
+  'beginTransaction 201': () => begun({ 'Idempotency-Key': 'begun' }),
+  'beginTransaction 400': () => begun({}, { body: '{}' }),
+  'beginTransaction 401': () => begun({}, { authorization: undefined }),
+  'beginTransaction 403': () => begun({}, { body: form().replace('"test"', '"other"') }),
+  'beginTransaction 404': async () => (await at(off)).call('beginTransaction', { authorization, body: form() }),
+  'beginTransaction 409': () => twice(409, 't', (key, body) => begun({ 'Idempotency-Key': key }, { body: form(body) })),
+  'beginTransaction 413': () => begun({}, { body: large }),
+  'beginTransaction 415': () => begun({}, { type: 'text/plain' }),
+  'beginTransaction 422': () =>
+    twice(422, 'txn', (key, body) => begun({ 'Idempotency-Key': key }, { body: form(body) })),
+  'beginTransaction 429': () => among(429, () => begun({}, { authorization: slow })),
+  'beginTransaction 503': async () => {
+    const full = await at(small);
+    return among(503, () => full.call('beginTransaction', { authorization, body: form() }));
+  },
+  'getTransaction 200': async () => api.call('getTransaction', await aTransaction()),
+  'getTransaction 400': () =>
+    rawRequest(`${bigpipe.origin}/v1/transactions/%`, { method: 'GET', headers: { authorization } }),
+  'getTransaction 401': () => api.call('getTransaction', { parameters: { id: unknownId } }),
+  'getTransaction 404': () => api.call('getTransaction', { parameters: { id: unknownId }, authorization }),
+  'getTransaction 429': () =>
+    among(429, () => api.call('getTransaction', { parameters: { id: unknownId }, authorization: slow })),
+  'getTransaction 503': async () => {
+    const full = await at(small);
+    return among(503, () => full.call('getTransaction', fresh()));
+  },
+  ...waysOfADecision('commitTransaction', 'rollBackTransaction', 'commit'),
+  ...waysOfADecision('rollBackTransaction', 'commitTransaction', 'rollback'),
   'commit 200': () => committed({ 'Idempotency-Key': 'committed' }),
   'commit 400': () => committed({ acks: '7' }),
   'commit 401': () => committed({}, { authorization: undefined }),
@@ -164,12 +247,43 @@ const ways: Record<string, () => Promise<RawAnswer>> = {
     const full = await at(small);
     return among(503, () => full.call('commit', { parameters: { topic: 'test' }, authorization, body: 'x' }));
   },
+  'pull 200': async () => {
+    await sent({ 'bigpipe-topic': 'fetched' });
+    return pulled('{"waitSeconds":20}');
+  },
+  'pull 400': () => pulled('{"max":0}'),
+  'pull 401': () => pulled('{}', { authorization: 'Basic x' }),
+  'pull 403': () => pulled('{}', { parameters: { group: 'others' } }),
+  'pull 404': () => pulled('{}', { parameters: { group: 'nobody' } }),
+  'pull 409': () => pulled('{}', { parameters: { group: 'G1' } }),
+  'pull 413': () => pulled(large),
+  'pull 429': () => among(429, () => pulled('{}', { authorization: slow })),
+  'pull 503': async () => (await at(small)).call('pull', { ...fromP, body: '{"waitSeconds":20}' }),
   'rpcCall 200': () => rpc('{}'),
   'rpcCall 413': () => rpc(large),
 };
 
+for (const verb of ['ack', 'nack', 'extend'])
+  Object.assign(ways, {
+    [`${verb} 200`]: async () => leased(verb, { leases: [(await fetched()).lease, unknownLease] }),
+    [`${verb} 400`]: () => leased(verb, { leases: [] }),
+    [`${verb} 401`]: () => leased(verb, {}, { authorization: 'Basic x' }),
+    [`${verb} 403`]: () => leased(verb, {}, { parameters: { group: 'others' } }),
+    [`${verb} 404`]: () => leased(verb, {}, { parameters: { group: 'nobody' } }),
+    [`${verb} 409`]: () => leased(verb, { leases: [unknownLease] }),
+    [`${verb} 413`]: () => leased(verb, {}, { body: large }),
+  });
+
 /** These need a disk that fails. */
-const onABrokenDisk = ['sendMessage 500', 'commit 500', 'cancelMessage 500'];
+const onABrokenDisk = [
+  'sendMessage 500',
+  'commit 500',
+  'cancelMessage 500',
+  'beginTransaction 500',
+  'getTransaction 500',
+  'commitTransaction 500',
+  'rollBackTransaction 500',
+];
 
 describe('the document', () => {
   test('is OpenAPI 3.1, its references lead somewhere, its names are told once', () => {
@@ -246,7 +360,10 @@ int fsync(int fd) { return fdatasync(fd); }
       return;
     }
     const broken = await BigpipeProcess.start({
-      config: baseConfig({ 'kafka.consumer.list': [baseConsumer({ url: target.url() })] }),
+      config: baseConfig({
+        'kafka.consumer.list': [baseConsumer({ url: target.url() })],
+        'transaction.enabled': true,
+      }),
       env: { LD_PRELOAD: preload.library, FAIL_SYNC: `${preload.directory}/trigger` },
     });
     try {
@@ -263,6 +380,10 @@ int fsync(int fd) { return fdatasync(fd); }
           other.call('sendMessage', { parameters: { 'bigpipe-topic': 'test' }, authorization, body: 'x' }),
         commit: () => other.call('commit', { parameters: { topic: 'test' }, authorization, body: 'x' }),
         cancelMessage: () => other.call('cancelMessage', { parameters: { id: idOf(taken) }, authorization }),
+        beginTransaction: () => other.call('beginTransaction', { authorization, body: form() }),
+        getTransaction: () => other.call('getTransaction', fresh()),
+        commitTransaction: () => other.call('commitTransaction', fresh()),
+        rollBackTransaction: () => other.call('rollBackTransaction', fresh()),
       };
       for (const [id, send] of Object.entries(answers)) {
         const answer = await until(`${id} is answered with 500`, async () => {

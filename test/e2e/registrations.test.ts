@@ -57,7 +57,12 @@ test('a subscription is registered, read, changed and deleted; a stale version c
   expect(changed.etag).not.toBe(made.etag);
   await publish('3', { 'bigpipe-type': 'sent' });
   await untilCame('/a', '3');
-  for (const headers of [{ 'if-match': made.etag as string }, { 'if-none-match': '*' }, { 'if-match': 'W/"x"' }]) {
+  const stale: Record<string, string>[] = [
+    { 'if-match': made.etag as string },
+    { 'if-none-match': '*' },
+    { 'if-match': 'W/"x"' },
+  ];
+  for (const headers of stale) {
     expect((await manage(bigpipe, 'PUT', 'shop', document('paid'), headers)).status).toBe(412);
     expect((await manage(bigpipe, 'DELETE', 'shop', undefined, headers)).status).toBe(412);
   }

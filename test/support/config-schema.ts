@@ -5,14 +5,17 @@ import { getMetadataStorage } from 'class-validator';
 import ts from 'typescript';
 import { BrokerSection } from '#src/config-watch/schema/broker.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
+import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
 import { LogSection } from '#src/config-watch/schema/log.js';
 import { MonitorSection } from '#src/config-watch/schema/monitor.js';
+import { PullSection } from '#src/config-watch/schema/pull.js';
 import { RedisSection } from '#src/config-watch/schema/redis.js';
 import { ReplySection } from '#src/config-watch/schema/reply.js';
 import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
+import { TransactionSection } from '#src/config-watch/schema/transaction.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -45,10 +48,14 @@ export function configSchema(): Schema {
     KafkaSection,
     SubscriptionSection,
     ServerSection,
+    GrpcSection,
     EgressSection,
+    GrpcSection,
     MonitorSection,
     RedisSection,
     ReplySection,
+    TransactionSection,
+    PullSection,
     TlsSection,
     BrokerSection,
   ];

@@ -1,6 +1,7 @@
 // All the policies, as the program wires them.
 import { CircuitBreakerPolicy } from '#src/circuit-breaker/circuit-breaker.policy.js';
 import { Gates } from '#src/dispatcher/gates.js';
+import { DemandPolicy } from '#src/dispatcher/sending/demand.policy.js';
 import type { Clock } from '#src/message/clock.js';
 import { ClusterRatePolicy } from '#src/policy/cluster-rate.policy.js';
 import { ConcurrencyPolicy } from '#src/policy/concurrency.policy.js';
@@ -13,6 +14,7 @@ import { SharePolicy } from '#src/policy/share.policy.js';
 import { WarmUpPolicy } from '#src/policy/warm-up.policy.js';
 import { MemorySharedState } from '#src/shared-state/drivers/memory/memory.shared-state.js';
 import type { SharedState } from '#src/shared-state/shared-state.js';
+import { newMailboxes } from './mailboxes.js';
 
 const nothingShared = (clock: Clock) => new MemorySharedState({ clock, maxBytes: 1_000_000 });
 
@@ -26,6 +28,7 @@ export function newGates(clock: Clock, pauses = new Pauses(), state: SharedState
     new WarmUpPolicy(clock),
     new SharePolicy(clock),
     new PausePolicy(pauses),
+    new DemandPolicy(newMailboxes(clock)),
     new ClusterRatePolicy(clock, state),
   );
 }

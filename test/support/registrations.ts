@@ -24,7 +24,7 @@ export async function manage(
   return until('it may be asked', async () => {
     const response = await fetch(`${bigpipe.management}/subscriptions/${path}`, init);
     const text = await response.text();
-    if (response.status === 429 && text.includes('Too Many')) return null;
+    if (response.status === 429 && response.headers.has('retry-after')) return null;
     const read = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
     return { status: response.status, etag: response.headers.get('etag'), body: read };
   });

@@ -93,6 +93,7 @@ export class RunnerLab {
       consumer: newConsumerCounters(),
       meter: newMeter(),
       isCancelled: (id) => this.cancelled.has(id),
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,

@@ -62,6 +62,7 @@ export class SpillLab {
       consumer: newConsumerCounters(),
       meter: newMeter(),
       isCancelled: () => false,
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: (text) => this.reports.push(text),

@@ -14,6 +14,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     bindings: [],
     filters: [],
     url: null,
+    isPulled: false,
     endpoints: null,
     choice: 'round-robin',
     durable: true,
@@ -36,6 +37,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     warmupMs: 0,
     destination: { rate: null, concurrency: null },
     destinations: [],
+    answerTopic: null,
     ...changes,
   };
 }

@@ -4,6 +4,7 @@ import { ValidateNested } from 'class-validator';
 import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
 import {
   AnyText,
+  CallTargets,
   Flag,
   nameAllowed,
   namePattern,
@@ -59,6 +60,16 @@ export class AclEntry {
   @Optional()
   @OriginPatterns()
   allow?: string[];
+
+  /** Instances of this caller that are asked about its undecided transactions, unless these name others. */
+  @Optional()
+  @CallTargets()
+  checkUrls?: string[];
+
+  /** Groups whose messages this name may fetch (delivery: pull); none when absent. */
+  @Optional()
+  @TextList()
+  pull?: string[];
 
   /** Calls a second that this name may make, on all doors together; any number when absent. */
   @Optional()

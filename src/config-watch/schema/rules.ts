@@ -97,6 +97,21 @@ export function CallTarget(): PropertyDecorator {
   );
 }
 
+export const maxCallTargets = 10;
+
+/** Several, over HTTP. */
+export function CallTargets(): PropertyDecorator {
+  return rule(
+    `a list of 1 to ${maxCallTargets} absolute http or https URLs without credentials, each at most 8 KiB`,
+    { type: 'array', items: text, minItems: 1, maxItems: maxCallTargets },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= maxCallTargets &&
+      value.every((item) => typeof item === 'string' && /^https?:/i.test(item) && parseCallUrl(item) !== null),
+  );
+}
+
 export function AnyText(): PropertyDecorator {
   return rule('a text that is not empty', text, (value) => typeof value === 'string' && value !== '');
 }

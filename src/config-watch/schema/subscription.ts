@@ -169,6 +169,10 @@ export class SubscriptionEntry {
   @CallTarget()
   url?: string;
 
+  /** push: messages are sent to their URLs. pull: they wait until somebody fetches them, who has `timeout` to say that he is done. */
+  @OneOf(['push', 'pull'])
+  delivery: 'push' | 'pull' = 'push';
+
   /** In place of url: a group of receivers, of which each message goes to one. */
   @Optional()
   @ObjectList(0, 256)

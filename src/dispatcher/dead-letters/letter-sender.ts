@@ -1,9 +1,9 @@
 // Puts dead letters back into their lanes, to be sent from where they stand. One that fails where its key is parked stays there.
 import type { Clock } from '../../message/clock.js';
+import { originOfLetter, withoutHistory } from '../../message/dead-letter.js';
 import type { StoredMessage } from '../../message/message.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { PartitionWindow, type Resent, routingOf, type WindowSettings, type Work } from '../window/partition-window.js';
-import { originOfLetter, withoutHistory } from './dead-letter.js';
 
 export interface LetterSenderParts {
   readonly clock: Clock;

@@ -2,6 +2,7 @@
 import type { Broker } from '../../broker/broker.js';
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { type DeadLetterNote, deadLetterOf, originOfLetter } from '../../message/dead-letter.js';
 import type { Delivery } from '../../message/delivery.js';
 import { textOf } from '../../message/errors.js';
 import type { Message, Position, StoredMessage } from '../../message/message.js';
@@ -13,7 +14,6 @@ import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { laneParts, type Work } from '../window/partition-window.js';
-import { type DeadLetterNote, deadLetterOf, originOfLetter } from './dead-letter.js';
 import { DeadLetterBox } from './dead-letter-box.js';
 import type { LetterSender } from './letter-sender.js';
 import { ParkedLog, type ParkedRecord, parkedRecordOf } from './parked-log.js';

@@ -1,10 +1,10 @@
 // Takes over what an owner who died was moving: a copy that is durable is the message, and its original is done with.
 import type { Broker } from '../../broker/broker.js';
 import { type Clock, pause } from '../../message/clock.js';
+import { copiedFrom } from '../../message/dead-letter.js';
 import { textOf } from '../../message/errors.js';
 import type { Position, StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
-import { copiedFrom } from '../dead-letters/dead-letter.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import { routingOf, type WindowSettings } from '../window/partition-window.js';

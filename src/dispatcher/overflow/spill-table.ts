@@ -200,8 +200,9 @@ function readHashes(note: string): ReadonlyMap<number, number> | typeof everythi
 }
 
 /** What the names of groups and lanes hang on, short: it stands in commits. */
-export function spillIdentityOf({ ordering, destinations, url, endpoints }: SubscriptionSettings): string {
-  const names = destinations.map(({ name, origins }) => [name, origins]);
+export function spillIdentityOf(subscription: SubscriptionSettings): string {
+  const { ordering, destinations, url, endpoints, isPulled } = subscription;
+  const names = isPulled ? 'pull' : destinations.map(({ name, origins }) => [name, origins]);
   // Without a URL it is what it was before there was one.
   const receiver = endpoints === null ? url : [];
   return hashOf(JSON.stringify(receiver === null ? [ordering, names] : [ordering, names, receiver])).toString(36);

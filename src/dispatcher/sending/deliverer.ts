@@ -1,11 +1,12 @@
 // Sends what the scheduler starts, and brings each outcome to its end: settled, retried, dead letter.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import type { DeadLetterNote } from '../../message/dead-letter.js';
 import { type Delivery, groupDestination, leftToWaitMs } from '../../message/delivery.js';
+import type { Message } from '../../message/message.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { backoffMs } from '../../policy/backoff.js';
 import type { Target } from '../../target/target.js';
-import type { DeadLetterNote } from '../dead-letters/dead-letter.js';
 import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
@@ -14,6 +15,7 @@ import type { Work } from '../window/partition-window.js';
 import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
+import { type End, endRecordOf } from './kept-end.js';
 import { type Attempt, Scheduler } from './scheduler.js';
 
 /** Until it is looked again whether the partition is ours for certain. */
@@ -42,6 +44,10 @@ export interface DelivererParts {
   readonly giveUp: (work: Work, note: DeadLetterNote, done: (burial: Burial) => void) => void;
   /** How it ended, for a caller that waits for the answer (`delivery.replyTo`). */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
+  /** Each attempt as it has ended, before anything of the delivery changes. */
+  readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
+  /** Resolves to true once the record is durable, to false when the partition is not ours any more. */
+  readonly keepEnd: (record: Message, work: Work) => Promise<boolean>;
   /** The same as a message to `delivery.callbackUrl`. Resolves to true once it is durable, to false when the partition has gone before. */
   readonly callBack: (work: Work, ending: Ending) => Promise<boolean>;
   /** A dead letter that is sent again makes no more attempts, and stays where it stands. */
@@ -167,7 +173,8 @@ export class Deliverer {
     const { work } = attempt;
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
-    if (why !== 'expired') {
+    if (this.parts.subscription.answerTopic !== null) this.keepEnd(attempt, null);
+    else if (why !== 'expired') {
       if (why === 'cancelled') this.parts.meter.cancelled.value += 1;
       const detail = why === 'cancelled' ? why : 'the group had no endpoint';
       this.calledBack(attempt, { status: 0 }, detail, () => {
@@ -186,7 +193,12 @@ export class Deliverer {
     const { counters, report, meter, clock } = this.parts;
     const { work, destination } = attempt;
     const { delivery } = work;
+    this.parts.attempted(delivery, outcome);
     meter.destination(destination.label).attempted(outcome);
+    if (this.parts.subscription.answerTopic !== null && outcome.kind !== 'aborted') {
+      this.keepEnd(attempt, outcome);
+      return;
+    }
     if (outcome.kind !== 'aborted') this.tellRedrive(work, outcome.kind === 'delivered');
     switch (outcome.kind) {
       case 'delivered':
@@ -202,7 +214,7 @@ export class Deliverer {
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
         if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
-          this.retryLater(attempt, outcome.reason);
+          this.retryLater(attempt, outcome.reason, outcome.waitMs);
         } else this.giveUp(attempt, 'exhausted', outcome);
         return;
       case 'rejected':
@@ -210,6 +222,21 @@ export class Deliverer {
         if (this.blocksItsKey(work)) this.retryLater(attempt, 'status');
         else this.giveUp(attempt, 'rejected', outcome);
     }
+  }
+
+  /** However it ended: that is written down, and the message is settled then. */
+  private keepEnd(attempt: Attempt, end: End): void {
+    const { work } = attempt;
+    const { counters, keepEnd, subscription } = this.parts;
+    if (end?.kind === 'delivered') counters.rpcSuccess += 1;
+    else if (end !== null) counters.rpcFail += 1;
+    work.window.begin();
+    void keepEnd(endRecordOf(subscription.answerTopic ?? '', work.delivery.source, end), work).then((isKept) => {
+      if (isKept) this.settle(attempt);
+      else this.letGo(attempt);
+      work.window.end();
+      this.pump();
+    });
   }
 
   private tellRedrive(work: Work, wentWell: boolean): void {
@@ -256,7 +283,8 @@ export class Deliverer {
     this.scheduler.destinations.release(destination);
   }
 
-  private retryLater(attempt: Attempt, reason: RetryReason): void {
+  /** `askedMs`: what the receiver wants to wait in place of the backoff. */
+  private retryLater(attempt: Attempt, reason: RetryReason, askedMs?: number): void {
     const { work, destination } = attempt;
     destination.attemptFailed(this.parts.clock.elapsedMs());
     if (this.stopped || work.window.closed || work.resent?.goesOn === false) {
@@ -265,7 +293,7 @@ export class Deliverer {
     }
     const { delivery } = work;
     const { clock, subscription } = this.parts;
-    const waitMs = Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
+    const waitMs = askedMs ?? Math.ceil(backoffMs(delivery.attempt, subscription.backoff, Math.random()));
     delivery.notBeforeMs = clock.now() + waitMs;
     delivery.attempt += 1;
     delivery.redelivery = reason;

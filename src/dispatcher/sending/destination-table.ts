@@ -2,11 +2,11 @@
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { groupDestination } from '../../message/delivery.js';
+import { LinkedSet } from '../../message/linked-set.js';
 import type { Gates } from '../gates.js';
 import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
 import { EndpointGroup } from './endpoint-group.js';
-import { LinkedSet } from './linked-set.js';
 
 /** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
 const maxKept = 4096;

@@ -62,6 +62,8 @@ export class Destination {
    * wait if it could (more attempts fail than deliveries end), and at its present pace that will last.
    */
   standsStill(nowMs: number): boolean {
+    // What nobody fetches is not in anybody's way: it stays where it is until somebody comes.
+    if (this.hold?.reason === 'pull') return false;
     const [ended, failed] = this.progress.totals(nowMs);
     if (this.hold === null && this.ready > 0 && failed <= ended) return false;
     const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);
@@ -72,6 +74,11 @@ export class Destination {
   /** Deliveries that ended, a second, over the last few. */
   endedPerSecond(nowMs: number): number {
     return this.progress.totals(nowMs)[0] / progressSeconds;
+  }
+
+  /** Attempts that failed. */
+  failedPerSecond(nowMs: number): number {
+    return this.progress.totals(nowMs)[1] / progressSeconds;
   }
 
   get ready(): number {

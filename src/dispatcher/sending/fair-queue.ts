@@ -1,6 +1,6 @@
 // Whose turn it is: of all who want one, whoever stands on the lowest level; on the same level, in turn.
 
-import { LinkedSet } from './linked-set.js';
+import { LinkedSet } from '../../message/linked-set.js';
 
 /** Adding, removing and taking cost the same however many wait. */
 export class FairQueue<T> {

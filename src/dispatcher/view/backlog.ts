@@ -22,6 +22,9 @@ export interface DestinationRow {
     readonly reason: string;
     readonly since: string;
     readonly nextChange: string | null;
+    /** Attempts a second that it lets through now, and once it is over; only while that grows. */
+    readonly perSecond?: number;
+    readonly fullPerSecond?: number;
   }[];
 }
 
@@ -39,6 +42,7 @@ export function emptyCounts(): BacklogCounts {
     inFlight: 0,
     toDeadLetter: 0,
     pause: 0,
+    pull: 0,
     rate: 0,
     concurrency: 0,
     circuit: 0,
@@ -66,16 +70,23 @@ export function troubledDestinations(
   destinations: Iterable<Destination>,
   toUnixMs: (elapsedMs: number) => number,
 ): DestinationRow[] {
-  const timeOf = (elapsedMs: number) => new Date(toUnixMs(elapsedMs)).toISOString();
   const rows: DestinationRow[] = [];
-  for (const { name, inFlight, ready, row } of destinations) {
-    const states = row.states().map(({ state, reason, sinceMs, nextChangeMs }) => ({
-      state,
-      reason,
-      since: timeOf(sinceMs),
-      nextChange: nextChangeMs === null ? null : timeOf(nextChangeMs),
-    }));
+  for (const destination of destinations) {
+    const states = statesOf(destination, toUnixMs);
+    const { name, inFlight, ready } = destination;
     if (states.length > 0) rows.push({ destination: name, inFlight, ready, states });
   }
   return rows.sort((a, b) => b.ready - a.ready).slice(0, maxRows);
+}
+
+/** What the gates of a destination have to say. */
+export function statesOf({ row }: Destination, toUnixMs: (elapsedMs: number) => number): DestinationRow['states'] {
+  const timeOf = (elapsedMs: number) => new Date(toUnixMs(elapsedMs)).toISOString();
+  return row.states().map(({ state, reason, sinceMs, nextChangeMs, growth }) => ({
+    state,
+    reason,
+    since: timeOf(sinceMs),
+    nextChange: nextChangeMs === null ? null : timeOf(nextChangeMs),
+    ...growth,
+  }));
 }

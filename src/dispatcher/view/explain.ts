@@ -1,9 +1,9 @@
 // Why a message is not delivered yet: everything that holds it, and when that may end.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
+import { historyOf } from '../../message/dead-letter.js';
 import { type MessageHeaders, messageHeader, type StoredMessage } from '../../message/message.js';
 import { type Hold, type HoldReason, lowestRate } from '../../policy/policy.js';
-import { historyOf } from '../dead-letters/dead-letter.js';
 import type { DelayedNote } from '../overflow/delayed-notes.js';
 import type { Destination } from '../sending/destination.js';
 import type { Scheduler } from '../sending/scheduler.js';

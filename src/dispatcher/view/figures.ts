@@ -32,6 +32,8 @@ const reasonOf = {
   retry: 'delayed',
   delayed: 'delayed',
   pause: 'paused',
+  // Only whoever fetches can do something about it.
+  pull: 'ready',
   rate: 'throttled',
   concurrency: 'throttled',
   budget: 'throttled',

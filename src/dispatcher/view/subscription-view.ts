@@ -14,6 +14,7 @@ import {
   emptyCounts,
   troubledDestinations,
 } from './backlog.js';
+import { type DestinationList, listDestinations } from './destination-list.js';
 import { type Explanation, explainDelayed, explainWork, WallTime } from './explain.js';
 import {
   backlogOf,
@@ -127,6 +128,14 @@ export class SubscriptionView {
   troubled(): DestinationRow[] {
     const time = new WallTime(this.parts.clock);
     return troubledDestinations(this.parts.deliverer.scheduler.destinations, (ms) => time.unixMs(ms));
+  }
+
+  /** The ones in trouble first, then the busiest; `match`: part of the name, in small letters. */
+  destinations(match: string, limit: number): DestinationList {
+    const { clock, deliverer } = this.parts;
+    const time = new WallTime(clock);
+    const order = { match, limit, nowMs: clock.elapsedMs(), toUnixMs: (ms: number) => time.unixMs(ms) };
+    return listDestinations(deliverer.scheduler.destinations, order);
   }
 
   /** Of each partition of each topic what is not read yet. */

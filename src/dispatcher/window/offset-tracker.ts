@@ -71,6 +71,14 @@ export function readMetadata(mark: bigint, metadata: string): CommitNote {
   return { handOut: { end, cause }, settled, spilled, copies, followFrom };
 }
 
+/** The same in at most so many bytes: ranges far from the mark are left out, and would be repeated. */
+export function shortenedNote(mark: bigint, metadata: string, maxBytes: number): string {
+  if (metadata.length <= maxBytes) return metadata;
+  const { handOut, spilled, copies, followFrom } = readMetadata(mark, metadata);
+  const tracker = new OffsetTracker<never>(mark, metadata, handOut?.end ?? mark);
+  return tracker.metadata(maxBytes, null, { spilled, copies, followFrom });
+}
+
 /**
  * From where on unsettled messages come after those in the overflow: what the earlier owner said, or else what it cannot have
  * had in a window. `end`: the partition's end at the takeover.

@@ -103,6 +103,7 @@ const problem: Schema = {
     code: { type: 'string', enum: problemCodes },
     detail: { type: 'string' },
     errors: { type: 'array', items: refTo('Fault'), minItems: 1 },
+    state: text('How a transaction stands that is decided otherwise.'),
   },
 };
 
@@ -192,7 +193,7 @@ const event: Schema = {
 };
 
 const problemContent: Record<string, Content> = { 'application/problem+json': { schema: refTo('Problem') } };
-const refused = (description: string, headers: Answer['headers'] = {}): Answer => ({
+export const refused = (description: string, headers: Answer['headers'] = {}): Answer => ({
   description,
   headers,
   content: problemContent,
@@ -208,10 +209,10 @@ const gone = {
   }),
 };
 
-const unauthorized = { 401: refused('Who calls is not known.', challenged) };
-const throttled = { 429: refused('The caller has used up its rate.', retryAfter) };
-const broken = { 500: refused('bigpipe could not do it.') };
-const full = { 503: refused('bigpipe is full.', retryAfter) };
+export const unauthorized = { 401: refused('Who calls is not known.', challenged) };
+export const throttled = { 429: refused('The caller has used up its rate.', retryAfter) };
+export const broken = { 500: refused('bigpipe could not do it.') };
+export const full = { 503: refused('bigpipe is full.', retryAfter) };
 
 const fieldHeaders: readonly Parameter[] = [
   header('bigpipe-url', 'Where to deliver.', { type: 'string', format: 'uri', pattern: '^https?://' }),

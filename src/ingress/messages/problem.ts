@@ -31,15 +31,20 @@ const kinds = {
   'invalid-request': { status: 400, title: 'The request is wrong' },
   unauthorized: { status: 401, title: 'Who calls is not known' },
   forbidden: { status: 403, title: 'Not allowed' },
-  'not-found': { status: 404, title: 'There is no such message' },
+  'not-found': { status: 404, title: 'There is no such thing' },
+  'unknown-group': { status: 404, title: 'There is no such group' },
   'method-not-allowed': { status: 405, title: 'No such method here' },
   'already-settled': { status: 409, title: 'Too late' },
+  'already-decided': { status: 409, title: 'The transaction is decided otherwise' },
+  'not-pulled': { status: 409, title: 'Nothing can be fetched there' },
+  'lease-lost': { status: 409, title: 'Too late' },
   'idempotency-in-progress': { status: 409, title: 'The same call is being stored', isRetriable: true },
   'message-too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'This content type is not taken' },
   throttled: { status: 429, title: 'Too many calls', type: quotaType },
   'idempotency-mismatch': { status: 422, title: 'The idempotency key belongs to another call' },
   'not-delivered': { status: 502, title: 'The receiver gave no answer that can be shown' },
+  'not-here': { status: 503, title: 'Not at this node', isRetriable: true },
   unavailable: full,
   overloaded: full,
   'storage-full': full,
@@ -59,6 +64,8 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly errors?: readonly Fault[];
+  /** How a transaction stands that cannot be decided any more. */
+  readonly state?: string;
 }
 
 export function problemOf(code: ProblemCode, detail: string, errors: readonly Fault[] = []): Problem {

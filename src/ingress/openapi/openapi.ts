@@ -4,10 +4,12 @@ import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { version } from '../../message/version.js';
 import { commitPiece } from '../commit/commit.openapi.js';
 import { messagesPiece } from '../messages/messages.openapi.js';
+import { pullPiece } from '../pull/pull.openapi.js';
 import { rpcPiece } from '../rpc/rpc.openapi.js';
+import { transactionsPiece } from '../transactions/transactions.openapi.js';
 import type { Piece } from './document.js';
 
-const pieces: readonly Piece[] = [messagesPiece, commitPiece, rpcPiece];
+const pieces: readonly Piece[] = [messagesPiece, transactionsPiece, pullPiece, commitPiece, rpcPiece];
 const credentials = 'base64 of name:secret, as the operator gave them';
 
 const document = {
@@ -20,6 +22,8 @@ const document = {
   },
   tags: [
     { name: 'messages', description: 'The modern door.' },
+    { name: 'transactions', description: 'Messages that nobody sees until their producer commits.' },
+    { name: 'pull', description: 'For receivers without a URL.' },
     { name: 'commit', description: 'kproxy’s door.' },
     { name: 'rpc', description: 'The original’s door.' },
   ],

@@ -51,9 +51,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const running = this.running.under(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
-      const { maxBytes } = this.configWatch.settings.reply;
-      const isWanted = delivery.replyTo !== null || delivery.callbackUrl !== null;
-      const kept = isWanted ? new KeptAnswer(maxBytes) : null;
+      const kept = this.keptAnswerOf(delivery);
       const exchange = new Exchange(this.clock, delivery.settings, pool, kept, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
@@ -66,6 +64,12 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   override async close(): Promise<void> {
     this.egress.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
+  }
+
+  private keptAnswerOf({ replyTo, callbackUrl, settings }: Delivery): KeptAnswer | null {
+    if (settings.keepsAnswer) return new KeptAnswer(settings.maxAnswerBytes);
+    const isWanted = replyTo !== null || callbackUrl !== null;
+    return isWanted ? new KeptAnswer(this.configWatch.settings.reply.maxBytes) : null;
   }
 
   private poolOf(origin: string): ConnectionPool {

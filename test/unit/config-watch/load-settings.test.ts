@@ -669,6 +669,9 @@ describe('settings', () => {
       topic: 'test',
       groupId: 'G1',
       url: null,
+      isPulled: false,
+      bindings: [],
+      filters: [],
       ordering: 'key',
       rate: { perSecond: 100, burst: 100 },
       concurrency: { min: 5, max: 5 },
@@ -685,6 +688,10 @@ describe('settings', () => {
       warmupMs: 0,
       destination: { rate: null, concurrency: null },
       destinations: [],
+      answerTopic: null,
+      endpoints: null,
+      choice: 'round-robin',
+      rateScope: 'node',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',

@@ -48,6 +48,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       consumer,
       meter: newMeter(),
       isCancelled: () => false,
+      attempted: () => undefined,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,

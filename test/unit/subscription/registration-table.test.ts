@@ -45,8 +45,8 @@ class Log {
   }
 }
 
-const stateOf = ({ registered, leases, documentBytes: _ }: RegistrationTable) => ({
-  registered: Object.fromEntries([...registered].sort()),
+const stateOf = ({ registered, leases }: RegistrationTable) => ({
+  registered: Object.fromEntries(registered),
   leases: [...leases.all()].map(([group, { url, expiresMs }]) => `${group} ${url} ${expiresMs}`).sort(),
 });
 

@@ -20,6 +20,7 @@ import {
   type TopicSpec,
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
+import type { LogContents, MovableLog } from '../../moving/movable-log.js';
 import { fetchFrom, type PartitionLog, type ReadResult } from '../../partition-log.js';
 import { GroupCommit } from './group-commit.js';
 import { LogReader } from './log-reader.js';
@@ -78,7 +79,7 @@ export interface EmbeddedCounters {
   unacknowledgedLost: number;
 }
 
-export class EmbeddedBroker extends Broker implements PartitionLog {
+export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
   override readonly maxMetadataBytes = 16_384;
   override readonly appendsTogether = true;
   readonly counters: EmbeddedCounters = {
@@ -236,6 +237,34 @@ export class EmbeddedBroker extends Broker implements PartitionLog {
 
   override check(): Promise<readonly string[]> {
     return this.store.check();
+  }
+
+  contents(): LogContents {
+    const all = [...this.topics].map(([name, topic]) => ({ name, topic }));
+    return {
+      topics: all.map(({ name, topic: { retention, modulus, partitions } }) => ({
+        name,
+        retention,
+        modulus,
+        ends: partitions.map(({ readable }) => BigInt(readable)),
+      })),
+      marks: all.flatMap(({ name, topic: { partitions } }) =>
+        partitions.flatMap(({ partition, start, marks }) =>
+          [...marks]
+            .map(([group, { committed }]) => ({ group, topic: name, partition, committed }))
+            // A group that has only begun begins anywhere.
+            .filter(({ committed: { offset, metadata } }) => offset > BigInt(start) || metadata !== ''),
+        ),
+      ),
+    };
+  }
+
+  flushed(): Promise<void> {
+    return this.writes.drained();
+  }
+
+  seal(why: string): Promise<void> {
+    return this.store.seal(why);
   }
 
   /** True while there is room for nothing but marks, dead letters and retention. */

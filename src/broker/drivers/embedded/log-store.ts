@@ -120,6 +120,8 @@ export abstract class LogStore {
   abstract noteDamage(range: DamagedRange): Promise<void>;
   /** One short transaction; call again while `more`. */
   abstract retain(request: RetentionRequest): Promise<RetentionResult>;
+  /** Durable: from then on `open` rejects with `closed`, and says why. */
+  abstract seal(why: string): Promise<void>;
   /** Each line names one fault. */
   abstract check(): Promise<readonly string[]>;
   abstract close(): Promise<void>;

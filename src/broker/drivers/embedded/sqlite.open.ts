@@ -24,6 +24,7 @@ import {
   lockFile,
   markerFile,
   pageSize,
+  sealFile,
 } from './sqlite.schema.js';
 import { unreachableCommits } from './wal-scan.js';
 
@@ -54,7 +55,23 @@ export function takeLock(directory: string): Database.Database {
   return lock;
 }
 
+/** Nobody opens the directory after it. */
+export function sealDirectory(directory: string, why: string): void {
+  writeFileSync(join(directory, sealFile), `${why}\n`, { flush: true });
+  syncDirectory(directory);
+}
+
+function refuseSealed(directory: string): void {
+  const file = join(directory, sealFile);
+  if (!existsSync(file)) return;
+  throw new BigpipeError(
+    'closed',
+    `the log in ${directory} is not used any more: ${readFileSync(file, 'utf8').trim()}; removing ${file} opens it as it was then`,
+  );
+}
+
 export function openDatabase({ directory, fsync }: WriterOptions): Database.Database {
+  refuseSealed(directory);
   const path = join(directory, databaseFile);
   const marker = join(directory, markerFile);
   const isNew = !existsSync(path) || statSync(path).size === 0;

@@ -7,6 +7,8 @@ export const lockFile = 'bigpipe.lock';
 export const markerFile = 'bigpipe.format';
 /** Given up when the disk is full, see disk-reserve.ts. */
 export const reserveFile = 'bigpipe.reserve';
+/** Says why nobody may open what is in the directory any more; without it, it is open again. */
+export const sealFile = 'bigpipe.sealed';
 /** A copy of a write-ahead log that was found damaged, for whoever looks into it. */
 export const damagedWalFile = 'bigpipe.db-wal.damaged';
 /** 1 had no checksums in `starts` and `commits`. */

@@ -14,6 +14,7 @@ import {
   type StoreState,
   type StoreWrite,
 } from './log-store.js';
+import { sealDirectory } from './sqlite.open.js';
 import type { WriterCall, WriterCalls, WriterOptions, WriterReply, WriterRequest } from './sqlite.protocol.js';
 import { databaseFile, messagesTable } from './sqlite.schema.js';
 
@@ -68,6 +69,10 @@ export class SqliteStore extends LogStore {
 
   override ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic> {
     return this.call('ensureTopic', { name, partitions, retention });
+  }
+
+  override async seal(why: string): Promise<void> {
+    sealDirectory(this.options.directory, why);
   }
 
   override write(write: StoreWrite): Promise<ArrayBuffer> {

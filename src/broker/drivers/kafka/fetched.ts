@@ -1,6 +1,7 @@
 // What a fetch brought of a partition: the messages of it, and how far it reaches.
 import type { StoredMessage } from '../../../message/message.js';
 import type { TopicPartition } from '../../broker.js';
+import { nothingHeader } from '../../nothing.js';
 import type { FetchedPartition, FetchedRecord } from './kafka-requests.js';
 import { messageOf } from './message-form.js';
 
@@ -15,7 +16,8 @@ export function readFetched(
 ): { readonly messages: readonly StoredMessage[]; readonly nextOffset: bigint } {
   const messages: StoredMessage[] = [];
   for (const record of readable(fetched)) {
-    if (BigInt(record.offset) >= from) messages.push(messageOf(record, topic, partition));
+    if (BigInt(record.offset) < from || nothingHeader in record.headers) continue;
+    messages.push(messageOf(record, topic, partition));
   }
   let nextOffset = from;
   for (const { offset, batchContext } of fetched.messages) {

@@ -39,6 +39,10 @@ export class LinkedSet<T> {
     else link.after.before = link.before;
   }
 
+  has(item: T): boolean {
+    return this.links.has(item);
+  }
+
   clear(): void {
     this.links.clear();
     this.head = null;

@@ -1,12 +1,12 @@
 // What a message becomes that no attempt could deliver: itself, with its history beside it.
-import type { Message, MessageHeaders, Position, StoredMessage } from '../../message/message.js';
-import { positionOf, withoutSideNote } from '../../message/side-message.js';
+import type { Message, MessageHeaders, Position, StoredMessage } from './message.js';
+import { positionOf, withoutSideNote } from './side-message.js';
 
 /**
  * parked: nothing was tried, because an earlier one of its key stands among the dead letters. expired: the caller did not
- * want it sent any more.
+ * want it sent any more. undecided: its transaction was, until its time was over.
  */
-export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked', 'expired'] as const;
+export const deadLetterReasons = ['exhausted', 'rejected', 'invalid', 'parked', 'expired', 'undecided'] as const;
 export type DeadLetterReason = (typeof deadLetterReasons)[number];
 
 /** What is known about a message that could not be delivered. */

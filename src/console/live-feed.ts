@@ -1,0 +1,101 @@
+// Looks once a second, remembers the curves, and tells every open page; one look and one text for all of them.
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Clock, type Timer } from '../message/clock.js';
+import { textOf } from '../message/errors.js';
+import { History } from './history.js';
+import { type Sample, Sampler } from './sampler.js';
+
+const intervalMs = 1000;
+/** Pages that may be open at once. */
+const maxWatchers = 16;
+
+export interface Watcher {
+  /** Part of the names of the destinations that it wants listed; null: none at all. */
+  readonly match: string | null;
+  /** One event of the stream, ready to be written. */
+  readonly write: (event: string) => void;
+  readonly end: () => void;
+}
+
+@Injectable()
+export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly log = new Logger('Console');
+  private readonly history = new History();
+  private readonly watchers = new Set<Watcher>();
+  private timer: Timer | null = null;
+  private newest: Sample | null = null;
+  private lastFault = '';
+  private closed = false;
+
+  constructor(
+    private readonly sampler: Sampler,
+    private readonly clock: Clock,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.later();
+  }
+
+  /** Twice is fine. */
+  onModuleDestroy(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    for (const { end } of this.watchers) end();
+    this.watchers.clear();
+  }
+
+  get hasRoom(): boolean {
+    return !this.closed && this.watchers.size < maxWatchers;
+  }
+
+  /** The curves so far and the newest sample come at once. Only where there is room. */
+  watch(watcher: Watcher): void {
+    this.watchers.add(watcher);
+    watcher.write(eventOf('curves', JSON.stringify(this.history.curves)));
+    if (this.newest !== null) watcher.write(eventOf('sample', JSON.stringify(this.newest)));
+    if (watcher.match !== null) watcher.write(this.destinationsEvent(watcher.match));
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.watchers.delete(watcher);
+  }
+
+  private later(): void {
+    if (!this.closed) this.timer = this.clock.setTimer(intervalMs, () => this.look());
+  }
+
+  private look(): void {
+    try {
+      this.tell();
+      this.lastFault = '';
+    } catch (error) {
+      // Nothing is lost but a point of the curves; the same fault is told once.
+      const fault = textOf(error);
+      if (fault !== this.lastFault) this.log.warn({ msg: 'the console could not look', error: fault });
+      this.lastFault = fault;
+    }
+    this.later();
+  }
+
+  private tell(): void {
+    const sample = this.sampler.sample();
+    this.history.add(sample);
+    this.newest = sample;
+    if (this.watchers.size === 0) return;
+    const event = eventOf('sample', JSON.stringify(sample));
+    const lists = new Map<string, string>();
+    for (const { match, write } of this.watchers) {
+      write(event);
+      if (match === null) continue;
+      const list = lists.get(match) ?? this.destinationsEvent(match);
+      lists.set(match, list);
+      write(list);
+    }
+  }
+
+  private destinationsEvent(match: string): string {
+    return eventOf('destinations', JSON.stringify(this.sampler.destinations(match)));
+  }
+}
+
+const eventOf = (name: string, data: string) => `event: ${name}\ndata: ${data}\n\n`;

@@ -1,0 +1,109 @@
+// The mailboxes of all groups whose messages are fetched, and who may wait before them.
+import { Injectable } from '@nestjs/common';
+import { ConfigWatch } from '../../config-watch/config-watch.js';
+import { Clock } from '../../message/clock.js';
+import { BigpipeError } from '../../message/errors.js';
+import { Stats } from '../../stats/stats.js';
+import type { Lease } from './lease.js';
+import { Mailbox, type MailboxCounters } from './mailbox.js';
+import { Pull, type PullOrder } from './pull.js';
+
+/** What whoever delivers says of a group. */
+export interface GroupView {
+  /** Whether the messages of one of its subscriptions are fetched. */
+  readonly isPulled: boolean;
+  /** Of these subscriptions, at this node now. */
+  readonly partitions: number;
+}
+
+@Injectable()
+export class Mailboxes {
+  private readonly counters: MailboxCounters = {
+    pulled: 0,
+    acked: 0,
+    nacked: 0,
+    rejected: 0,
+    expired: 0,
+    takenBack: 0,
+    refused: 0,
+  };
+  private readonly byGroup = new Map<string, Mailbox>();
+  private readonly waiting = new Set<Pull>();
+  private look: (groupId: string) => GroupView | null = () => null;
+  private isClosed = false;
+
+  constructor(
+    private readonly configWatch: ConfigWatch,
+    private readonly clock: Clock,
+    stats: Stats,
+  ) {
+    stats.register('pullStats', () => ({ waiting: this.waiting.size, leased: this.leased, ...this.counters }));
+  }
+
+  /** Called once, by whoever delivers. */
+  follow(look: (groupId: string) => GroupView | null): void {
+    this.look = look;
+  }
+
+  /** Null when there is no such group. */
+  view(groupId: string): GroupView | null {
+    return this.look(groupId);
+  }
+
+  /** To be asked only for groups that there are. */
+  of(groupId: string): Mailbox {
+    let mailbox = this.byGroup.get(groupId);
+    if (mailbox === undefined) {
+      for (const [group, other] of this.byGroup) if (other.isIdle) this.byGroup.delete(group);
+      mailbox = new Mailbox(this.clock, this.counters);
+      this.byGroup.set(groupId, mailbox);
+    }
+    return mailbox;
+  }
+
+  /**
+   * What is ready, at once, or what comes first within the order's time; nothing when nothing came, or `gone` aborts. Rejects
+   * with `overloaded` when too many wait, and with `closed`.
+   */
+  async pull(groupId: string, order: PullOrder, gone: AbortSignal): Promise<readonly Lease[]> {
+    if (this.isClosed) throw new BigpipeError('closed', 'bigpipe is draining');
+    const { maxWaiting, maxWaitMs } = this.configWatch.settings.pull;
+    const mailbox = this.of(groupId);
+    const pull = new Pull(order);
+    mailbox.join(pull);
+    const waitMs = Math.min(order.waitMs, maxWaitMs);
+    if (pull.hasSome || waitMs <= 0) {
+      mailbox.leave(pull);
+      return pull.leases;
+    }
+    if (this.waiting.size >= maxWaiting) {
+      mailbox.leave(pull);
+      throw new BigpipeError('overloaded', `${maxWaiting} requests wait for messages already`);
+    }
+    this.waiting.add(pull);
+    const timer = this.clock.setTimer(waitMs, () => pull.end());
+    gone.addEventListener('abort', () => pull.end());
+    await pull.ended;
+    timer.cancel();
+    this.waiting.delete(pull);
+    mailbox.leave(pull);
+    return pull.leases;
+  }
+
+  /** Who waits is answered, and nobody waits any more. Twice is fine. */
+  stopWaiting(): void {
+    this.isClosed = true;
+    for (const pull of this.waiting) pull.end();
+  }
+
+  /** The doors are closed: nobody can say any more how it went with what is leased, which is delivered again. */
+  takeBack(): void {
+    for (const mailbox of this.byGroup.values()) mailbox.takeBack();
+  }
+
+  private get leased(): number {
+    let leased = 0;
+    for (const mailbox of this.byGroup.values()) leased += mailbox.leased;
+    return leased;
+  }
+}
