@@ -12,7 +12,7 @@ import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings, SubscriptionSettings } from '../config-watch/settings.js';
 import { subscriptionChange, topicChange } from '../config-watch/settings-change.js';
-import { Clock } from '../message/clock.js';
+import { Clock, within } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
@@ -43,6 +43,9 @@ import { DeliveryMeters } from './subscription-meter.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
+
+/** So long an answer waits for what was registered to be in force. */
+const inForceMs = 5000;
 
 @Injectable()
 export class Dispatcher implements Adjustable {
@@ -168,6 +171,11 @@ export class Dispatcher implements Adjustable {
 
   async revoked({ membership, partitions }: RevokedEvent): Promise<void> {
     await this.runnerOf(membership.group, partitions[0])?.revoked(partitions);
+  }
+
+  /** Resolves once what was registered of a group is in force here, or after a while where a drain takes longer. */
+  async whenInForce(groupId: string): Promise<void> {
+    await within(this.clock, inForceMs, this.served.whenQuiet(groupId));
   }
 
   /** The state of a message in each subscription of its topic that is served here. */

@@ -94,6 +94,11 @@ export class ServedSubscriptions {
     });
   }
 
+  /** Resolves once what is under way for a group's subscriptions is over. */
+  async whenQuiet(groupId: string): Promise<void> {
+    await Promise.all([...this.turns].flatMap(([name, turn]) => (name.endsWith(` ${groupId}`) ? [turn] : [])));
+  }
+
   /** No new attempt; those in flight end and are committed. Nothing is opened any more. */
   async drain(): Promise<void> {
     this.stopping.abort();

@@ -109,6 +109,7 @@ export class RegistrationsController {
     }
     const written = await ended(registrations.put(group, document, this.startsOf(settings), basedOn));
     if (written === null) throw stale(group, registrations.groups.get(group)?.version ?? null);
+    await this.dispatcher.whenInForce(group);
     reply.status(written.isNew ? 201 : 200);
     reply.header('etag', tagOf(written.version));
     return { group, subscription: document };
@@ -153,6 +154,7 @@ export class RegistrationsController {
     const expiresMs = this.clock.now() + ttlSeconds * 1000;
     const warmupMs = warmupSeconds === undefined ? null : warmupSeconds * 1000;
     await ended(registrations.lease(group, { url, weight, warmupMs, expiresMs }));
+    await this.dispatcher.whenInForce(group);
     reply.status(isNew ? 201 : 200);
     return { url, weight, expiresAt: new Date(expiresMs).toISOString() };
   }
