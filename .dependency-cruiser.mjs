@@ -37,6 +37,7 @@ const behind = {
   '@node-rs/crc32': 'src/broker/drivers/(embedded|kafka)',
   kafkajs: 'src/broker/drivers/kafka',
   ioredis: 'src/shared-state/drivers/redis',
+  '@opentelemetry/[^/]+': 'src/stats/tracing/otlp',
   'prom-client': 'src/stats/metrics/exposition',
   undici: 'src/target/http',
   '@grpc': 'src/ingress/grpc',
@@ -48,6 +49,8 @@ const behind = {
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',
+  '@msgpack/msgpack': 'src/subscription',
+  yaml: 'src/cli',
   uplot: 'src/console/page',
 };
 

@@ -32,6 +32,8 @@ import { SharedStateModule } from './shared-state/shared-state.module.js';
 import { Metrics } from './stats/metrics/metrics.js';
 import { Stats } from './stats/stats.js';
 import { StatsModule } from './stats/stats.module.js';
+import { Tracing } from './stats/tracing/tracing.js';
+import { TracingModule } from './stats/tracing/tracing.module.js';
 import { MailboxModule } from './target/mailbox/mailbox.module.js';
 import { Mailboxes } from './target/mailbox/mailboxes.js';
 import { TransactionModule } from './transaction/transaction.module.js';
@@ -46,6 +48,7 @@ export interface AppParts {
   readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: ProcessLog;
+  readonly tracing: Tracing;
   /** The door over gRPC, open or not. */
   readonly grpc: Type;
 }
@@ -64,6 +67,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly replies: Replies,
     private readonly mailboxes: Mailboxes,
     private readonly sharedState: SharedState,
+    private readonly tracing: Tracing,
     sharedStateIndicator: SharedStateIndicator,
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
@@ -71,7 +75,7 @@ export class AppModule implements OnModuleDestroy {
     sharedStateIndicator.watch(() => sharedState.health());
   }
 
-  static of({ configWatch, clock, environment, log, grpc }: AppParts): DynamicModule {
+  static of({ configWatch, clock, environment, log, tracing, grpc }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -79,6 +83,7 @@ export class AppModule implements OnModuleDestroy {
         ThrottlerModule.forRoot(pagesLimit(clock)),
         ConfigWatchModule.holding(configWatch, clock, environment),
         StatsModule,
+        TracingModule.of(tracing),
         IngressModule,
         grpc,
         AclModule,
@@ -136,5 +141,6 @@ export class AppModule implements OnModuleDestroy {
     await this.dispatcher.drain();
     await this.broker.close();
     await this.sharedState.close();
+    await this.tracing.close();
   }
 }

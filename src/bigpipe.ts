@@ -22,6 +22,7 @@ import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
 import { closeServer, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { openTracing } from './open-tracing.js';
 import { Producer } from './producer/producer.js';
 import { Transactions } from './transaction/transactions.js';
 import { Doors } from './workers/doors.js';
@@ -58,9 +59,10 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
   };
   const processLog = new ProcessLog(settings.log);
   const adapter = newAdapter(configWatch, tls.main);
+  const tracing = await openTracing(environment, clock);
   const grpc = settings.grpc.port === null ? ClosedGrpcModule : await loadGrpc();
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.of({ configWatch, clock, environment: module, log: processLog, grpc }),
+    AppModule.of({ configWatch, clock, environment: module, log: processLog, tracing, grpc }),
     adapter,
     // Our own log takes over below; what goes wrong before it is told by whoever called.
     { logger: false, abortOnError: false, bodyParser: false },

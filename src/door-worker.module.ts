@@ -7,9 +7,10 @@ import { type LogFacts, RemoteBrokerModule } from './broker/remote.module.js';
 import type { ConfigWatch } from './config-watch/config-watch.js';
 import { ConfigWatchModule } from './config-watch/config-watch.module.js';
 import { CommitDoor } from './ingress/commit/commit.door.js';
-import { IngestMeter } from './ingress/ingest-meter.js';
+import { IngestMeterModule } from './ingress/ingest-meter.module.js';
 import { BatchDoor } from './ingress/messages/batch.door.js';
 import { MessagesDoor } from './ingress/messages/messages.door.js';
+import { ResultCache } from './ingress/result-cache.js';
 import { MockDoor } from './ingress/rpc/mock.door.js';
 import { RpcDoor } from './ingress/rpc/rpc.door.js';
 import { WaitingRoom } from './ingress/waiting-caller.js';
@@ -17,6 +18,8 @@ import type { Clock } from './message/clock.js';
 import { ProducerModule } from './producer/producer.module.js';
 import { ReplyModule } from './reply/reply.module.js';
 import { CountersModule } from './stats/stats.module.js';
+import type { Tracing } from './stats/tracing/tracing.js';
+import { TracingModule } from './stats/tracing/tracing.module.js';
 import { ControlChannel } from './workers/control-channel.js';
 import { HandingDoor } from './workers/handing.door.js';
 import { HandingPullDoor } from './workers/handing-pull.door.js';
@@ -26,6 +29,7 @@ export interface DoorWorkerParts {
   readonly clock: Clock;
   readonly environment: DynamicModule;
   readonly log: Params;
+  readonly tracing: Tracing;
   readonly link: Duplex;
   readonly facts: LogFacts;
   readonly channel: ControlChannel;
@@ -33,8 +37,8 @@ export interface DoorWorkerParts {
 
 /** The doors that need no more of the log than to append; the requests of all others are handed over. */
 @Module({
-  imports: [AclModule, ProducerModule, ReplyModule],
-  providers: [BatchDoor, CommitDoor, IngestMeter, MessagesDoor, MockDoor, RpcDoor, WaitingRoom],
+  imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ResultCache, RpcDoor, WaitingRoom],
 })
 class DoorsModule {}
 
@@ -47,6 +51,7 @@ export class DoorWorkerModule {
         LoggerModule.forRoot(parts.log),
         ConfigWatchModule.holding(parts.configWatch, parts.clock, parts.environment),
         CountersModule,
+        TracingModule.of(parts.tracing),
         DoorsModule,
         AclModule,
         ProducerModule,

@@ -17,9 +17,11 @@ import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { openTracing } from './open-tracing.js';
 import { Producer } from './producer/producer.js';
 import { Replies } from './reply/replies.js';
 import { Stats } from './stats/stats.js';
+import { Tracing } from './stats/tracing/tracing.js';
 import { Connections } from './workers/connections.js';
 import { ControlChannel, type Sections, type StartOrder } from './workers/control-channel.js';
 import { handKeyed } from './workers/hand-keyed.js';
@@ -50,9 +52,10 @@ class DoorWorker {
     const configWatch = new ConfigWatch(source, clock, log);
     const tls = new ListenerTls(settings.server.tls, 'http.server.tls', clock);
     const processLog = new ProcessLog(settings.log, { worker });
-    const { module: environment } = await loadEnvironment();
+    const { module: environment, environment: variables } = await loadEnvironment();
+    const tracing = await openTracing(variables, clock);
     const app = await NestFactory.create<NestFastifyApplication>(
-      DoorWorkerModule.of({ configWatch, clock, environment, log: processLog.params, link, facts, channel }),
+      DoorWorkerModule.of({ configWatch, clock, environment, log: processLog.params, tracing, link, facts, channel }),
       newAdapter(configWatch, tls),
       { logger: false, abortOnError: false, bodyParser: false },
     );
@@ -94,6 +97,7 @@ class DoorWorker {
     const { readTimeoutMs } = this.configWatch.settings.server;
     await closeListener(server, () => httpAdapter.close() as Promise<void>, this.clock, readTimeoutMs);
     await this.app.get(Producer).drain();
+    await this.app.get(Tracing).close();
     return this.counters;
   }
 }

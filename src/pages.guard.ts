@@ -9,8 +9,8 @@ import {
 } from '@nestjs/throttler';
 import type { FastifyReply } from 'fastify';
 import { AttemptLimit } from './acl/attempt-limit.js';
-import { type QuotaRate, throttleOf } from './acl/quota.js';
 import type { Clock } from './message/clock.js';
+import { type QuotaRate, throttleOf } from './message/quota.js';
 
 /** The pages for people, of each page and address: nobody needs more, and the calls do not pass this guard. */
 const rate: QuotaRate = { perSecond: 50, burst: 50 };

@@ -3,7 +3,7 @@ import { matchesOrigin, type OriginPattern } from '../config-watch/origin-patter
 import type { AclSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import type { Clock } from '../message/clock.js';
-import type { Quota, Throttle } from './quota.js';
+import type { Quota, Throttle } from '../message/quota.js';
 
 /** One caller's rights, as they were when it was asked for; hold it for one call only. */
 export interface AclEntry {

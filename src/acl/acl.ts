@@ -7,9 +7,9 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { AclSettings, Settings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { networkOf } from '../message/ip-address.js';
+import { Quota } from '../message/quota.js';
 import { type AclEntry, Rights } from './acl-entry.js';
 import { AttemptLimit } from './attempt-limit.js';
-import { Quota } from './quota.js';
 import { SecretCheck } from './secret-check.js';
 
 /** Callers times the addresses they come from; twice as many at the most, some 200 bytes each. */

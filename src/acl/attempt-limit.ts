@@ -1,5 +1,5 @@
 // How often something may happen: a bucket a key, in one number each; bounded.
-import { type QuotaRate, quotaAfter, quotaWaitMs } from './quota.js';
+import { type QuotaRate, quotaAfter, quotaWaitMs } from '../message/quota.js';
 
 /** Some 10 MB at the most; past it the buckets that were used longest ago begin anew. */
 const maxKeys = 65_536;

@@ -28,6 +28,11 @@ export function collectContradictions(kafka: KafkaSection, subscription: Subscri
     if (ownTopics.includes(name))
       faults.push(`kafka.topics[${i}].name: found ${faults.shown(name)}, which is bigpipe's own`);
   });
+  topics.forEach(({ rateLimit, burst }, i) => {
+    if (burst !== undefined && rateLimit === undefined) {
+      faults.push(`kafka.topics[${i}].burst: found ${faults.shown(burst)}, allowed: beside a rateLimit only`);
+    }
+  });
   const known = [...new Set(names)].map((name) => faults.shown(name)).join(', ');
   const mustBeKnown = (path: string, topic: unknown) => {
     if (typeof topic !== 'string' || names.length === 0 || names.includes(topic)) return;
@@ -113,6 +118,19 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 /** Of requests and their answers. */
 const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
+/** What is said of requests to a subscription's own receivers needs such receivers. */
+function collectShape(path: string, { uri, headers, url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  const receivers: unknown[] = [url, ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url)];
+  const hasNone = url === undefined && endpoints === undefined;
+  const hasHeaders = typeof headers === 'object' && headers !== null && Object.keys(headers).length > 0;
+  if (hasNone && uri !== undefined)
+    faults.push(`${path}.uri: found without url or endpoints, allowed: beside one of them`);
+  if (hasNone && hasHeaders)
+    faults.push(`${path}.headers: found without url or endpoints, allowed: beside one of them`);
+  const isGrpc = receivers.some((receiver) => typeof receiver === 'string' && /^grpcs?:/i.test(receiver));
+  if (isGrpc && uri !== undefined) faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
+}
+
 /** Inside one consumer entry. */
 export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
@@ -129,6 +147,7 @@ export function collectEntry(path: string, entry: SubscriptionEntry, faults: Fau
   collectBindings(path, entry, faults);
   collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
+  collectShape(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
   repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${faults.shown(names[i])} a second time`));

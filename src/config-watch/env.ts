@@ -2,6 +2,7 @@
 import type { DynamicModule } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { validateSync } from 'class-validator';
+import { samplers } from '../stats/tracing/tracing.js';
 import { Mask } from './mask.js';
 import type { Variables } from './references.js';
 import { redisUrlAllowed, redisUrlPattern } from './schema/redis.js';
@@ -12,6 +13,11 @@ import { SettingsError } from './settings.js';
 const portPattern = /^(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
 const portAllowed = 'a port from 0 to 65535';
 const workersPattern = /^(auto|\d|[1-5]\d|6[0-4])$/;
+
+/** gRPC is not spoken to collectors; they take HTTP beside it, commonly at port 4318. */
+const otlpProtocols = ['http/protobuf', 'http/json'] as const;
+const countPattern = /^[1-9]\d{0,5}$/;
+const countAllowed = 'a whole number from 1 to 999999';
 
 /** Texts, as the environment has them. An empty variable counts as not set. */
 export class Environment {
@@ -72,6 +78,51 @@ export class Environment {
   @Optional()
   @Text(redisUrlPattern, redisUrlAllowed)
   BIGPIPE_REDIS_URL?: string;
+
+  /** Traces are sent where an endpoint is set; the rest of OTEL_EXPORTER_OTLP_* the exporter reads itself. */
+  @Optional()
+  @Text(/^https?:\/\/\S+$/, 'an http or https URL')
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+
+  @Optional()
+  @Text(/^https?:\/\/\S+$/, 'an http or https URL')
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT?: string;
+
+  @Optional()
+  @OneOf(otlpProtocols)
+  OTEL_EXPORTER_OTLP_PROTOCOL?: (typeof otlpProtocols)[number];
+
+  @Optional()
+  @OneOf(otlpProtocols)
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL?: (typeof otlpProtocols)[number];
+
+  @Optional()
+  @OneOf(['otlp', 'none'])
+  OTEL_TRACES_EXPORTER?: string;
+
+  @Optional()
+  @OneOf(['true', 'false'])
+  OTEL_SDK_DISABLED?: string;
+
+  @Optional()
+  @OneOf(samplers)
+  OTEL_TRACES_SAMPLER?: (typeof samplers)[number];
+
+  @Optional()
+  @Text(/^(0(\.\d+)?|1(\.0+)?)$/, 'a number from 0 to 1')
+  OTEL_TRACES_SAMPLER_ARG?: string;
+
+  @Optional()
+  @Text(countPattern, countAllowed)
+  OTEL_BSP_SCHEDULE_DELAY?: string;
+
+  @Optional()
+  @Text(countPattern, countAllowed)
+  OTEL_BSP_MAX_QUEUE_SIZE?: string;
+
+  @Optional()
+  @Text(countPattern, countAllowed)
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE?: string;
 }
 
 const names = [
@@ -89,6 +140,17 @@ const names = [
   'KAFKA_BROKERS',
   'BIGPIPE_KAFKA_PASSWORD',
   'BIGPIPE_REDIS_URL',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_PROTOCOL',
+  'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL',
+  'OTEL_TRACES_EXPORTER',
+  'OTEL_SDK_DISABLED',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_BSP_SCHEDULE_DELAY',
+  'OTEL_BSP_MAX_QUEUE_SIZE',
+  'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
 ] as const satisfies readonly (keyof Environment)[];
 
 export interface LoadedEnvironment {
@@ -118,7 +180,7 @@ function readEnvironment(raw: Record<string, unknown>): Environment {
   const environment = new Environment();
   for (const name of names) {
     const value = raw[name];
-    if (typeof value === 'string' && value !== '') environment[name] = value;
+    if (typeof value === 'string' && value !== '') Object.assign(environment, { [name]: value });
   }
   const faults = validateSync(environment).map(
     (fault) =>

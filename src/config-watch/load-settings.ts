@@ -21,7 +21,7 @@ import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
 import { EgressSection } from './schema/egress.js';
 import { GrpcSection } from './schema/grpc.js';
-import { KafkaSection } from './schema/kafka.js';
+import { KafkaSection, type TopicEntry } from './schema/kafka.js';
 import { LogSection } from './schema/log.js';
 import { MonitorSection } from './schema/monitor.js';
 import { PullSection } from './schema/pull.js';
@@ -31,7 +31,7 @@ import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { TransactionSection } from './schema/transaction.js';
-import { type GrpcSettings, type Settings, SettingsError } from './settings.js';
+import { type GrpcSettings, type Settings, SettingsError, type TopicLimitSettings } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
 import { checkSubscriptionOf, checkTopicSettings, transactionOf } from './transaction-settings.js';
@@ -75,6 +75,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   collectTlsFaults(sections.tls, faults);
+  collectRedisFaults(sections, environment, faults);
   collectMonitorFaults(sections.monitor, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
@@ -220,6 +221,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       acks: kafka['kafka.producer.acks'],
       maxWaiting: server['http.server.handler.channel.size'] ?? server['kafka.producer.channel.size'] ?? 100_000,
       maxWaitingBytes: server['http.server.handler.channel.bytes'],
+      topicLimits: kafka['kafka.topics'].flatMap(topicLimitOf),
     },
     commit: { acks: server['commit.default.acks'], openTopics: server['commit.open.topics'] },
     idempotency: { ttlMs: server['idempotency.ttl'], maxKeys: server['idempotency.max.keys'] },
@@ -255,6 +257,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
+    messageIds: server['message.ids'],
     broker: {
       driver: broker['broker.driver'],
       embedded: {
@@ -281,6 +284,20 @@ function grpcOf(grpc: GrpcSection, tls: TlsSection, { BIGPIPE_GRPC_PORT: port }:
     tls: listenerTlsOf(tls, 'grpc.server.tls'),
     maxStreams: grpc['grpc.server.max.streams'],
   };
+}
+
+/** What makes no sense on one node's own. */
+function collectRedisFaults({ redis, server, kafka }: Sections, environment: Environment, faults: Faults): void {
+  if ((environment.BIGPIPE_REDIS_URL ?? redis['redis.url']) !== undefined) return;
+  if (server['message.ids'] === 'counter')
+    faults.push('message.ids: found "counter", allowed: beside a redis.url only');
+  if (kafka['kafka.offset.store'] === 'redis')
+    faults.push('kafka.offset.store: found "redis", allowed: beside a redis.url only');
+}
+
+function topicLimitOf({ name, rateLimit, burst }: TopicEntry): TopicLimitSettings[] {
+  if (rateLimit === undefined) return [];
+  return [{ topic: name, rate: { perSecond: rateLimit, burst: burst ?? Math.max(1, rateLimit) } }];
 }
 
 /** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */

@@ -30,8 +30,10 @@ export function readSubscription(groupId: string, document: Json): SubscriptionS
       `${path}.groupId: found ${faults.shown(document['groupId'])}, allowed: ${faults.shown(groupId)}, as in the path`,
     );
   }
-  // It would stand in the log as it is.
-  if (document['signing'] !== undefined) faults.push(`${path}.signing: allowed: in the configuration file only`);
+  // Secrets would stand in the log as they are.
+  for (const key of ['signing', 'headers']) {
+    if (document[key] !== undefined) faults.push(`${path}.${key}: allowed: in the configuration file only`);
+  }
   collectFaults(validateSync(entry), path, faults);
   collectBackoffFault(entry, path, faults);
   if (faults.lines.length === 0) collectEntry(path, entry, faults);

@@ -141,6 +141,12 @@ export interface SubscriptionSettings {
   readonly durable: boolean;
   /** Where a group begins that has never been served: a time in Unix milliseconds, an offset, an end. */
   readonly startAt: StartAt;
+  /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
+  readonly uri: string | null;
+  /** Further headers of the same requests: names in lower case, and values. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Which methods of msgpack bodies it gets; null: bodies are not looked at. */
+  readonly methods: readonly string[] | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly rateScope: RateScope;
@@ -254,10 +260,17 @@ export interface ManagementSettings {
   readonly open: readonly string[];
 }
 
+/** How many messages a topic may take. */
+export interface TopicLimitSettings {
+  readonly topic: string;
+  readonly rate: RateSettings;
+}
+
 export interface ProducerSettings {
   readonly acks: Acks;
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+  readonly topicLimits: readonly TopicLimitSettings[];
 }
 
 export interface CommitSettings {
@@ -318,6 +331,7 @@ export interface KafkaSaslSettings {
 }
 
 export const kafkaCompressions = ['none', 'gzip', 'zstd'] as const;
+export const offsetStores = ['kafka', 'redis'] as const;
 export const kafkaFormats = ['bigpipe', 'bigpipe-go'] as const;
 
 export interface KafkaBrokerSettings {
@@ -334,6 +348,8 @@ export interface KafkaBrokerSettings {
   /** Of topics that are made. */
   readonly maxMessageBytes: number;
   readonly maxMetadataBytes: number;
+  /** Where marks are kept: in Kafka, and in Redis a second time. */
+  readonly offsetStore: (typeof offsetStores)[number];
   readonly producer: {
     readonly retries: number;
     readonly timeoutMs: number;
@@ -367,6 +383,10 @@ export interface MonitorSettings {
   readonly clusters: readonly MonitoredCluster[];
 }
 
+/** Of messages whose caller gave none: by chance, or numbers from Redis. */
+export const messageIdForms = ['ulid', 'counter'] as const;
+export type MessageIdForm = (typeof messageIdForms)[number];
+
 export interface Settings {
   readonly log: LogSettings;
   readonly topics: readonly TopicSettings[];
@@ -383,6 +403,7 @@ export interface Settings {
   readonly reply: ReplySettings;
   readonly pull: PullSettings;
   readonly redis: RedisSettings;
+  readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;
 }

@@ -3,6 +3,7 @@ import type { SigningSettings } from '../message/delivery.js';
 import { deadLetterTopic } from '../message/side-topic.js';
 import { defaultVerdicts, Verdicts } from '../message/verdict.js';
 import { eventFiltersOf } from './event-filter.js';
+import { kiteqWaits } from './kiteq-waits.js';
 import { originOf } from './origin.js';
 import {
   type BindingEntry,
@@ -10,7 +11,6 @@ import {
   type ConcurrencyValue,
   type DestinationEntry,
   type EndpointEntry,
-  RetryBackoffEntry,
   type SigningEntry,
   type SubscriptionEntry,
 } from './schema/subscription.js';
@@ -44,6 +44,9 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     choice: entry.choice,
     durable: entry.durable,
     startAt: startOf(entry.startAt) ?? (entry.durable ? 'earliest' : 'latest'),
+    uri: entry.uri ?? null,
+    headers: Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    methods: entry.methods ?? null,
     ordering: entry.ordering,
     rate: rateOf(entry.rateLimit, entry.burst),
     concurrency: subscriptionConcurrencyOf(entry),
@@ -137,7 +140,8 @@ function destinationOf({ rateLimit, burst, concurrency }: DestinationEntry): Des
   };
 }
 
-function backoffOf(entry: RetryBackoffEntry | number[]): BackoffSettings {
+function backoffOf(entry: SubscriptionEntry['retryBackoff']): BackoffSettings {
+  if (entry === 'kiteq') return kiteqWaits;
   if (Array.isArray(entry)) return [...entry];
   const { initialMs, maxMs, factor, jitter } = entry;
   return { initialMs, maxMs, factor, jitter };

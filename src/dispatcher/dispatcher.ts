@@ -18,6 +18,7 @@ import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import type { Follower } from '../subscription/registrations.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
 import { TopicWants } from '../subscription/topic-wants.js';
@@ -77,6 +78,7 @@ export class Dispatcher implements Adjustable {
     tracker: MessageTracker,
     stats: Stats,
     metrics: Metrics,
+    private readonly tracing: Tracing,
   ) {
     this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
@@ -298,9 +300,10 @@ export class Dispatcher implements Adjustable {
       client,
       consumer,
       meter: this.meters.of(topic, groupId),
+      tracing: this.tracing,
       isCancelled,
       attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
-      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
+      passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });
@@ -312,6 +315,6 @@ export class Dispatcher implements Adjustable {
       'detail' in ending
         ? { ...head, kind: 'failed' as const, ...ending }
         : { ...head, kind: 'answered' as const, ...ending };
-    if (replyTo !== null) this.replies.came(replyTo, reply);
+    if (replyTo !== null) this.replies.came(replyTo, reply, source.headers[messageHeader.cache]);
   }
 }

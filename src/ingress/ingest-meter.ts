@@ -1,9 +1,12 @@
-// Counts what callers are answered at each door, and how long that took; for /metrics.
+// Counts what callers are answered at each door, and how long that took, for /metrics; and begins the trace of each call.
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../message/clock.js';
+import { textOf } from '../message/errors.js';
+import { plainTraceparent, plainTracestate, traceContextOf } from '../message/trace-context.js';
 import type { CounterFamily, HistogramFamily } from '../stats/metrics/counted.js';
 import { Metrics } from '../stats/metrics/metrics.js';
+import { type Span, type SpanFacts, Tracing } from '../stats/tracing/tracing.js';
 import { durabilityHeader } from './durability-word.js';
 import { idempotencyScopeHeader } from './idempotency-key.js';
 import { hasWaited } from './waiting-caller.js';
@@ -23,6 +26,7 @@ export class IngestMeter {
 
   constructor(
     private readonly clock: Clock,
+    private readonly tracing: Tracing,
     metrics: Metrics,
   ) {
     this.requests = metrics.counter('bigpipe_ingest_requests_total', 'Requests at the doors, by what was answered', [
@@ -36,19 +40,22 @@ export class IngestMeter {
     );
   }
 
-  /** `handle` with its answers counted. */
-  around(door: string, handle: Handler): Handler {
+  /** `handle` with its answers counted. What it passes on as the caller's trace is the span of this request, where there is one. */
+  around(door: string, path: string, handle: Handler): Handler {
     const accepted = this.requests.of(door, 'accepted');
     const duration = this.durations.of(door);
     return async (request, reply) => {
       const startedMs = this.clock.elapsedMs();
+      const span = this.beginAccept(request, path);
       try {
         await handle(request, reply);
       } catch (error) {
         this.count(door, 'failed');
+        span?.end(() => factsOf(request, path, 500, 'failed'), textOf(error));
         throw error;
       }
       const outcome = outcomeOf(reply);
+      span?.end(() => factsOf(request, path, reply.statusCode, outcome), outcome === 'failed' ? outcome : null);
       if (outcome !== 'accepted') this.count(door, outcome);
       else {
         accepted.value += 1;
@@ -58,10 +65,28 @@ export class IngestMeter {
     };
   }
 
+  private beginAccept({ headers }: FastifyRequest, path: string): Span | null {
+    const parent = traceContextOf(headers[plainTraceparent], headers[plainTracestate]);
+    const span = this.tracing.begin({ name: `POST ${path}`, kind: 'server', parent, isLinked: false });
+    if (span === null) return null;
+    headers[plainTraceparent] = span.context.traceparent;
+    if (span.context.tracestate === null) delete headers[plainTracestate];
+    return span;
+  }
+
   /** For requests whose body could not be read, and for doors that are no HTTP routes. */
   count(door: string, outcome: IngestOutcome): void {
     this.requests.of(door, outcome).value += 1;
   }
+}
+
+function factsOf({ method }: FastifyRequest, path: string, status: number, outcome: IngestOutcome): SpanFacts {
+  return {
+    'http.request.method': method,
+    'http.route': path,
+    'http.response.status_code': status,
+    'bigpipe.outcome': outcome,
+  };
 }
 
 /** By what the doors say anyway: the original's answers 200 to everything, and tells the rest in headers. */

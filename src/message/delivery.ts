@@ -4,7 +4,9 @@ import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
 import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
+import type { RequestShape } from './request-shape.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
+import { plainTraceparent, plainTracestate, storedTrace, type TraceContext } from './trace-context.js';
 import type { Verdicts } from './verdict.js';
 
 /** Why the receiver may get a message another time: how the attempt before ended, or that its owner did not come to end it. */
@@ -32,6 +34,8 @@ export interface DeliverySettings {
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
   readonly defaultUrl: CallUrl | 'group' | null;
+  /** Of the requests for messages that name no URL; absent: as any other. */
+  readonly shape?: RequestShape;
   /** The group whose members fetch the messages; null: they are sent to their URLs. */
   readonly mailbox: string | null;
 }
@@ -54,6 +58,10 @@ export interface Delivery {
   endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** Set where the message names no URL, and the subscription has a say in the request. */
+  readonly shape: RequestShape | null;
+  /** What the body asks for, where the subscription wants to know. */
+  readonly method: string | null;
   /** The group whose members fetch it; null: it is sent to its URL. */
   readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
@@ -63,6 +71,8 @@ export interface Delivery {
   /** Set on every attempt that may be a repeat. */
   redelivery: Redelivery | null;
   readonly settings: DeliverySettings;
+  /** Its caller's bound on the attempts, beside the subscription's; infinite for none. */
+  readonly deliverLimit: number;
   /** Unix milliseconds of the first try, 0 before it. */
   firstAttemptMs: number;
   /** Unix milliseconds before which it is not sent, 0 for at once. */
@@ -71,6 +81,8 @@ export interface Delivery {
   readonly expiresMs: number;
   /** Where somebody waits for the receiver's answer; null: nobody does. */
   readonly replyTo: string | null;
+  /** Of the attempt under way, in place of the stored one; null: the stored one goes along. */
+  attemptTrace: TraceContext | null;
   /** Where the receiver's answer is to be delivered; null: nowhere. */
   readonly callbackUrl: string | null;
 }
@@ -93,11 +105,14 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
+  const shape = target === undefined ? (settings.shape ?? null) : null;
+  const method = shape?.methodOf?.(source.body) ?? null;
   // A callback goes to its URL, whoever fetched what it answers.
   const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
   const url = target === undefined ? unnamedUrlOf(settings, mailbox) : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
+  if (method === null && shape?.methodOf) return { invalid: 'the body is no msgpack map with a text under "method"' };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;
@@ -106,20 +121,29 @@ export function deliveryOf(
     origin,
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
-    url,
+    url: shape?.uri && isSentTo(url) ? shape.uri.at(url, source, origin, method) : url,
     endpoint: null,
+    shape,
+    method,
     destination: destinationOf(url, settings, mailbox),
     mailbox,
     forwarded: forwardedOf(source.headers),
     attempt: (side?.attempts ?? 0) + 1,
     redelivery: redelivery ?? redeliveryOf(side),
     settings,
+    deliverLimit: deliverLimitOf(source.headers[messageHeader.deliverLimit]),
     firstAttemptMs: side?.firstAttemptMs ?? 0,
     notBeforeMs: side?.notBeforeMs ?? momentOf(source.headers[messageHeader.notBefore]),
     expiresMs: momentOf(source.headers[messageHeader.expires]),
     replyTo: source.headers[messageHeader.replyTo] ?? null,
+    attemptTrace: null,
     callbackUrl: source.headers[messageHeader.callbackUrl] ?? null,
   };
+}
+
+/** Of an endpoint, for this delivery. */
+export function urlAt(endpoint: CallUrl, { shape, source, origin, method }: Delivery): CallUrl {
+  return shape?.uri ? shape.uri.at(endpoint, source, origin, method) : endpoint;
 }
 
 /** Where a message stands that names no URL; null: nowhere. */
@@ -128,9 +152,21 @@ function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null):
   return defaultUrl === 'group' ? notChosen : defaultUrl;
 }
 
+/** False where it stands for others, or for nobody. */
+const isSentTo = (url: CallUrl) => url !== notChosen && url !== mailboxUrl;
+
 function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
   if (mailbox !== null) return mailboxUrl.origin;
   return url === notChosen ? groupDestination : settings.destinationOf(url.origin);
+}
+
+function deliverLimitOf(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+}
+
+/** Of the subscription and of the caller, whichever allows fewer. */
+export function maxAttemptsOf({ settings, deliverLimit }: Pick<Delivery, 'settings' | 'deliverLimit'>): number {
+  return Math.min(settings.maxAttempts, deliverLimit);
 }
 
 /** 0 for what is no moment. */
@@ -165,6 +201,12 @@ function forwardedOf(headers: MessageHeaders): readonly string[] {
     if (!name.startsWith(messageHeader.forward)) continue;
     forwarded ??= [];
     forwarded.push(name.slice(messageHeader.forward.length), headers[name] as string);
+  }
+  const trace = plainTraceparent in headers && !(messageHeader.traceparent in headers) ? storedTrace(headers) : null;
+  if (trace !== null) {
+    forwarded ??= [];
+    forwarded.push(plainTraceparent, trace.traceparent);
+    if (trace.tracestate !== null) forwarded.push(plainTracestate, trace.tracestate);
   }
   return forwarded ?? nothing;
 }

@@ -44,10 +44,14 @@ export const messageHeader = {
   notBefore: 'bigpipe-not-before',
   /** Unix milliseconds from which on it is not worth sending any more. */
   expires: 'bigpipe-expires',
+  /** How often it is tried at most, where its caller said so. */
+  deliverLimit: 'bigpipe-deliver-limit',
   /** The name under which it was sent: who may see and cancel it. Never sent to a receiver. */
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** Under which key the receiver's answer may be kept for calls like this one, and for how many milliseconds. Never sent to a receiver. */
+  cache: 'bigpipe-cache',
   /** What a transaction's record says (transaction/transaction-record.ts). Never sent to a receiver. */
   transaction: 'bigpipe-transaction',
   /** How the delivery ended whose receiver's answer the body is: `answered`, `failed` or `unsent`, and the status. */
@@ -64,6 +68,9 @@ export const messageHeader = {
   replyStatus: 'bigpipe-reply-status',
   /** The only group that delivers it; absent: every group of its topic. Never sent to a receiver. */
   onlyGroup: 'bigpipe-only-group',
+  /** The trace that it belongs to (W3C), forwarded like what the caller asked for. */
+  traceparent: 'bigpipe-forward-traceparent',
+  tracestate: 'bigpipe-forward-tracestate',
   /** Prefix of a header that the caller asked to be sent to the receiver. */
   forward: 'bigpipe-forward-',
 } as const;

@@ -10,9 +10,12 @@ import { type Acks, type Message, messageHeader, type Position, weightOf } from 
 import type { Histogram } from '../stats/metrics/histogram.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
+import { Tracing } from '../stats/tracing/tracing.js';
 import { Admission } from './admission.js';
 import { registerProducer, type TopicCounters } from './append-metrics.js';
+import { traceAppends } from './append-trace.js';
 import { type Claim, Idempotency, type IdempotencyScope, type OnceKey } from './idempotency.js';
+import { TopicLimits } from './topic-limits.js';
 
 /** One append of a batch takes at most so many, or one larger message. */
 const maxBatchMessages = 1024;
@@ -56,6 +59,7 @@ export type AcceptKeyed = (offers: readonly Offer[]) => Promise<(Accepted | Bigp
 export class Producer implements Adjustable {
   readonly name = 'producer';
   private readonly admission: Admission;
+  private readonly topicLimits: TopicLimits;
   private readonly counters = new Map<string, TopicCounters>();
   private readonly appendTimes: Histogram;
   private isClosed = false;
@@ -67,11 +71,13 @@ export class Producer implements Adjustable {
     private readonly configWatch: ConfigWatch,
     private readonly idempotency: Idempotency,
     private readonly clock: Clock,
+    private readonly tracing: Tracing,
     stats: Stats,
     metrics: Metrics,
   ) {
     const { producer } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
+    this.topicLimits = new TopicLimits(clock, producer.topicLimits);
     this.countTopicsOf(configWatch.settings);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
     this.appendTimes = registerProducer(metrics, configWatch);
@@ -81,6 +87,7 @@ export class Producer implements Adjustable {
   adjust(settings: Settings): void {
     const { producer } = settings;
     this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
+    this.topicLimits.adjust(producer.topicLimits);
     this.countTopicsOf(settings);
   }
 
@@ -90,6 +97,8 @@ export class Producer implements Adjustable {
    * Broker.append rejects with.
    */
   async accept(message: Message, acks: Acks | undefined): Promise<Position | null> {
+    const limited = this.topicLimits.take(message.topic);
+    if (limited !== null) throw limited;
     const [position] = await this.append([message], [], this.levelOf(acks));
     return position ?? null;
   }
@@ -123,9 +132,15 @@ export class Producer implements Adjustable {
       for (const [i, claimed] of claims.entries()) {
         const at = from + i;
         if (claimed instanceof BigpipeError) results[at] = claimed;
-        else if (claimed === null || claimed.kind === 'new')
-          entries.push({ offer: some[i] as Offer, at, claim: claimed });
-        else results[at] = answerOf(claimed);
+        else if (claimed === null || claimed.kind === 'new') {
+          const offer = some[i] as Offer;
+          const limited = this.topicLimits.take(offer.message.topic);
+          if (limited === null) entries.push({ offer, at, claim: claimed });
+          else {
+            claimed?.failed();
+            results[at] = limited;
+          }
+        } else results[at] = answerOf(claimed);
       }
     }
     for (const batch of batchesOf(entries, (acks) => this.levelOf(acks))) await this.store(batch, results);
@@ -218,12 +233,15 @@ export class Producer implements Adjustable {
     if (this.isClosed) throw shuttingDown();
     const weights = this.enter(messages);
     const startedMs = this.clock.elapsedMs();
+    const { traced, end } = traceAppends(this.tracing, messages);
     try {
-      const positions = await this.broker.append(records.length === 0 ? messages : [...messages, ...records], level);
+      const positions = await this.broker.append(records.length === 0 ? traced : [...traced, ...records], level);
+      end(positions, null);
       this.appendTimes.observe((this.clock.elapsedMs() - startedMs) / 1000);
       for (const { topic } of messages) this.count(topic, 'deliverySuccess');
       return positions;
     } catch (error) {
+      end([], error);
       for (const { topic } of messages) this.count(topic, 'deliveryFail');
       throw error;
     } finally {

@@ -10,6 +10,7 @@ import type { Delivery, Redelivery } from '#src/message/delivery.js';
 import type { Message } from '#src/message/message.js';
 import type { Outcome } from '#src/message/outcome.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
+import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { FakeClock } from './fake-clock.js';
 import { newGates } from './gates.js';
 import { newMeter } from './meter.js';
@@ -92,6 +93,7 @@ export class RunnerLab {
       client: this.client,
       consumer: newConsumerCounters(),
       meter: newMeter(),
+      tracing: new NoTracing(),
       isCancelled: (id) => this.cancelled.has(id),
       attempted: () => undefined,
       passedOver: () => undefined,

@@ -5,6 +5,7 @@ import type { SubscriptionSettings } from '#src/config-watch/settings.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { Message } from '#src/message/message.js';
+import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { FakeClock } from './fake-clock.js';
 import { newGates } from './gates.js';
 import { newMeter } from './meter.js';
@@ -61,6 +62,7 @@ export class SpillLab {
       client,
       consumer: newConsumerCounters(),
       meter: newMeter(),
+      tracing: new NoTracing(),
       isCancelled: () => false,
       attempted: () => undefined,
       passedOver: () => undefined,

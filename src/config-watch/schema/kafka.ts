@@ -1,7 +1,7 @@
 // The user's keys about topics and who may write to them. The names are the original's, whatever the driver.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
+import { kafkaCompressions, kafkaFormats, offsetStores, saslMechanisms } from '../settings.js';
 import {
   AnyText,
   CallTargets,
@@ -31,6 +31,16 @@ export class TopicEntry {
   /** Also the modulus that chooses a key's partition. */
   @Whole(1, 1024)
   partitions!: number;
+
+  /** Messages a second that may be written to it, by all callers of this process together; any number when absent. */
+  @Optional()
+  @Positive(1_000_000)
+  rateLimit?: number;
+
+  /** How many of them may come at once after a pause; a second's worth when absent; beside a rateLimit only. */
+  @Optional()
+  @Whole(1, 1_000_000)
+  burst?: number;
 }
 
 export class AclEntry {
@@ -140,6 +150,10 @@ export class KafkaSection {
   /** What Kafka's offset.metadata.max.bytes says. */
   @Whole(256, 32_767, 'bytes')
   'kafka.consumer.metadata.bytes': number = 4096;
+
+  /** redis: marks are kept there too, and after a crash the higher one holds; needs redis.url. */
+  @OneOf(offsetStores)
+  'kafka.offset.store': (typeof offsetStores)[number] = 'kafka';
 
   @Flag()
   'kafka.tls': boolean = false;

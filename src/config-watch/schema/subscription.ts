@@ -8,7 +8,9 @@ import {
   dayMs,
   EventFilters,
   Flag,
+  HeaderTexts,
   MessageType,
+  MethodNames,
   nameAllowed,
   namePattern,
   ObjectList,
@@ -22,6 +24,7 @@ import {
   Statuses,
   Text,
   TextOrFalse,
+  UriTemplateText,
   WaitsOrObject,
   Whole,
 } from './rules.js';
@@ -193,6 +196,20 @@ export class SubscriptionEntry {
   @Start()
   startAt?: string | number;
 
+  /** Of messages that name no URL: path and query in place of the receiver's, with {#TOPIC}, {#KEY}, {#TRANSID} (the offset), {#PARTITION}, {#METHOD}, {#TYPE} in it, each percent-encoded. */
+  @Optional()
+  @UriTemplateText()
+  uri?: string;
+
+  /** Of messages that name no URL: further headers of their requests, host and credentials too. */
+  @HeaderTexts()
+  headers: Record<string, string> = {};
+
+  /** Of messages that name no URL: bodies are msgpack maps, and only those come whose method is one of these; what is no such map is a dead letter. */
+  @Optional()
+  @MethodNames()
+  methods?: string[];
+
   /** Attempts a second, retries included; 0.5 is one in two seconds. */
   @Positive(1_000_000)
   rateLimit!: number;
@@ -262,9 +279,9 @@ export class SubscriptionEntry {
   warmupSeconds: number = 0;
 
   /** How long to wait before another attempt: a curve, or the waits one by one, the last one for all that follow. */
-  @WaitsOrObject()
+  @WaitsOrObject('kiteq')
   @Type(() => RetryBackoffEntry)
-  retryBackoff: RetryBackoffEntry | number[] = new RetryBackoffEntry();
+  retryBackoff: RetryBackoffEntry | number[] | 'kiteq' = new RetryBackoffEntry();
 
   /** The share of a destination's attempts that may be retries. */
   @ObjectValue()

@@ -1,4 +1,5 @@
 // What is known of messages that wait in delay topics, for whoever asks why they wait: the latest ones, in memory.
+import { maxAttemptsOf } from '../../message/delivery.js';
 import { messageHeader } from '../../message/message.js';
 import type { Work } from '../window/partition-window.js';
 
@@ -22,9 +23,8 @@ export class DelayedNotes {
   private readonly notes = new Map<string, DelayedNote>();
 
   add({ delivery }: Work): void {
-    const { id, origin, source, destination, attempt, settings, redelivery, notBeforeMs } = delivery;
+    const { id, origin, source, destination, attempt, redelivery, notBeforeMs } = delivery;
     const { partition, offset } = origin;
-    const { maxAttempts } = settings;
     const name = nameOf(partition, offset);
     this.notes.delete(name);
     this.notes.set(name, {
@@ -34,7 +34,7 @@ export class DelayedNotes {
       offset,
       destination,
       attempt,
-      maxAttempts,
+      maxAttempts: maxAttemptsOf(delivery),
       redelivery: redelivery ?? '',
       dueMs: notBeforeMs,
     });

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { Delivery } from '../../message/delivery.js';
 import { type Message, type MessageHeaders, messageHeader } from '../../message/message.js';
 import type { ReceivedAnswer } from '../../message/reply.js';
+import { putTrace, storedTrace } from '../../message/trace-context.js';
 
 /** How a delivery ended: the receiver's answer, or why there is none to show. */
 export type Ending = ReceivedAnswer | { readonly status: number; readonly detail: string };
@@ -12,7 +13,7 @@ export type Ending = ReceivedAnswer | { readonly status: number; readonly detail
  * same id, so that what a crash repeats can be told from what is new.
  */
 export function callbackOf(
-  { id, source, origin }: Delivery,
+  { id, source, origin, attemptTrace }: Delivery,
   callbackUrl: string,
   groupId: string,
   ending: Ending,
@@ -28,6 +29,8 @@ export function callbackOf(
   };
   const caller = source.headers[messageHeader.acl];
   if (caller !== undefined) headers[messageHeader.acl] = caller;
+  const trace = attemptTrace ?? storedTrace(source.headers);
+  if (trace !== null) putTrace(headers, trace);
   const { topic } = origin;
   if ('detail' in ending) {
     headers[messageHeader.contentType] = 'application/problem+json';

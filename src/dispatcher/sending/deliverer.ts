@@ -2,16 +2,19 @@
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DeadLetterNote } from '../../message/dead-letter.js';
-import { type Delivery, groupDestination, leftToWaitMs } from '../../message/delivery.js';
+import { type Delivery, groupDestination, leftToWaitMs, maxAttemptsOf } from '../../message/delivery.js';
 import type { Message } from '../../message/message.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
+import { storedTrace, traceIdOf } from '../../message/trace-context.js';
 import { backoffMs } from '../../policy/backoff.js';
+import type { Tracing } from '../../stats/tracing/tracing.js';
 import type { Target } from '../../target/target.js';
 import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { SubscriptionMeter } from '../subscription-meter.js';
 import type { Work } from '../window/partition-window.js';
+import { beginAttempt, endAttempt } from './attempt-trace.js';
 import type { Ending } from './callback.js';
 import type { Destination } from './destination.js';
 import { DueQueue } from './due-queue.js';
@@ -37,6 +40,7 @@ export interface DelivererParts {
   readonly target: Target;
   readonly counters: ClientCounters;
   readonly meter: SubscriptionMeter;
+  readonly tracing: Tracing;
   readonly settled: (work: Work) => void;
   /** It waits elsewhere until its time is near. */
   readonly delay: (work: Work) => void;
@@ -139,7 +143,9 @@ export class Deliverer {
     }
     if (delivery.firstAttemptMs === 0) delivery.firstAttemptMs = this.parts.clock.now();
     window.begin();
+    const span = beginAttempt(this.parts.tracing, delivery);
     void this.parts.target.send(delivery, window.abort.signal).then((outcome) => {
+      if (span !== null) endAttempt(span, delivery, this.parts.subscription.groupId, outcome);
       this.scheduler.ended(attempt, outcome);
       this.ended(attempt, outcome);
       window.end();
@@ -213,7 +219,7 @@ export class Deliverer {
         return;
       case 'retry':
         report('attempt failed', { ...nameOf(work), reason: outcome.reason, detail: outcome.detail });
-        if (delivery.attempt < delivery.settings.maxAttempts || this.blocksItsKey(work)) {
+        if (delivery.attempt < maxAttemptsOf(delivery) || this.blocksItsKey(work)) {
           this.retryLater(attempt, outcome.reason, outcome.waitMs);
         } else this.giveUp(attempt, 'exhausted', outcome);
         return;
@@ -265,9 +271,10 @@ export class Deliverer {
     });
   }
 
-  /** It is tried until it is delivered, and its key waits for it. */
-  private blocksItsKey({ lane, resent }: Work): boolean {
-    return lane !== null && resent === null && this.parts.subscription.poison === 'block';
+  /** It is tried until it is delivered, and its key waits for it; unless its caller has set a bound, as for its time. */
+  private blocksItsKey({ lane, resent, delivery }: Work): boolean {
+    if (lane === null || resent !== null || delivery.attempt >= delivery.deliverLimit) return false;
+    return this.parts.subscription.poison === 'block';
   }
 
   /** Not settled, and no attempt follows here. */
@@ -354,14 +361,16 @@ export class Deliverer {
 }
 
 function nameOf({ delivery }: Work): object {
-  const { id, source, attempt, settings, destination, endpoint } = delivery;
+  const { id, source, attempt, destination, endpoint } = delivery;
+  const trace = storedTrace(source.headers);
   return {
     id,
     topic: source.topic,
     partition: source.partition,
     offset: `${source.offset}`,
     attempt,
-    maxAttempts: settings.maxAttempts,
+    maxAttempts: maxAttemptsOf(delivery),
     destination: endpoint ?? destination,
+    ...(trace === null ? {} : { traceId: traceIdOf(trace) }),
   };
 }

@@ -2,6 +2,7 @@
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import { historyOf } from '../../message/dead-letter.js';
+import { maxAttemptsOf } from '../../message/delivery.js';
 import { type MessageHeaders, messageHeader, type StoredMessage } from '../../message/message.js';
 import { type Hold, type HoldReason, lowestRate } from '../../policy/policy.js';
 import type { DelayedNote } from '../overflow/delayed-notes.js';
@@ -75,7 +76,7 @@ export function explainWork(
 ): Explanation {
   const time = new WallTime(clock);
   const { delivery, stage } = work;
-  const { id, origin, destination, attempt, settings } = delivery;
+  const { id, origin, destination, attempt } = delivery;
   const place = {
     groupId: subscription.groupId,
     topic: origin.topic,
@@ -85,7 +86,7 @@ export function explainWork(
     ...aclNameOf(delivery.source.headers),
     destination,
     attempt,
-    maxAttempts: settings.maxAttempts,
+    maxAttempts: maxAttemptsOf(delivery),
   };
   if (stage === 'in flight' || stage === 'dead letter' || stage === 'moving') {
     const state = { 'in flight': 'in flight', 'dead letter': 'to dead letter', moving: 'to overflow' } as const;
@@ -161,8 +162,8 @@ function ownWaits(work: Work, ahead: Work | undefined, time: WallTime): OpenWait
     return [{ reason: 'delay', detail: `its caller asked for ${time.text(stageMs)}`, untilMs: stageMs }];
   }
   if (stage !== 'retry') return [];
-  const { attempt, settings, redelivery } = delivery;
-  const detail = `attempt ${attempt} of ${settings.maxAttempts} after a ${redelivery}, due ${time.text(stageMs)}`;
+  const { attempt, redelivery } = delivery;
+  const detail = `attempt ${attempt} of ${maxAttemptsOf(delivery)} after a ${redelivery}, due ${time.text(stageMs)}`;
   return [{ reason: 'retry', detail, untilMs: stageMs }];
 }
 

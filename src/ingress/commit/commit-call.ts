@@ -4,6 +4,7 @@ import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
 import { isMessageType } from '../../message/message-type.js';
 import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
+import { deliverLimitForms, deliverLimitOf } from '../deliver-limit.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { putTimes, timesOf } from '../moments.js';
 
@@ -61,6 +62,9 @@ function keep(
   const callbackUrl = headers[messageHeader.callbackUrl];
   if (isCallbackUrl(callbackUrl)) kept[messageHeader.callbackUrl] = callbackUrl;
   else if (callbackUrl !== undefined) refused ??= `${messageHeader.callbackUrl}: allowed: ${callbackUrlForms}`;
+  const limit = headers[messageHeader.deliverLimit];
+  if (deliverLimitOf(limit) !== null) kept[messageHeader.deliverLimit] = String(limit);
+  else if (limit !== undefined) refused ??= `${messageHeader.deliverLimit}: allowed: ${deliverLimitForms}`;
   const { 'bigpipe-delay': delay, 'bigpipe-not-before': notBefore, 'bigpipe-expires': expires } = headers;
   if (delay === undefined && notBefore === undefined && expires === undefined) return refused;
   const times = timesOf({ delay, not_before: notBefore, expires }, nowMs, (field, detail) => {

@@ -9,7 +9,7 @@ import { Clock } from '../../message/clock.js';
 import { BigpipeError } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Acks, type Message, messageHeader } from '../../message/message.js';
-import { newMessageId } from '../../message/message-id.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { againstCallback } from '../callback-url.js';
@@ -24,6 +24,7 @@ import {
 } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, openRawScope, refuseOtherMethods } from '../raw-scope.js';
+import { passTrace } from '../trace.js';
 import { type CommitCall, type CommitRefusal, readCommit } from './commit-call.js';
 
 const path = '/commit';
@@ -50,6 +51,7 @@ export class CommitDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -74,7 +76,7 @@ export class CommitDoor implements OnModuleInit {
           method: 'POST',
           url: path,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.commit(request, reply)),
+          handler: this.meter.around(door, path, (request, reply) => this.commit(request, reply)),
         });
         refuseOtherMethods(scope, path, ['POST'], (reply) => reply.send());
       },
@@ -104,7 +106,9 @@ export class CommitDoor implements OnModuleInit {
       return this.refuse(reply, 429, 'throttled');
     }
     const callerName = caller?.name ?? nobody;
-    const message = messageOf(call, callerName, body, call.id ?? newMessageId(nowMs));
+    passTrace(headers, call.headers);
+    const made = call.id ?? this.ids.next(nowMs);
+    const message = messageOf(call, callerName, body, typeof made === 'string' ? made : await made);
     const { commit } = this.configWatch.settings;
     return this.store(request, reply, { message, acks: call.acks ?? commit.acks, callerName });
   }

@@ -3,6 +3,7 @@ import { header, type Piece, type Schema } from '../openapi/document.js';
 import {
   callbackHeader,
   challenged,
+  deliverLimitHeader,
   idempotencyHeader,
   idHeader,
   retryAfter,
@@ -48,6 +49,7 @@ export const commitPiece: Piece = {
           idHeader,
           idempotencyHeader,
           callbackHeader,
+          deliverLimitHeader,
           header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
             type: 'string',
           }),

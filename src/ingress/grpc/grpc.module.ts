@@ -3,6 +3,7 @@ import { Global, Module } from '@nestjs/common';
 import { AclModule } from '../../acl/acl.module.js';
 import { ProducerModule } from '../../producer/producer.module.js';
 import { ReplyModule } from '../../reply/reply.module.js';
+import { IngestMeterModule } from '../ingest-meter.module.js';
 import { CallController } from './call.controller.js';
 import { Closing } from './closing.js';
 import { GrpcListener } from './grpc.listener.js';
@@ -15,7 +16,7 @@ import { PublishController } from './publish.controller.js';
 
 @Global()
 @Module({
-  imports: [AclModule, ProducerModule, ReplyModule],
+  imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule],
   controllers: [CallController, PublishController],
   providers: [
     Closing,

@@ -58,6 +58,7 @@ function writtenOf(form: MessageForm, metadata: Metadata, faults: Fault[]): Writ
   // A copy: it is a view of the bytes that the whole message came in.
   if (form.key !== undefined && form.key.length > 0) fields.key = Buffer.from(form.key);
   if (form.acks !== undefined && form.acks !== 'ACKS_DEFAULT') fields.acks = acksOf[form.acks] ?? form.acks;
+  if (form.deliver_limit !== undefined && form.deliver_limit !== 0) fields.deliver_limit = form.deliver_limit;
   if (form.delay !== undefined) fields.delay = secondsOf(form.delay);
   if (form.not_before !== undefined) fields.not_before = momentOf(form.not_before);
   if (form.expires_at !== undefined) fields.expires = momentOf(form.expires_at);

@@ -52,6 +52,7 @@ export interface MessageForm {
   readonly idempotency_key?: string;
   readonly body?: Buffer;
   readonly callback_url?: string;
+  readonly deliver_limit?: number;
 }
 
 /** PublishRequest and CallRequest. */

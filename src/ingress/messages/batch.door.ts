@@ -1,4 +1,5 @@
 // POST /v1/messages:batch: many messages, one JSON object a line; one append, an answer a line.
+import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,6 +8,7 @@ import type { AclEntry } from '../../acl/acl-entry.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import type { Offer } from '../../producer/producer.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
@@ -15,6 +17,7 @@ import { durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
+import { passTrace } from '../trace.js';
 import { draftOf } from './draft.js';
 import { jsonObjectOf, readJsonForm } from './json-form.js';
 import { forbiddenOf, messageOf } from './message-maker.js';
@@ -49,6 +52,7 @@ export class BatchDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -70,7 +74,7 @@ export class BatchDoor implements OnModuleInit {
           method: 'POST',
           url,
           constraints: mainListener,
-          handler: this.meter.around(door, (request, reply) => this.post(request, reply)),
+          handler: this.meter.around(door, batchPath, (request, reply) => this.post(request, reply)),
         });
         refuseOtherMethods(scope, url, ['POST'], refuseMethod);
       },
@@ -92,14 +96,20 @@ export class BatchDoor implements OnModuleInit {
     const throttle = caller.admit(lines.length);
     if (throttle !== null) return sendThrottled(reply, throttle);
     this.counters.lines += lines.length;
-    const answers = await this.answersTo(reply, lines, caller);
+    const answers = await this.answersTo(request, reply, lines, caller);
     reply.header('content-type', `${linesType}; charset=utf-8`);
     return reply.send(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
   }
 
-  private async answersTo(reply: FastifyReply, lines: readonly Buffer[], caller: AclEntry): Promise<LineAnswer[]> {
+  /** A line that names no trace belongs to the request's. */
+  private async answersTo(
+    { headers }: FastifyRequest,
+    reply: FastifyReply,
+    lines: readonly Buffer[],
+    caller: AclEntry,
+  ): Promise<LineAnswer[]> {
     const nowMs = this.clock.now();
-    const read = lines.map((line) => this.offerOf(line, caller, nowMs));
+    const read = await Promise.all(lines.map((line) => this.offerOf(line, caller, headers, nowMs)));
     const offers = read.filter((one): one is Offer => 'message' in one);
     const results = await this.producer.acceptAll(offers);
     // Of the whole batch: as far as every key in it.
@@ -123,7 +133,12 @@ export class BatchDoor implements OnModuleInit {
     });
   }
 
-  private offerOf(line: Buffer, caller: AclEntry, nowMs: number): Offer | Problem {
+  private async offerOf(
+    line: Buffer,
+    caller: AclEntry,
+    headers: IncomingHttpHeaders,
+    nowMs: number,
+  ): Promise<Offer | Problem> {
     const json = jsonObjectOf(line);
     if (json === null)
       return problemOf('invalid-request', 'the line is no JSON object in UTF-8', [
@@ -135,10 +150,13 @@ export class BatchDoor implements OnModuleInit {
     if (faults.length > 0) return problemOf('invalid-request', detailOf(faults), faults);
     const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return forbidden;
+    passTrace(headers, draft.headers);
     const { idempotencyKey, acks } = draft;
     // The same as for the line sent by itself.
     const once = idempotencyKey === null ? null : onceKeyOf(caller.name, idempotencyKey, [batchPath, line]);
-    return { message: messageOf(draft, caller, nowMs), acks, once };
+    const made = draft.id ?? this.ids.next(nowMs);
+    const id = typeof made === 'string' ? made : await made;
+    return { message: messageOf({ ...draft, id }, caller, nowMs), acks, once };
   }
 }
 

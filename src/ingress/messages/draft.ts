@@ -3,6 +3,7 @@ import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
 import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
 import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
+import { deliverLimitForms, deliverLimitOf } from '../deliver-limit.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { idempotencyKeyForms, idempotencyKeyOf } from '../idempotency-key.js';
 import { putTimes, timesOf } from '../moments.js';
@@ -22,6 +23,7 @@ export const fieldNames = [
   'headers',
   'idempotency_key',
   'callback_url',
+  'deliver_limit',
 ] as const;
 export type FieldName = (typeof fieldNames)[number];
 
@@ -68,6 +70,8 @@ export function draftOf(written: Written, nowMs: number, faults: Fault[]): Draft
   if (contentType !== null) headers[messageHeader.contentType] = contentType;
   const callbackUrl = reader.text('callback_url', isCallbackUrl, callbackUrlForms);
   if (callbackUrl !== null) headers[messageHeader.callbackUrl] = callbackUrl;
+  const deliverLimit = reader.deliverLimit();
+  if (deliverLimit !== null) headers[messageHeader.deliverLimit] = String(deliverLimit);
   const key = reader.key();
   const acks = reader.acks();
   putTimes(
@@ -108,6 +112,14 @@ class FieldReader {
     if (bytes !== null && bytes.length <= longestKey) return bytes;
     this.fault('key', `allowed: a text of at most ${longestKey} bytes`);
     return null;
+  }
+
+  deliverLimit(): number | null {
+    const value = this.written.fields.deliver_limit;
+    if (value === undefined) return null;
+    const limit = deliverLimitOf(value);
+    if (limit === null) this.fault('deliver_limit', `allowed: ${deliverLimitForms}`);
+    return limit;
   }
 
   acks(): Acks | undefined {

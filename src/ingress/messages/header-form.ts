@@ -1,6 +1,8 @@
 // A message whose fields are the request's headers and whose body is the request's own.
 import type { IncomingHttpHeaders } from 'node:http';
 import { messageHeader } from '../../message/message.js';
+import { traceContextOf } from '../../message/trace-context.js';
+import { cacheHeader } from '../result-cache.js';
 import type { FieldName, Written } from './draft.js';
 import type { Fault } from './problem.js';
 
@@ -16,14 +18,12 @@ const fieldOf: Readonly<Record<string, FieldName>> = {
   'bigpipe-not-before': 'not_before',
   'bigpipe-expires': 'expires',
   'bigpipe-callback-url': 'callback_url',
+  'bigpipe-deliver-limit': 'deliver_limit',
   'idempotency-key': 'idempotency_key',
 };
 const headerOf = Object.fromEntries(Object.entries(fieldOf).map(([header, field]) => [field, header])) as Partial<
   Record<FieldName, string>
 >;
-
-/** The trace that a call belongs to goes on at the receiver. */
-const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** `more`: forwarded beside those the caller named. Of a header that is there several times the values come joined. */
 export function readHeaderForm(
@@ -36,7 +36,8 @@ export function readHeaderForm(
   const fields: Partial<Record<FieldName, unknown>> = {};
   const forwarded: Record<string, string> = { ...more, ...traceOf(headers) };
   for (const name in headers) {
-    if (name !== 'idempotency-key' && !name.startsWith('bigpipe-')) continue;
+    // What asks for another way to be answered is no part of the message.
+    if ((name !== 'idempotency-key' && !name.startsWith('bigpipe-')) || name === cacheHeader) continue;
     const value = headers[name] as string;
     const field = fieldOf[name];
     if (name.startsWith(messageHeader.forward)) forwarded[name.slice(messageHeader.forward.length)] = value;
@@ -71,9 +72,10 @@ function fieldValue(field: FieldName, value: string): unknown {
   return value;
 }
 
-export function traceOf({ traceparent: parent, tracestate }: IncomingHttpHeaders): Record<string, string> {
-  if (typeof parent !== 'string' || !traceparent.test(parent)) return {};
-  return typeof tracestate === 'string' && tracestate !== ''
-    ? { traceparent: parent, tracestate }
-    : { traceparent: parent };
+/** The trace that a call belongs to goes on at the receiver. */
+export function traceOf({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> {
+  if (traceparent === undefined) return {};
+  const trace = traceContextOf(traceparent, tracestate);
+  if (trace === null) return {};
+  return trace.tracestate === null ? { traceparent: trace.traceparent } : { ...trace, tracestate: trace.tracestate };
 }

@@ -11,9 +11,12 @@ import {
   text,
 } from '../openapi/document.js';
 import {
+  cacheParameter,
   callbackHeader,
   challenged,
   delaySchema,
+  deliverLimitHeader,
+  deliverLimitSchema,
   durabilitySchema,
   expirySchema,
   idempotencyHeader,
@@ -70,6 +73,7 @@ const message: Schema = {
       pattern: '^https?://',
       maxLength: 8192,
     }),
+    deliver_limit: deliverLimitSchema,
     idempotency_key: text('As Idempotency-Key.', { pattern: '^[A-Za-z0-9_-]{1,255}$' }),
   },
 };
@@ -224,6 +228,8 @@ const fieldHeaders: readonly Parameter[] = [
   idHeader,
   idempotencyHeader,
   callbackHeader,
+  cacheParameter,
+  deliverLimitHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',
   }),

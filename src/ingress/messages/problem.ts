@@ -1,7 +1,7 @@
 // What goes wrong on /v1, as RFC 9457 tells it: application/problem+json, with every fault and where it stands.
 import type { FastifyReply } from 'fastify';
-import type { Throttle } from '../../acl/quota.js';
 import { BigpipeError } from '../../message/errors.js';
+import type { Throttle } from '../../message/quota.js';
 import { challenge } from '../caller.js';
 
 /** Seconds after which a caller that was turned away may come back. */

@@ -1,5 +1,6 @@
 // A message as whoever fetches it gets it: fields named as in the JSON form of a message, and what concerns his lease.
 import { isUtf8 } from 'node:buffer';
+import { maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { messageHeader } from '../../message/message.js';
 import type { Lease } from '../../target/mailbox/lease.js';
@@ -7,7 +8,7 @@ import type { Lease } from '../../target/mailbox/lease.js';
 const timeOf = (ms: number) => (ms === 0 ? undefined : new Date(ms).toISOString());
 
 export function pulledMessage({ id: lease, untilMs, delivery }: Lease): object {
-  const { source, origin, id, attempt, settings, redelivery, expiresMs } = delivery;
+  const { source, origin, id, attempt, redelivery, expiresMs } = delivery;
   const { headers, body, key, timestampMs } = source;
   return {
     lease,
@@ -17,7 +18,7 @@ export function pulledMessage({ id: lease, untilMs, delivery }: Lease): object {
     partition: origin.partition,
     offset: `${origin.offset}`,
     attempt,
-    maxAttempts: settings.maxAttempts,
+    maxAttempts: maxAttemptsOf(delivery),
     redelivery: redelivery ?? undefined,
     storedAt: timeOf(timestampMs),
     expires: timeOf(expiresMs),

@@ -5,6 +5,7 @@ import { type Acks, ackLevels, messageHeader } from '../../message/message.js';
 import { isMessageId } from '../../message/message-id.js';
 import { isMessageType } from '../../message/message-type.js';
 import { callbackUrlForms, isCallbackUrl } from '../callback-url.js';
+import { deliverLimitForms, deliverLimitOf } from '../deliver-limit.js';
 import { isHeaderValue, maxForwarded, maxForwardedLength, whyNotForwarded } from '../forwarded.js';
 import { isTooDeep, maxJsonDepth } from '../json-depth.js';
 import { type Times, timesOf } from '../moments.js';
@@ -83,6 +84,12 @@ function readExtras(
   if (callbackUrl !== null) {
     if (!isCallbackUrl(callbackUrl)) return { refused: `callback_url无效: allowed: ${callbackUrlForms}` };
     headers[messageHeader.callbackUrl] = callbackUrl;
+  }
+  const limit = call['deliver_limit'] ?? null;
+  if (limit !== null) {
+    const deliverLimit = deliverLimitOf(limit);
+    if (deliverLimit === null) return { refused: `deliver_limit无效: allowed: ${deliverLimitForms}` };
+    headers[messageHeader.deliverLimit] = String(deliverLimit);
   }
   const timesAt = timesOfCall(call);
   return { id: id as string | undefined, acks: acks as Acks | undefined, headers, timesAt, waitMs, callbackUrl };

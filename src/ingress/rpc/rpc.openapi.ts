@@ -1,6 +1,13 @@
 // POST /rpc/call in the OpenAPI document.
 import { type Piece, refTo, type Schema, text } from '../openapi/document.js';
-import { delaySchema, idempotencyHeader, idSchema, momentSchema } from '../openapi/shared-pieces.js';
+import {
+  cacheParameter,
+  delaySchema,
+  deliverLimitSchema,
+  idempotencyHeader,
+  idSchema,
+  momentSchema,
+} from '../openapi/shared-pieces.js';
 
 const call: Schema = {
   type: 'object',
@@ -23,6 +30,7 @@ const call: Schema = {
     not_before: momentSchema,
     expires: momentSchema,
     callback_url: text('The receiver’s answer is delivered there.', { type: ['string', 'null'], format: 'uri' }),
+    deliver_limit: deliverLimitSchema,
     wait: text('Seconds to wait for the receiver’s answer.', { type: 'number', minimum: 0, maximum: 3600 }),
   },
 };
@@ -60,7 +68,7 @@ export const rpcPiece: Piece = {
         description: 'The answer is always 200; errno says what became of it: 0 stored, -1 refused, 1 not stored.',
         tags: ['rpc'],
         security: [],
-        parameters: [idempotencyHeader],
+        parameters: [idempotencyHeader, cacheParameter],
         requestBody: { required: true, content: { 'application/json': { schema: refTo('RpcCall') } } },
         responses: {
           200: { description: 'errno says what became of it.', content: answerContent },

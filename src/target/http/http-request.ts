@@ -1,7 +1,8 @@
 // The request that a receiver gets for a delivery.
-import type { Delivery } from '../../message/delivery.js';
+import { type Delivery, maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
+import { plainTraceparent, plainTracestate } from '../../message/trace-context.js';
 import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
@@ -9,11 +10,13 @@ const defaultContentType = 'application/octet-stream';
 
 /** Header names and values, flat, in the order they are sent; `nowMs` (unix) is the attempt's time. */
 export function headersOf(delivery: Delivery, nowMs: number): string[] {
-  const headers = [
-    'content-type',
-    delivery.source.headers[messageHeader.contentType] ?? defaultContentType,
-    'user-agent',
-    userAgent,
+  const own = delivery.shape?.headers ?? [];
+  const headers = [...own];
+  // What the subscription says itself wins.
+  if (!says(own, 'content-type'))
+    headers.push('content-type', delivery.source.headers[messageHeader.contentType] ?? defaultContentType);
+  if (!says(own, 'user-agent')) headers.push('user-agent', userAgent);
+  headers.push(
     messageHeader.id,
     delivery.id,
     'idempotency-key',
@@ -21,17 +24,33 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
     'bigpipe-attempt',
     String(delivery.attempt),
     'bigpipe-max-attempts',
-    String(delivery.settings.maxAttempts),
-  ];
+    String(maxAttemptsOf(delivery)),
+  );
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
   const type = delivery.source.headers[messageHeader.type];
   if (type !== undefined) headers.push(messageHeader.type, type);
   addCallback(headers, delivery.source.headers);
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
-  addForwarded(headers, delivery.forwarded, signing !== null);
+  const { attemptTrace, forwarded } = delivery;
+  const isLeftOut = (name: string) =>
+    isHeldBack(name) ||
+    says(own, name) ||
+    (signing !== null && signatureHeaders.has(name)) ||
+    (attemptTrace !== null && (name === plainTraceparent || name === plainTracestate));
+  addForwarded(headers, forwarded, isLeftOut);
+  if (attemptTrace !== null) {
+    headers.push(plainTraceparent, attemptTrace.traceparent);
+    if (attemptTrace.tracestate !== null) headers.push(plainTracestate, attemptTrace.tracestate);
+  }
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
+}
+
+/** Whether the name is one of these names and values. */
+function says(headers: readonly string[], name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;
+  return false;
 }
 
 /** Whose answer it is, where it is a callback. */
@@ -43,10 +62,10 @@ function addCallback(headers: string[], stored: MessageHeaders): void {
 }
 
 /** A log may hold what no door of ours would take: another writer put it there. */
-function addForwarded(headers: string[], forwarded: readonly string[], isSigned: boolean): void {
+function addForwarded(headers: string[], forwarded: readonly string[], isLeftOut: (name: string) => boolean): void {
   for (let i = 0; i + 1 < forwarded.length; i += 2) {
     const [name, value] = [forwarded[i] as string, forwarded[i + 1] as string];
-    if (isHeldBack(name) || (isSigned && signatureHeaders.has(name))) continue;
+    if (isLeftOut(name)) continue;
     headers.push(name, value);
   }
 }

@@ -8,6 +8,7 @@ import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { Message } from '#src/message/message.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
+import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { newGates } from '../../support/gates.js';
 import { GroupLog } from '../../support/group-log.js';
@@ -47,6 +48,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       client,
       consumer,
       meter: newMeter(),
+      tracing: new NoTracing(),
       isCancelled: () => false,
       attempted: () => undefined,
       passedOver: () => undefined,

@@ -1,6 +1,6 @@
 // How many calls a caller may make, and what it is told when it made too many.
 import { expect, test } from 'vitest';
-import { Quota } from '#src/acl/quota.js';
+import { Quota } from '#src/message/quota.js';
 
 const taken = (quota: Quota, count: number, nowMs: number) => {
   let got = 0;
