@@ -49,6 +49,8 @@ const behind = {
   'class-validator': 'src/config-watch',
   'class-transformer': 'src/config-watch',
   '@nestjs/config': 'src/config-watch',
+  '@msgpack/msgpack': 'src/subscription',
+  yaml: 'src/cli',
   uplot: 'src/console/page',
 };
 

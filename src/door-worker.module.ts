@@ -10,6 +10,7 @@ import { CommitDoor } from './ingress/commit/commit.door.js';
 import { IngestMeterModule } from './ingress/ingest-meter.module.js';
 import { BatchDoor } from './ingress/messages/batch.door.js';
 import { MessagesDoor } from './ingress/messages/messages.door.js';
+import { ResultCache } from './ingress/result-cache.js';
 import { MockDoor } from './ingress/rpc/mock.door.js';
 import { RpcDoor } from './ingress/rpc/rpc.door.js';
 import { WaitingRoom } from './ingress/waiting-caller.js';
@@ -37,7 +38,7 @@ export interface DoorWorkerParts {
 /** The doors that need no more of the log than to append; the requests of all others are handed over. */
 @Module({
   imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule],
-  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, RpcDoor, WaitingRoom],
+  providers: [BatchDoor, CommitDoor, MessagesDoor, MockDoor, ResultCache, RpcDoor, WaitingRoom],
 })
 class DoorsModule {}
 

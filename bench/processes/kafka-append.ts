@@ -25,6 +25,7 @@ async function open(request: KafkaAppendCommands['open']['request']): Promise<nu
       replicationFactor: 0,
       maxMessageBytes: 1_114_112,
       maxMetadataBytes: 4096,
+      offsetStore: 'kafka',
       producer: { retries: 2, timeoutMs: 10_000, lingerMs, compression: 'none', maxWaitingBytes: 67_108_864 },
       consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 300, maxWaitMs: 500, maxBufferBytes: 67_108_864 },
     },

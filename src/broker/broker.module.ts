@@ -4,6 +4,8 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { BrokerSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { BigpipeError } from '../message/errors.js';
+import { SharedState } from '../shared-state/shared-state.js';
+import { SharedStateModule } from '../shared-state/shared-state.module.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
@@ -18,6 +20,7 @@ import { MemoryBroker } from './drivers/memory/memory.broker.js';
 import { LogMove } from './moving/log-move.js';
 import { MovableBroker } from './moving/movable.broker.js';
 import type { MovableLog } from './moving/movable-log.js';
+import { SharedOffsetStore } from './shared-offset-store.js';
 import { Topics } from './topics.js';
 
 function report(text: string, error: unknown): void {
@@ -40,7 +43,8 @@ interface Made {
   readonly movable: (Broker & MovableLog) | null;
 }
 
-function makeBroker(settings: BrokerSettings, clock: Clock): Made {
+/** `state` null: marks are kept by the broker alone. */
+function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState | null): Made {
   switch (settings.driver) {
     case 'memory': {
       const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
@@ -58,7 +62,9 @@ function makeBroker(settings: BrokerSettings, clock: Clock): Made {
       };
     }
     case 'kafka': {
-      const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell });
+      const isKeptTwice = settings.kafka.offsetStore === 'redis' && state !== null;
+      const second = isKeptTwice ? { offsetStore: new SharedOffsetStore(state) } : {};
+      const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell, ...second });
       return {
         driver: settings.driver,
         broker,
@@ -71,8 +77,8 @@ function makeBroker(settings: BrokerSettings, clock: Clock): Made {
 }
 
 /** Of the bus's own log, which may move while the program runs. */
-function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics): LogMove {
-  const made = makeBroker(configWatch.settings.broker, clock);
+function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics, state: SharedState): LogMove {
+  const made = makeBroker(configWatch.settings.broker, clock, state);
   let { driver, counters } = made;
   if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
   made.measure(metrics);
@@ -87,7 +93,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
     // The original's form has no place for what a log's own topics say, and chooses other partitions.
     if (kafka.format !== 'bigpipe')
       throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
-    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock);
+    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state);
     const moved = () => {
       ({ driver, counters } = there);
       there.measure(metrics);
@@ -99,10 +105,11 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
 
 @Global()
 @Module({
+  imports: [SharedStateModule],
   providers: [
     {
       provide: LogMove,
-      inject: [ConfigWatch, Clock, Stats, Metrics],
+      inject: [ConfigWatch, Clock, Stats, Metrics, SharedState],
       useFactory: openOwn,
     },
     {
@@ -122,7 +129,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
 export class BrokerModule {
   /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
   static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
-    const { broker } = makeBroker(settings, clock);
+    const { broker } = makeBroker(settings, clock, null);
     await broker.open();
     return broker;
   }

@@ -119,6 +119,19 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
 /** Inside one consumer entry. */
+/** What is said of requests to a subscription's own receivers needs such receivers. */
+function collectShape(path: string, { uri, headers, url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  const receivers: unknown[] = [url, ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url)];
+  const hasNone = url === undefined && endpoints === undefined;
+  const hasHeaders = typeof headers === 'object' && headers !== null && Object.keys(headers).length > 0;
+  if (hasNone && uri !== undefined)
+    faults.push(`${path}.uri: found without url or endpoints, allowed: beside one of them`);
+  if (hasNone && hasHeaders)
+    faults.push(`${path}.headers: found without url or endpoints, allowed: beside one of them`);
+  const isGrpc = receivers.some((receiver) => typeof receiver === 'string' && /^grpcs?:/i.test(receiver));
+  if (isGrpc && uri !== undefined) faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
+}
+
 function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
@@ -134,6 +147,7 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   collectBindings(path, entry, faults);
   collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
+  collectShape(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
   repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${faults.shown(names[i])} a second time`));

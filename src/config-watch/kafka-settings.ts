@@ -41,6 +41,7 @@ export function kafkaOf(kafka: KafkaSection, maxBodyBytes: number, environment: 
     replicationFactor: kafka['kafka.topics.replication.factor'],
     maxMessageBytes: maxBodyBytes + besideBodyBytes,
     maxMetadataBytes: kafka['kafka.consumer.metadata.bytes'],
+    offsetStore: kafka['kafka.offset.store'],
     producer: {
       retries: kafka['kafka.producer.retries'],
       timeoutMs: kafka['kafka.producer.timeout'],

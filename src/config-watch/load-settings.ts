@@ -75,6 +75,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   collectOpenTopics(sections.kafka, sections.server, faults);
   collectKafkaFaults(sections.kafka, sections.broker['broker.driver'], environment, faults);
   collectTlsFaults(sections.tls, faults);
+  collectRedisFaults(sections, environment, faults);
   collectMonitorFaults(sections.monitor, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
@@ -251,6 +252,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     },
     pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
+    messageIds: server['message.ids'],
     broker: {
       driver: broker['broker.driver'],
       embedded: {
@@ -277,6 +279,15 @@ function grpcOf(grpc: GrpcSection, tls: TlsSection, { BIGPIPE_GRPC_PORT: port }:
     tls: listenerTlsOf(tls, 'grpc.server.tls'),
     maxStreams: grpc['grpc.server.max.streams'],
   };
+}
+
+/** What makes no sense on one node's own. */
+function collectRedisFaults({ redis, server, kafka }: Sections, environment: Environment, faults: Faults): void {
+  if ((environment.BIGPIPE_REDIS_URL ?? redis['redis.url']) !== undefined) return;
+  if (server['message.ids'] === 'counter')
+    faults.push('message.ids: found "counter", allowed: beside a redis.url only');
+  if (kafka['kafka.offset.store'] === 'redis')
+    faults.push('kafka.offset.store: found "redis", allowed: beside a redis.url only');
 }
 
 function topicLimitOf({ name, rateLimit, burst }: TopicEntry): TopicLimitSettings[] {

@@ -134,6 +134,12 @@ export interface SubscriptionSettings {
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
+  /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
+  readonly uri: string | null;
+  /** Further headers of the same requests: names in lower case, and values. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Which methods of msgpack bodies it gets; null: bodies are not looked at. */
+  readonly methods: readonly string[] | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly rateScope: RateScope;
@@ -318,6 +324,7 @@ export interface KafkaSaslSettings {
 }
 
 export const kafkaCompressions = ['none', 'gzip', 'zstd'] as const;
+export const offsetStores = ['kafka', 'redis'] as const;
 export const kafkaFormats = ['bigpipe', 'bigpipe-go'] as const;
 
 export interface KafkaBrokerSettings {
@@ -334,6 +341,8 @@ export interface KafkaBrokerSettings {
   /** Of topics that are made. */
   readonly maxMessageBytes: number;
   readonly maxMetadataBytes: number;
+  /** Where marks are kept: in Kafka, and in Redis a second time. */
+  readonly offsetStore: (typeof offsetStores)[number];
   readonly producer: {
     readonly retries: number;
     readonly timeoutMs: number;
@@ -367,6 +376,10 @@ export interface MonitorSettings {
   readonly clusters: readonly MonitoredCluster[];
 }
 
+/** Of messages whose caller gave none: by chance, or numbers from Redis. */
+export const messageIdForms = ['ulid', 'counter'] as const;
+export type MessageIdForm = (typeof messageIdForms)[number];
+
 export interface Settings {
   readonly log: LogSettings;
   readonly topics: readonly TopicSettings[];
@@ -383,6 +396,7 @@ export interface Settings {
   readonly reply: ReplySettings;
   readonly pull: PullSettings;
   readonly redis: RedisSettings;
+  readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;
 }

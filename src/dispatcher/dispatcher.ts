@@ -266,7 +266,7 @@ export class Dispatcher implements Adjustable {
       tracing: this.tracing,
       isCancelled,
       attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
-      passedOver: (headers) => this.wants.get(topic)?.refusedBy(groupId, headers),
+      passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,
     });
@@ -278,6 +278,6 @@ export class Dispatcher implements Adjustable {
       'detail' in ending
         ? { ...head, kind: 'failed' as const, ...ending }
         : { ...head, kind: 'answered' as const, ...ending };
-    if (replyTo !== null) this.replies.came(replyTo, reply);
+    if (replyTo !== null) this.replies.came(replyTo, reply, source.headers[messageHeader.cache]);
   }
 }

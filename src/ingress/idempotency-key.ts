@@ -26,7 +26,7 @@ export function onceKeyOf(aclName: string, key: string, asked: readonly (string 
 }
 
 /** Each part with its length, so that no two lists are alike. */
-function digestOf(parts: readonly (string | Buffer)[]): Buffer {
+export function digestOf(parts: readonly (string | Buffer)[]): Buffer {
   const bytes = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
   const framed = bytes.flatMap((part) => [Buffer.from(`${part.length}:`), part]);
   return hash('sha256', Buffer.concat(framed), 'buffer').subarray(0, hashBytes);

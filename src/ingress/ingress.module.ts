@@ -15,6 +15,7 @@ import { StateDoor } from './messages/state.door.js';
 import { LeasesDoor } from './pull/leases.door.js';
 import { PullDoor } from './pull/pull.door.js';
 import { PullRoom } from './pull/pull-room.js';
+import { ResultCache } from './result-cache.js';
 import { MockDoor } from './rpc/mock.door.js';
 import { RpcDoor } from './rpc/rpc.door.js';
 import { TransactionDoor } from './transactions/transaction.door.js';
@@ -40,6 +41,7 @@ import { WaitingRoom } from './waiting-caller.js';
     PullDoor,
     PullRoom,
     ReplyDoor,
+    ResultCache,
     RpcDoor,
     StateDoor,
     TransactionDoor,

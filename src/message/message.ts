@@ -50,6 +50,8 @@ export const messageHeader = {
   acl: 'bigpipe-acl',
   /** Where somebody waits for the receiver's answer (Replies.channel). Never sent to a receiver. */
   replyTo: 'bigpipe-reply-to',
+  /** Under which key the receiver's answer may be kept for calls like this one, and for how many milliseconds. Never sent to a receiver. */
+  cache: 'bigpipe-cache',
   /** What a transaction's record says (transaction/transaction-record.ts). Never sent to a receiver. */
   transaction: 'bigpipe-transaction',
   /** How the delivery ended whose receiver's answer the body is: `answered`, `failed` or `unsent`, and the status. */

@@ -13,6 +13,9 @@ import { bytesOfReply, replyOf } from './reply-form.js';
 const retryMs = 1000;
 
 const keyOf = (id: string) => `reply:${id}`;
+const resultKeyOf = (key: string) => `result:${key}`;
+/** Before a result: when it came. */
+const timeBytes = 8;
 
 /** A caller who waits. */
 export interface Expected {
@@ -31,7 +34,7 @@ export class Replies {
   private readonly log = new Logger(Replies.name);
   /** Where this process hears of the replies that its callers wait for. */
   readonly channel = `replies:${randomUUID()}`;
-  private readonly counters = { waiting: 0, replied: 0, late: 0, refused: 0, lost: 0 };
+  private readonly counters = { waiting: 0, replied: 0, late: 0, refused: 0, lost: 0, resultHits: 0, resultMisses: 0 };
   private readonly waiting = new Map<string, Set<(reply: Reply | null) => void>>();
   private readonly closing = new AbortController();
   private opening: Promise<void> | null = null;
@@ -59,8 +62,11 @@ export class Replies {
     return this.wait(id, waitMs);
   }
 
-  /** A delivery has ended whose caller waits at `channel`. Never rejects. */
-  came(channel: string, reply: Reply): void {
+  /**
+   * A delivery has ended whose caller waits at `channel`. `result`: of its message (messageHeader.cache), if its answer may be
+   * given to others too; one that says no is not. Never rejects.
+   */
+  came(channel: string, reply: Reply, result?: string): void {
     const isHere = channel === this.channel;
     if (isHere) this.tell(reply);
     const bytes = bytesOfReply(reply);
@@ -70,11 +76,24 @@ export class Replies {
       // Of callers who come later, at any node.
       this.state.publish(key, bytes),
       ...(isHere ? [] : [this.state.publish(channel, bytes)]),
+      ...this.keepResult(reply, bytes, result),
     ];
     Promise.all(telling).catch((error: unknown) => {
       this.counters.lost += 1;
       this.log.debug({ msg: 'a reply could not be kept', id: reply.id, error: textOf(error) });
     });
+  }
+
+  /** The answer to a call like this one, if it is kept. A state that cannot be reached has none. */
+  async findResult(key: string): Promise<{ readonly reply: Reply; readonly ageMs: number } | null> {
+    const bytes = this.state.health().ok ? await this.state.get(resultKeyOf(key)).catch(() => null) : null;
+    const reply = bytes && replyOf(bytes.subarray(timeBytes));
+    if (bytes === null || reply === null) {
+      this.counters.resultMisses += 1;
+      return null;
+    }
+    this.counters.resultHits += 1;
+    return { reply, ageMs: Math.max(0, this.clock.now() - bytes.readDoubleBE()) };
   }
 
   /** The reply to a message that was sent before, if it is kept or comes within `waitMs`, before `gone`. Rejects with `unavailable`. */
@@ -102,6 +121,15 @@ export class Replies {
   close(): void {
     this.closing.abort();
     for (const callers of this.waiting.values()) for (const tell of callers) tell(null);
+  }
+
+  private keepResult(reply: Reply, bytes: Buffer, result: string | undefined): Promise<void>[] {
+    const [key, ttlMs] = result?.split(' ') ?? [];
+    const isGood = reply.kind === 'answered' && reply.status >= 200 && reply.status < 300;
+    if (key === undefined || !isGood || !(Number(ttlMs) >= 1)) return [];
+    const time = Buffer.alloc(timeBytes);
+    time.writeDoubleBE(this.clock.now());
+    return [this.state.set(resultKeyOf(key), Buffer.concat([time, bytes]), Number(ttlMs))];
   }
 
   private wait(id: string, waitMs: number): Expected {

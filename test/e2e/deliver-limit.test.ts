@@ -39,7 +39,10 @@ afterAll(async () => {
 });
 
 const commit = (query: string, headers: Record<string, string> = {}) =>
-  rawRequest(`${bigpipe.origin}/commit?${query}`, { headers: { authorization: goodCaller, ...headers }, body: [Buffer.from('x')] });
+  rawRequest(`${bigpipe.origin}/commit?${query}`, {
+    headers: { authorization: goodCaller, ...headers },
+    body: [Buffer.from('x')],
+  });
 
 async function letterOf(place: string, id: string): Promise<Letter> {
   return until(`${id} is a dead letter`, async () => {

@@ -1,7 +1,7 @@
 // Two nodes and one Redis: one limit and one set of keys for both; without Redis each goes on by itself, and says so.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
-import { idOf, sendJson, sendLines } from '../support/messages-door.js';
+import { idOf, send, sendJson, sendLines } from '../support/messages-door.js';
 import type { RawAnswer } from '../support/raw-request.js';
 import { hasRedis, RedisServer } from '../support/redis-server.js';
 import { TargetServer } from '../support/target-server.js';
@@ -19,6 +19,7 @@ describe.skipIf(!hasRedis)('two nodes', () => {
     [redis, target] = await Promise.all([RedisServer.start(), TargetServer.start()]);
     const config = baseConfig({
       'redis.url': redis.url,
+      'message.ids': 'counter',
       'kafka.topics': ['test', 'slow'].map((name) => ({ name, partitions: 3 })),
       'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic: 'test', topics: ['slow'] }],
       'kafka.consumer.list': [
@@ -94,6 +95,23 @@ describe.skipIf(!hasRedis)('two nodes', () => {
     expect(ids.size).toBe(1);
     await until('it arrives', () => target.countById().has(String([...ids][0])));
     expect((await healthOf(nodes[0]))[1]).toMatchObject({ status: 'up', detail: 'connected to Redis' });
+  });
+
+  test('a number is given once', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => {
+        const node = nodes[i % 2] as BigpipeProcess;
+        return i % 4 < 2
+          ? sendJson(node, { url: target.url('/numbered') })
+          : send(node, { 'bigpipe-url': target.url() });
+      }),
+    );
+    const called = await nodes[0].call({ url: target.url() });
+    const ids = [...answers.map(idOf), String(called.headers.get('bigpipe-message-id'))];
+    expect(new Set(ids).size).toBe(101);
+    for (const id of ids) expect(id).toMatch(/^(\d+|msg_.+)$/);
+    // Where the machine stood still for half a second Redis counts as away.
+    expect(ids.some((id) => /^\d+$/.test(id))).toBe(true);
   });
 
   test('without Redis nothing is refused or lost, and all say what does not hold; then it holds again', async () => {

@@ -54,6 +54,7 @@ export function kafkaSettings(servers: string, overrides: Partial<KafkaBrokerSet
     replicationFactor: 0,
     maxMessageBytes: 1_114_112,
     maxMetadataBytes: 4096,
+    offsetStore: 'kafka',
     producer: { retries: 2, timeoutMs: 10_000, lingerMs: 1, compression: 'none', maxWaitingBytes: 67_108_864 },
     consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 100, maxWaitMs: 200, maxBufferBytes: 67_108_864 },
     ...overrides,

@@ -1,7 +1,7 @@
 // The user's keys about topics and who may write to them. The names are the original's, whatever the driver.
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { kafkaCompressions, kafkaFormats, saslMechanisms } from '../settings.js';
+import { kafkaCompressions, kafkaFormats, offsetStores, saslMechanisms } from '../settings.js';
 import {
   AnyText,
   CallTargets,
@@ -150,6 +150,10 @@ export class KafkaSection {
   /** What Kafka's offset.metadata.max.bytes says. */
   @Whole(256, 32_767, 'bytes')
   'kafka.consumer.metadata.bytes': number = 4096;
+
+  /** redis: marks are kept there too, and after a crash the higher one holds; needs redis.url. */
+  @OneOf(offsetStores)
+  'kafka.offset.store': (typeof offsetStores)[number] = 'kafka';
 
   @Flag()
   'kafka.tls': boolean = false;

@@ -1,5 +1,6 @@
 // The user's keys about the two listeners and what may come in.
 import { type Acks, ackLevels } from '../../message/message.js';
+import { messageIdForms } from '../settings.js';
 import { AnyText, dayMs, OneOf, Optional, SomeOrNone, Text, TextList, Whole, WholeOrAuto } from './rules.js';
 
 /** The one tells counts and destinations, the other takes any call. */
@@ -67,6 +68,10 @@ export class ServerSection {
   /** Processes of their own that calls come in at; 0: this one alone. "auto": as many as the machine has use for. */
   @WholeOrAuto(0, 64)
   'http.server.workers': number | 'auto' = 0;
+
+  /** Ids of messages whose caller gave none. counter: 1, 2, 3 … over all nodes, as the original demo had; needs redis.url. */
+  @OneOf(messageIdForms)
+  'message.ids': (typeof messageIdForms)[number] = 'ulid';
 
   /** The strength of POST /commit when the call does not say; the original took 1. */
   @OneOf(ackLevels)

@@ -1,6 +1,7 @@
 // Which ready delivery is sent next: fair between destinations, each behind its own gates, all behind the subscription's.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock, Timer } from '../../message/clock.js';
+import { urlAt } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import type { Candidate, Hold, Pass } from '../../policy/policy.js';
 import type { GateRow, Gates, Leave, Row } from '../gates.js';
@@ -233,7 +234,7 @@ export class Scheduler {
     const { passes, endpoint } = leave;
     queue.remove(work);
     if (endpoint !== undefined) {
-      work.delivery.url = endpoint.url;
+      work.delivery.url = urlAt(endpoint.url, work.delivery);
       work.delivery.endpoint = endpoint.name;
     }
     destination.inFlight += 1;

@@ -9,7 +9,7 @@ import { Clock } from '../../message/clock.js';
 import { BigpipeError } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Acks, type Message, messageHeader } from '../../message/message.js';
-import { newMessageId } from '../../message/message-id.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { againstCallback } from '../callback-url.js';
@@ -51,6 +51,7 @@ export class CommitDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -106,7 +107,8 @@ export class CommitDoor implements OnModuleInit {
     }
     const callerName = caller?.name ?? nobody;
     passTrace(headers, call.headers);
-    const message = messageOf(call, callerName, body, call.id ?? newMessageId(nowMs));
+    const made = call.id ?? this.ids.next(nowMs);
+    const message = messageOf(call, callerName, body, typeof made === 'string' ? made : await made);
     const { commit } = this.configWatch.settings;
     return this.store(request, reply, { message, acks: call.acks ?? commit.acks, callerName });
   }

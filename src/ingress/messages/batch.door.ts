@@ -8,6 +8,7 @@ import type { AclEntry } from '../../acl/acl-entry.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import type { Offer } from '../../producer/producer.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
@@ -51,6 +52,7 @@ export class BatchDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
@@ -107,7 +109,7 @@ export class BatchDoor implements OnModuleInit {
     caller: AclEntry,
   ): Promise<LineAnswer[]> {
     const nowMs = this.clock.now();
-    const read = lines.map((line) => this.offerOf(line, caller, headers, nowMs));
+    const read = await Promise.all(lines.map((line) => this.offerOf(line, caller, headers, nowMs)));
     const offers = read.filter((one): one is Offer => 'message' in one);
     const results = await this.producer.acceptAll(offers);
     // Of the whole batch: as far as every key in it.
@@ -131,7 +133,12 @@ export class BatchDoor implements OnModuleInit {
     });
   }
 
-  private offerOf(line: Buffer, caller: AclEntry, headers: IncomingHttpHeaders, nowMs: number): Offer | Problem {
+  private async offerOf(
+    line: Buffer,
+    caller: AclEntry,
+    headers: IncomingHttpHeaders,
+    nowMs: number,
+  ): Promise<Offer | Problem> {
     const json = jsonObjectOf(line);
     if (json === null)
       return problemOf('invalid-request', 'the line is no JSON object in UTF-8', [
@@ -147,7 +154,9 @@ export class BatchDoor implements OnModuleInit {
     const { idempotencyKey, acks } = draft;
     // The same as for the line sent by itself.
     const once = idempotencyKey === null ? null : onceKeyOf(caller.name, idempotencyKey, [batchPath, line]);
-    return { message: messageOf(draft, caller, nowMs), acks, once };
+    const made = draft.id ?? this.ids.next(nowMs);
+    const id = typeof made === 'string' ? made : await made;
+    return { message: messageOf({ ...draft, id }, caller, nowMs), acks, once };
   }
 }
 

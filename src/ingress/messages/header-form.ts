@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { messageHeader } from '../../message/message.js';
 import { traceContextOf } from '../../message/trace-context.js';
+import { cacheHeader } from '../result-cache.js';
 import type { FieldName, Written } from './draft.js';
 import type { Fault } from './problem.js';
 
@@ -35,7 +36,8 @@ export function readHeaderForm(
   const fields: Partial<Record<FieldName, unknown>> = {};
   const forwarded: Record<string, string> = { ...more, ...traceOf(headers) };
   for (const name in headers) {
-    if (name !== 'idempotency-key' && !name.startsWith('bigpipe-')) continue;
+    // What asks for another way to be answered is no part of the message.
+    if ((name !== 'idempotency-key' && !name.startsWith('bigpipe-')) || name === cacheHeader) continue;
     const value = headers[name] as string;
     const field = fieldOf[name];
     if (name.startsWith(messageHeader.forward)) forwarded[name.slice(messageHeader.forward.length)] = value;

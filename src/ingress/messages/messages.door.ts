@@ -9,6 +9,7 @@ import { Clock } from '../../message/clock.js';
 import { mainListener } from '../../message/listener.js';
 import { messageHeader } from '../../message/message.js';
 import type { Throttle } from '../../message/quota.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { type Accepted, Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
@@ -16,6 +17,7 @@ import { durabilityHeader, durabilityWord } from '../durability-word.js';
 import { idempotencyScopeHeader, onceKeyOf, replayedHeader } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
+import { cacheForms, cacheHeader, cacheMsOf, ResultCache } from '../result-cache.js';
 import { type WaitingCaller, WaitingRoom, waitMsIn } from '../waiting-caller.js';
 import { batchedType, readBinaryEvent, readStructuredEvent, structuredType, withExtensions } from './cloud-event.js';
 import { draftOf, type Written } from './draft.js';
@@ -39,10 +41,12 @@ export class MessagesDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly results: ResultCache,
     private readonly meter: IngestMeter,
     stats: Stats,
   ) {
@@ -82,8 +86,16 @@ export class MessagesDoor implements OnModuleInit {
     if (faults.length > 0) return this.refuse(reply, problemOf('invalid-request', detailOf(faults), faults));
     const forbidden = forbiddenOf(draft, caller, this.configWatch.settings, written.placeOf);
     if (forbidden !== null) return this.refuse(reply, forbidden);
-    const message = messageOf(draft, caller, nowMs);
+    const made = draft.id ?? this.ids.next(nowMs);
+    const message = messageOf({ ...draft, id: typeof made === 'string' ? made : await made }, caller, nowMs);
     const waitMs = waitMsIn(request.headers.prefer);
+    const cacheMs = cacheMsOf(request.headers, waitMs, draft.idempotencyKey !== null);
+    if (cacheMs === null) {
+      const fault = { detail: `allowed: ${cacheForms}`, header: cacheHeader };
+      return this.refuse(reply, problemOf('invalid-request', detailOf([fault]), [fault]));
+    }
+    const known = cacheMs === 0 ? null : await this.results.find(reply, message, draft.headers, cacheMs);
+    if (known !== null) return sendReceiverAnswer(reply.header('preference-applied', 'wait'), known);
     const waiting = waitMs === 0 ? null : this.waiting.begin(request, reply, draft.headers, waitMs);
     try {
       if (draft.idempotencyKey !== null) {

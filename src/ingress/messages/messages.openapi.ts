@@ -11,6 +11,7 @@ import {
   text,
 } from '../openapi/document.js';
 import {
+  cacheParameter,
   callbackHeader,
   challenged,
   delaySchema,
@@ -227,6 +228,7 @@ const fieldHeaders: readonly Parameter[] = [
   idHeader,
   idempotencyHeader,
   callbackHeader,
+  cacheParameter,
   deliverLimitHeader,
   header('bigpipe-forward-x-example', 'Any header bigpipe-forward-NAME is sent to the receiver as NAME.', {
     type: 'string',

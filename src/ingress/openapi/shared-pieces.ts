@@ -1,6 +1,7 @@
 // What several doors say alike in the OpenAPI document.
 import { durabilityHeader, durabilityWords } from '../durability-word.js';
 import { idempotencyKeyForms, idempotencyScopeHeader, replayedHeader } from '../idempotency-key.js';
+import { cacheHeader } from '../result-cache.js';
 import { header, type Parameter, type Schema } from './document.js';
 
 export const idSchema: Schema = { type: 'string', pattern: '^[A-Za-z0-9_:-]{1,128}$' };
@@ -32,6 +33,12 @@ export const callbackHeader = header(
   'bigpipe-callback-url',
   'The receiver’s answer is delivered there, as a message of its own.',
   { type: 'string', format: 'uri', pattern: '^https?://' },
+);
+
+export const cacheParameter = header(
+  cacheHeader,
+  'Beside a wait: for so many seconds the same call is answered as this one is, and not made again.',
+  { type: 'string', pattern: '^[1-9][0-9]{0,3}$' },
 );
 
 export const deliverLimitSchema: Schema = {

@@ -11,8 +11,9 @@ import { egressRulesOf } from '../../message/egress-rules.js';
 import { BigpipeError, type ErrorCode } from '../../message/errors.js';
 import { mainListener } from '../../message/listener.js';
 import { type Acks, type Message, messageHeader } from '../../message/message.js';
-import { newMessageId } from '../../message/message-id.js';
 import type { Throttle } from '../../message/quota.js';
+import type { Reply } from '../../message/reply.js';
+import { MessageIds } from '../../producer/message-ids.js';
 import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
@@ -27,6 +28,7 @@ import {
 import { IngestMeter } from '../ingest-meter.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
+import { cacheForms, cacheMsOf, ResultCache } from '../result-cache.js';
 import { passTrace } from '../trace.js';
 import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
@@ -67,10 +69,12 @@ export class RpcDoor implements OnModuleInit {
   constructor(
     private readonly acl: Acl,
     private readonly producer: Producer,
+    private readonly ids: MessageIds,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
     private readonly clock: Clock,
     private readonly waiting: WaitingRoom,
+    private readonly results: ResultCache,
     private readonly meter: IngestMeter,
     stats: Stats,
   ) {
@@ -114,9 +118,14 @@ export class RpcDoor implements OnModuleInit {
     if (times !== null && 'refused' in times) return reply.send(answerOf(-1, times.refused));
     if (times !== null) putTimes(times, call.headers);
     passTrace(request.headers, call.headers);
-    const message = messageOf(call, caller, call.id ?? newMessageId(nowMs));
-    const waiting = call.waitMs === 0 ? null : this.waiting.begin(request, reply, call.headers, call.waitMs);
+    const made = call.id ?? this.ids.next(nowMs);
+    const message = messageOf(call, caller, typeof made === 'string' ? made : await made);
     const key = request.headers['idempotency-key'];
+    const cacheMs = cacheMsOf(request.headers, call.waitMs, key !== undefined);
+    if (cacheMs === null) return reply.send(answerOf(-1, `bigpipe-cache无效: ${cacheForms}`));
+    const known = cacheMs === 0 ? null : await this.results.find(reply, message, call.headers, cacheMs);
+    if (known !== null) return reply.send(told(reply, known));
+    const waiting = call.waitMs === 0 ? null : this.waiting.begin(request, reply, call.headers, call.waitMs);
     if (key !== undefined) return this.once(request, reply, { caller, message, acks: call.acks, key, waiting });
     try {
       await this.producer.accept(message, call.acks);
@@ -171,17 +180,7 @@ export class RpcDoor implements OnModuleInit {
     isReplay: boolean,
   ): Promise<string | Buffer> {
     const found = await waiting.reply(id, isReplay);
-    if (found === null) return stored;
-    reply.header(replyHeader, found.kind);
-    if (found.kind === 'failed') {
-      const { status, detail } = found;
-      return JSON.stringify({ data: '', errno: 0, msg: '发送成功', reply: { status, detail } });
-    }
-    const { status, headers, body } = found;
-    const isText = isUtf8(body);
-    const data = body.toString(isText ? 'utf8' : 'base64');
-    const encoding = isText ? 'utf-8' : 'base64';
-    return JSON.stringify({ data, errno: 0, msg: '发送成功', reply: { status, headers, encoding } });
+    return found === null ? stored : told(reply, found);
   }
 
   /** In the original's words; what only its headers say is the same on every door. */
@@ -221,4 +220,18 @@ function messageOf(call: RpcCall, { name, topic }: AclEntry, id: string): Messag
   headers[messageHeader.id] = id;
   headers[messageHeader.acl] = name;
   return { topic, key: call.key === '' ? null : bytesOf(call.key), body: bytesOf(call.data), headers };
+}
+
+/** What the receiver said. */
+function told(reply: FastifyReply, found: Reply): string {
+  reply.header(replyHeader, found.kind);
+  if (found.kind === 'failed') {
+    const { status, detail } = found;
+    return JSON.stringify({ data: '', errno: 0, msg: '发送成功', reply: { status, detail } });
+  }
+  const { status, headers, body } = found;
+  const isText = isUtf8(body);
+  const data = body.toString(isText ? 'utf8' : 'base64');
+  const encoding = isText ? 'utf-8' : 'base64';
+  return JSON.stringify({ data, errno: 0, msg: '发送成功', reply: { status, headers, encoding } });
 }

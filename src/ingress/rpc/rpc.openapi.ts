@@ -1,6 +1,7 @@
 // POST /rpc/call in the OpenAPI document.
 import { type Piece, refTo, type Schema, text } from '../openapi/document.js';
 import {
+  cacheParameter,
   delaySchema,
   deliverLimitSchema,
   idempotencyHeader,
@@ -67,7 +68,7 @@ export const rpcPiece: Piece = {
         description: 'The answer is always 200; errno says what became of it: 0 stored, -1 refused, 1 not stored.',
         tags: ['rpc'],
         security: [],
-        parameters: [idempotencyHeader],
+        parameters: [idempotencyHeader, cacheParameter],
         requestBody: { required: true, content: { 'application/json': { schema: refTo('RpcCall') } } },
         responses: {
           200: { description: 'errno says what became of it.', content: answerContent },

@@ -314,6 +314,16 @@ describe('a fault', () => {
     ],
     ['acks 2', { 'kafka.producer.acks': 2 }, 'kafka.producer.acks: found 2, allowed: one of 0, 1, -1'],
     [
+      'numbers for ids without a Redis',
+      { 'message.ids': 'counter' },
+      'message.ids: found "counter", allowed: beside a redis.url only',
+    ],
+    [
+      'a second place for marks without a Redis',
+      { 'kafka.offset.store': 'redis' },
+      'kafka.offset.store: found "redis", allowed: beside a redis.url only',
+    ],
+    [
       'an unknown driver',
       { 'broker.driver': 'redis' },
       'broker.driver: found "redis", allowed: one of "embedded", "memory", "kafka"',
@@ -668,6 +678,9 @@ describe('settings', () => {
     expect(settings).toEqual({
       topic: 'test',
       groupId: 'G1',
+      endpoints: null,
+      choice: 'round-robin',
+      rateScope: 'node',
       url: null,
       isPulled: false,
       bindings: [],
@@ -689,9 +702,9 @@ describe('settings', () => {
       destination: { rate: null, concurrency: null },
       destinations: [],
       answerTopic: null,
-      endpoints: null,
-      choice: 'round-robin',
-      rateScope: 'node',
+      uri: null,
+      headers: [],
+      methods: null,
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',
@@ -819,6 +832,7 @@ describe('settings', () => {
       replicationFactor: 0,
       maxMessageBytes: 1_065_536,
       maxMetadataBytes: 4096,
+      offsetStore: 'kafka',
       producer: { retries: 2, timeoutMs: 4000, lingerMs: 1, compression: 'none', maxWaitingBytes: 67_108_864 },
       consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 300, maxWaitMs: 500, maxBufferBytes: 67_108_864 },
     });

@@ -100,6 +100,18 @@ describe.skipIf(!hasRedis)('two nodes and a Redis', () => {
     expect(await two.find('never', 30)).toBeNull();
   });
 
+  test('a good answer is kept for calls like it, at any node, for so long; a no is not', async () => {
+    const [one, two] = nodes.map(({ replies }) => replies) as [Replies, Replies];
+    one.came(one.channel, { ...answered('no'), status: 404 } as Reply, 'no 60000');
+    one.came(one.channel, answered('short'), 'short 1');
+    one.came(one.channel, answered('good'), 'good 60000');
+    const found = await until('it is kept', () => two.findResult('good'));
+    expect(found.reply).toEqual(answered('good'));
+    expect(found.ageMs).toBeGreaterThanOrEqual(0);
+    expect(await two.findResult('no')).toBeNull();
+    await until('it is over', async () => (await two.findResult('short')) === null);
+  });
+
   test('more than may wait are told so; whose bigpipe drains are told that it takes longer', async () => {
     const [{ replies }] = nodes as [(typeof nodes)[number]];
     const waiting = Array.from({ length: 3000 }, (_, i) => replies.expect(`w${i}`, 60_000));
@@ -116,6 +128,7 @@ describe.skipIf(!hasRedis)('two nodes and a Redis', () => {
     replies.came('elsewhere', answered('y'));
     expect(await expected?.reply).toBeNull();
     await expect(replies.find('x', 0)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await replies.findResult('x')).toBeNull();
     // What is delivered here needs no Redis.
     const here = replies.expect('z', 5000);
     replies.came(replies.channel, answered('z'));
