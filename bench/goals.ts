@@ -34,6 +34,8 @@ export const goals = {
   isolation: atLeast(0.95, 0.98),
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
+  /** Percent of a core. */
+  console: atMost(10, 5),
   ramp: {
     /** Percent. */
     excess: atMost(10, 5),
@@ -67,6 +69,8 @@ export const goals = {
   egress: atMost(3, 1),
   /** Of a caller with a rate, against one without. */
   throttling: { rate: atLeast(0.95, 0.98), cpu: atMost(1.05, 1.02) },
+  /** CPU while looked at, against the same while not. */
+  observed: atMost(1.05, 1.02),
   delayed: {
     /** Milliseconds behind its time, the latest of all; while none is late because too many are due. */
     late: atMost(1000, 500),

@@ -6,6 +6,7 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { openConsole } from './scenarios/console.ts';
 import { delayed } from './scenarios/delayed.ts';
 import { doors } from './scenarios/doors.ts';
 import { egress } from './scenarios/egress.ts';
@@ -16,6 +17,7 @@ import { kafkaAppend } from './scenarios/kafka-append.ts';
 import { kafkaGrowth } from './scenarios/kafka-growth.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
+import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
@@ -68,12 +70,14 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
+  observed: (lab) => observed(lab, goals.observed),
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),
+  console: (lab) => openConsole(lab, goals.console),
   reloads: (lab) => reloads(lab, goals.pause),
   workers: (lab) => workers(lab, 64, goals.gain),
   'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),

@@ -2,8 +2,7 @@
 import type { DestinationList, DestinationRow, FailureRow, Sample } from './answers.js';
 import { pathOf } from './api.js';
 import { ask, openDialog } from './dialog.js';
-import { button, el, place, type Row, setText } from './dom.js';
-import { failureRow } from './failures.view.js';
+import { button, el, link, place, type Row, setText } from './dom.js';
 import { ago, count, many, rate, until } from './format.js';
 import { chip, empty, facts, gateOf, meter, pauseOf, showRamp, stateOf } from './parts.js';
 import type { OpenView, Page } from './view.js';
@@ -201,7 +200,7 @@ function openDetail(page: Page, row: DestinationRow): void {
     destination,
     facts([
       ['Subscription', `${topic} / ${groupId}`],
-      ['Here', `${count(row.pending)}: ${count(row.ready)} ready or held, ${count(row.inFlight)} in flight`],
+      ['Pending', `${count(row.pending)}: ${count(row.ready)} ready or held, ${count(row.inFlight)} in flight`],
       ['Pace', `${rate(row.endedPerSecond)} deliveries ended, ${rate(row.failedPerSecond)} attempts failed a second`],
       ['Held back', row.hold === null ? 'no' : row.hold.detail],
     ]),
@@ -216,10 +215,15 @@ function openDetail(page: Page, row: DestinationRow): void {
   });
 }
 
-function drawnFailure(failure: FailureRow): HTMLElement {
-  const row = failureRow(failure);
-  row.update(failure);
-  return row.element;
+function drawnFailure({ kind, detail, count: times, last, lastId }: FailureRow): HTMLElement {
+  return el(
+    'div',
+    { class: 'row' },
+    chip(kind).element,
+    el('div', { class: 'grow' }, el('span', { title: detail }, detail), el('small', {}, ago(last, Date.now()))),
+    el('b', { class: 'times' }, `${count(times)}×`),
+    link(place('message', lastId), 'newest', 'button'),
+  );
 }
 
 const send = (page: Page, { topic, groupId, destination }: DestinationRow, kind: 'pause' | 'resume') =>

@@ -289,8 +289,9 @@ describe('a fault', () => {
       { 'kafka.producer.acl': [aclEntry({ allow: ['https://a.example/x'] })] },
       `kafka.producer.acl[0].allow: found ["https://a.example/x"], allowed: a list of origins ${originPatternAllowed}`,
     ],
-    ['log.level 6', { 'log.level': 6 }, 'log.level: found 6, allowed: a whole number from 1 to 5'],
-    ['log.level 0', { 'log.level': 0 }, 'log.level: found 0, allowed: a whole number from 1 to 5'],
+    ['log.level 101', { 'log.level': 101 }, 'log.level: found 101, allowed: a whole number from 0 to 100'],
+    ['log.sample 2', { 'log.sample': 2 }, 'log.sample: found 2, allowed: a number from 0 to 1'],
+    ['log.level -1', { 'log.level': -1 }, 'log.level: found -1, allowed: a whole number from 0 to 100'],
     ['log.directory a number', { 'log.directory': 5 }, 'log.directory: found 5, allowed: a text that is not empty'],
     [
       'a port too high',
@@ -655,7 +656,7 @@ describe("the original's sample", () => {
 describe('settings', () => {
   test('without a word about it are the safe ones', () => {
     expect(load(whole()).settings).toMatchObject({
-      log: { level: 4, directory: null },
+      log: { level: 4, directory: null, sample: 0.01 },
       producer: { acks: -1, maxWaiting: 100_000 },
       server: { host: '0.0.0.0', port: 10_086, maxBodyBytes: 1_048_576 },
       management: { host: '127.0.0.1', port: 10_087 },

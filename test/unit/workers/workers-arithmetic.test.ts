@@ -20,7 +20,7 @@ test('one that had served is replaced at once, one that dies of its start later 
 
 test('connections are shared out; no worker gets none, and together they are at least the whole', () => {
   const settings = {
-    log: { level: 4, directory: '/var/log/bigpipe' },
+    log: { level: 4, directory: '/var/log/bigpipe', sample: 0.01 },
     topics: [],
     server: { maxConnections: 10, maxBodyBytes: 5000 },
     subscriptions: [{}],
