@@ -77,7 +77,7 @@ const concurrencyAllowed = 'a whole number from 1 to 10000, "auto", or {"min", "
 
 const statusesAllowed =
   'a list of statuses from 200 to 599, each a number, a class like "5xx", or a range like "500-504"';
-const waitsAllowed = `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${day}`;
+const waitsAllowed = `an object, "kiteq", or a list of 1 to 100 waits in whole milliseconds from 1 to ${day}`;
 const named = (changes: Json = {}): Json => ({ name: 'shop', origins: ['http://a.example'], ...changes });
 
 type Fault = [what: string, changes: Json, line: string];
