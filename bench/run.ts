@@ -17,6 +17,7 @@ import { kafkaAppend } from './scenarios/kafka-append.ts';
 import { kafkaGrowth } from './scenarios/kafka-growth.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
+import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
@@ -24,6 +25,7 @@ import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
+import { transactions } from './scenarios/transactions.ts';
 import { workers } from './scenarios/workers.ts';
 import { whyNoKafka } from './support/bench-kafka.ts';
 import type { Figure } from './support/figures.ts';
@@ -38,6 +40,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
+  transactions: (lab) => transactions(lab, goals.transactions),
   delayed: (lab) => delayed(lab, goals.delayed, false),
   'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
@@ -69,6 +72,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
+  observed: (lab) => observed(lab, goals.observed),
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),

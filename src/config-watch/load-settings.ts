@@ -202,6 +202,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     log: {
       level: Number(environment.BIGPIPE_LOG_LEVEL ?? log['log.level']),
       directory: log['log.directory'] ?? null,
+      sample: log['log.sample'],
     },
     topics: [
       ...kafka['kafka.topics'].map(({ name, partitions }) => ({ name, partitions })),

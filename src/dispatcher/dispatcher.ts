@@ -37,6 +37,7 @@ import {
   newConsumerCounters,
 } from './subscription-counters.js';
 import { DeliveryMeters } from './subscription-meter.js';
+import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
@@ -51,6 +52,7 @@ export class Dispatcher implements Adjustable {
   /** How attempts ended of late. */
   readonly attempts: AttemptWatch;
   private readonly meters: DeliveryMeters;
+  private readonly successes: SuccessLog;
   private readonly wants = new Map<string, TopicWants>();
   private drained = false;
 
@@ -73,6 +75,7 @@ export class Dispatcher implements Adjustable {
   ) {
     this.attempts = new AttemptWatch(clock);
     this.meters = new DeliveryMeters(metrics);
+    this.successes = new SuccessLog(configWatch);
     this.served = new ServedSubscriptions({
       transport,
       topics,
@@ -265,7 +268,10 @@ export class Dispatcher implements Adjustable {
       meter: this.meters.of(topic, groupId),
       tracing: this.tracing,
       isCancelled,
-      attempted: (delivery, outcome) => this.attempts.attempted(groupId, delivery, outcome),
+      attempted: (delivery, outcome) => {
+        this.attempts.attempted(groupId, delivery, outcome);
+        if (outcome.kind === 'delivered') this.successes.tell(groupId, delivery, outcome);
+      },
       passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

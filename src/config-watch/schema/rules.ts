@@ -75,6 +75,15 @@ export function Positive(max: number, above = 0): PropertyDecorator {
   );
 }
 
+/** From 0 to 1, both included. */
+export function Share(): PropertyDecorator {
+  return rule(
+    'a number from 0 to 1',
+    { type: 'number', minimum: 0, maximum: 1 },
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  );
+}
+
 export function Text(pattern: RegExp, allowed: string): PropertyDecorator {
   const schema = { anyOf: [{ type: 'string', pattern: pattern.source }, reference] };
   return rule(allowed, schema, (value) => typeof value === 'string' && pattern.test(value));
