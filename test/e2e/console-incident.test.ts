@@ -47,7 +47,7 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(pictures, `incident-${name}.png`) });
 }
 
-describe.skipIf(!hasChromium)('the console', () => {
+describe.skipIf(!hasChromium)('the console', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     await receiver.open();
     [browser, bigpipe] = await Promise.all([
