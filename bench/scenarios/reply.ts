@@ -8,11 +8,13 @@ import { inTurns } from '../support/windows.ts';
 const connections = 64;
 const perSecond = 500;
 
-/** Without BIGPIPE_REDIS_URL in the environment the replies go by the process's own memory. */
+/** Without REDIS_URL in the environment the replies go by the process's own memory. */
 export async function reply(lab: Lab, goal: Goal): Promise<Figure[]> {
   const durationMs = lab.quick ? 1500 : 2500;
   const { receiver, origin } = await lab.receiver(0);
-  const app = await lab.app({ directory: await lab.directory(), concurrency: 100 });
+  const redisUrl = process.env['REDIS_URL'];
+  const settings = redisUrl === undefined ? {} : { 'redis.url': redisUrl };
+  const app = await lab.app({ directory: await lab.directory(), concurrency: 100, settings });
   const generator = lab.generator();
   let firstSequence = 1;
   const steady = async (door: 'rpc' | 'rpc-wait') => {
@@ -30,7 +32,7 @@ export async function reply(lab: Lab, goal: Goal): Promise<Figure[]> {
     () => steady('rpc-wait'),
     () => steady('rpc'),
   );
-  const over = process.env['BIGPIPE_REDIS_URL'] === undefined ? 'in memory' : 'over Redis';
+  const over = redisUrl === undefined ? 'in memory' : 'over Redis';
   const reference = 'arrival of a plain call';
   const how = 'above';
   return [
