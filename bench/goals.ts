@@ -9,6 +9,15 @@ export const goals = {
   accepted: atLeast(0.45, 0.6),
   /** Calls taken by the newer doors, against the original's. */
   doors: atLeast(0.9, 1),
+  transactions: {
+    /** Against plain calls at the newer door. */
+    commits: atLeast(0.4, 0.6),
+    begins: atLeast(0.4, 0.8),
+    /** Bytes of memory. */
+    weight: atMost(1000, 500),
+    /** Checks in the worst second, of what may be sent in one. */
+    herd: atMost(1.2, 1.05),
+  },
   /** CPU against bare node:http accepting plus bare undici sending. */
   cpu: atMost(2.5, 1.6),
   /** Against bare undici. */
@@ -36,6 +45,8 @@ export const goals = {
   isolation: atLeast(0.95, 0.98),
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
+  /** Percent of a core. */
+  console: atMost(10, 5),
   ramp: {
     /** Percent. */
     excess: atMost(10, 5),
@@ -69,6 +80,8 @@ export const goals = {
   egress: atMost(3, 1),
   /** Of a caller with a rate, against one without. */
   throttling: { rate: atLeast(0.95, 0.98), cpu: atMost(1.05, 1.02) },
+  /** CPU while looked at, against the same while not. */
+  observed: atMost(1.05, 1.02),
   delayed: {
     /** Milliseconds behind its time, the latest of all; while none is late because too many are due. */
     late: atMost(1000, 500),

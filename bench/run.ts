@@ -6,6 +6,7 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { openConsole } from './scenarios/console.ts';
 import { delayed } from './scenarios/delayed.ts';
 import { doors } from './scenarios/doors.ts';
 import { egress } from './scenarios/egress.ts';
@@ -16,6 +17,7 @@ import { kafkaAppend } from './scenarios/kafka-append.ts';
 import { kafkaGrowth } from './scenarios/kafka-growth.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
+import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
 import { ramp } from './scenarios/ramp.ts';
@@ -24,6 +26,7 @@ import { reloads } from './scenarios/reloads.ts';
 import { reply } from './scenarios/reply.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
+import { transactions } from './scenarios/transactions.ts';
 import { workers } from './scenarios/workers.ts';
 import { whyNoKafka } from './support/bench-kafka.ts';
 import type { Figure } from './support/figures.ts';
@@ -38,6 +41,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
+  transactions: (lab) => transactions(lab, goals.transactions),
   delayed: (lab) => delayed(lab, goals.delayed, false),
   'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),
@@ -70,12 +74,14 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
   isolation: (lab) => isolation(lab, goals.isolation),
   'retry-budget': (lab) => retryBudget(lab, goals.firstAttempts),
+  observed: (lab) => observed(lab, goals.observed),
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),
+  console: (lab) => openConsole(lab, goals.console),
   reloads: (lab) => reloads(lab, goals.pause),
   workers: (lab) => workers(lab, 64, goals.gain),
   'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),

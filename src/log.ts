@@ -7,10 +7,10 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { type LogSettings, type Settings, SettingsError } from './config-watch/settings.js';
 import { textOf } from './message/errors.js';
 
-/** The original's levels 1 to 5. */
-const levels = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
+/** The original's levels: 0 for no row at all, and 1 to 5. */
+const levels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'] as const;
 const lowest = 'debug';
-const nameOf = (level: number) => levels[level - 1] ?? 'info';
+const nameOf = (level: number) => levels[level] ?? lowest;
 /** Three days. */
 const keptFiles = 72;
 

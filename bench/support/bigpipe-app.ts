@@ -22,6 +22,8 @@ export interface AppOptions {
   /** Requests in flight to receivers; null: nobody delivers yet. */
   readonly concurrency: number | null;
   readonly nodeArgs: readonly string[];
+  /** Of its environment besides. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Of the topic. */
   readonly partitions?: number;
   /** What the subscription says besides: keys of a kafka.consumer.list entry. */
@@ -74,13 +76,13 @@ export class BigpipeApp {
   }
 
   static async start(options: AppOptions): Promise<BigpipeApp> {
-    const { directory, nodeArgs } = options;
+    const { directory, nodeArgs, env = {} } = options;
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
     await writeFile(file, config);
     const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
       cwd: directory,
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BIGPIPE_'))),
+      env: { ...environment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const complaints: string[] = [];
@@ -147,6 +149,10 @@ export class BigpipeApp {
     this.child.kill('SIGKILL');
   }
 }
+
+/** Of this process, without what would change the settings. */
+const environment = () =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BIGPIPE|OTEL)_/.test(name)));
 
 /** Resolves once the program says that it runs; everything it writes is read, so that it never waits for us. */
 function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {

@@ -30,6 +30,8 @@ export interface Surroundings {
   readonly isJson: boolean;
   /** To stdout. */
   readonly print: (line: string) => void;
+  /** A line to stderr. */
+  readonly warn: (line: string) => void;
   /** To stderr, in place of what was shown before; nothing where nobody looks. */
   readonly show: (line: string) => void;
   /** Aborts on SIGINT and SIGTERM. */

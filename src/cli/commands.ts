@@ -2,6 +2,7 @@
 import { bench } from './bench.js';
 import type { Command } from './command.js';
 import { configCheck } from './config-check.js';
+import { configImport } from './config-import.js';
 import { deadLettersList, deadLettersRedrive, deadLettersShow } from './dead-letters.js';
 import { explain } from './explain.js';
 import { lag } from './lag.js';
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   resume,
   offsetsReset,
   configCheck,
+  configImport,
   migrate,
   bench,
 ];

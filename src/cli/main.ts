@@ -58,6 +58,7 @@ async function runCommand(found: Found): Promise<number> {
     environment,
     isJson: given.switches.has('json'),
     print,
+    warn: (line) => process.stderr.write(`${line}\n`),
     show,
     stop: stopOf(found),
   };

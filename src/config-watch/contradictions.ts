@@ -118,8 +118,21 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 /** Of requests and their answers. */
 const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
+/** What is said of requests to a subscription's own receivers needs such receivers. */
+function collectShape(path: string, { uri, headers, url, endpoints }: SubscriptionEntry, faults: Faults): void {
+  const receivers: unknown[] = [url, ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url)];
+  const hasNone = url === undefined && endpoints === undefined;
+  const hasHeaders = typeof headers === 'object' && headers !== null && Object.keys(headers).length > 0;
+  if (hasNone && uri !== undefined)
+    faults.push(`${path}.uri: found without url or endpoints, allowed: beside one of them`);
+  if (hasNone && hasHeaders)
+    faults.push(`${path}.headers: found without url or endpoints, allowed: beside one of them`);
+  const isGrpc = receivers.some((receiver) => typeof receiver === 'string' && /^grpcs?:/i.test(receiver));
+  if (isGrpc && uri !== undefined) faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
+}
+
 /** Inside one consumer entry. */
-function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
+export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
@@ -134,6 +147,7 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   collectBindings(path, entry, faults);
   collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
+  collectShape(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
   repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${faults.shown(names[i])} a second time`));
@@ -155,8 +169,11 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   }
 }
 
-function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
-  if (endpoints === undefined) return;
+function collectEndpoints(path: string, { url, endpoints, durable }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) {
+    if (durable === false) faults.push(`${path}.durable: found false, allowed: beside endpoints only`);
+    return;
+  }
   if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
   const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
   repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));

@@ -59,7 +59,7 @@ export class Environment {
   BIGPIPE_DATA_DIR?: string;
 
   @Optional()
-  @OneOf(['1', '2', '3', '4', '5'])
+  @OneOf(['0', '1', '2', '3', '4', '5'])
   BIGPIPE_LOG_LEVEL?: string;
 
   @Optional()

@@ -1,6 +1,6 @@
 // What may be shown of a value: never a secret, and of a reference only the reference.
 
-const secretKey = /(secrets?|password|passphrase|token|private.?key)$/i;
+const secretKey = /(secrets?|password|passphrase|token|private.?key|authorization|cookie)$/i;
 export const hidden = '***';
 /** A shorter text says nothing as a part of another, and would be found everywhere. */
 const shortestPart = 4;

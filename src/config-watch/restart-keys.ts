@@ -4,6 +4,7 @@
 const live: ReadonlySet<string> = new Set([
   'log.level',
   'log.directory',
+  'log.sample',
   'kafka.topics',
   'kafka.producer.acks',
   'kafka.producer.acl',

@@ -111,6 +111,9 @@ export interface EndpointSettings {
   readonly warmupMs: number | null;
 }
 
+/** By partition: one offset for all, or one for each. */
+export type StartAt = 'earliest' | 'latest' | { readonly timeMs: number } | { readonly offsets: readonly string[] };
+
 /** A condition on a message's attributes (message/attributes.ts). */
 export type EventFilter =
   | {
@@ -134,6 +137,16 @@ export interface SubscriptionSettings {
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
+  /** false: what comes while its group has no endpoint is dropped, and counted. */
+  readonly durable: boolean;
+  /** Where a group begins that has never been served: a time in Unix milliseconds, an offset, an end. */
+  readonly startAt: StartAt;
+  /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
+  readonly uri: string | null;
+  /** Further headers of the same requests: names in lower case, and values. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Which methods of msgpack bodies it gets; null: bodies are not looked at. */
+  readonly methods: readonly string[] | null;
   readonly ordering: Ordering;
   readonly rate: RateSettings;
   readonly rateScope: RateScope;
@@ -163,9 +176,11 @@ export interface SubscriptionSettings {
 }
 
 export interface LogSettings {
-  /** 1 FATAL to 5 DEBUG. */
+  /** 1 FATAL to 5 DEBUG; 0 nothing. */
   readonly level: number;
   readonly directory: string | null;
+  /** Of the messages that are stored and delivered, those that are told of: 0 to 1. */
+  readonly sample: number;
 }
 
 export interface ServerSettings {

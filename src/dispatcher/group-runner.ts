@@ -8,9 +8,11 @@ import type { Delivery, DeliverySettings } from '../message/delivery.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Message, type MessageHeaders, messageHeader } from '../message/message.js';
 import type { Outcome } from '../message/outcome.js';
+import { type RequestShape, UriTemplate } from '../message/request-shape.js';
 import { sideNoteOf } from '../message/side-message.js';
 import { delayTiers } from '../message/side-topic.js';
 import type { Tracing } from '../stats/tracing/tracing.js';
+import { methodOf } from '../subscription/body-method.js';
 import { MessageFilter } from '../subscription/message-filter.js';
 import type { Target } from '../target/target.js';
 import { appendPersistently } from './append-persistently.js';
@@ -58,7 +60,7 @@ export interface RunnerParts {
   /** Told of each attempt as it ends. */
   readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
   /** Read, and not wanted. */
-  readonly passedOver: (headers: MessageHeaders) => void;
+  readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
   /** A caller waits for how this one ended. */
   readonly replied: (delivery: Delivery, ending: Ending) => void;
   readonly report: (text: string, details: object) => void;
@@ -209,9 +211,10 @@ export class GroupRunner {
   adjust(next: SubscriptionSettings): boolean {
     const { subscription, windowSettings } = this;
     if (!keepsIdentity(subscription, next)) return false;
-    const { bindings, filters } = subscription;
+    const { bindings, filters, methods } = subscription;
     Object.assign(subscription, next);
-    if (!isDeepStrictEqual([bindings, filters], [next.bindings, next.filters])) this.filter = new MessageFilter(next);
+    if (!isDeepStrictEqual([bindings, filters, methods], [next.bindings, next.filters, next.methods]))
+      this.filter = new MessageFilter(next);
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
@@ -364,10 +367,10 @@ export class GroupRunner {
     const { filter, parts } = this;
     if (filter.takesAll) return batch;
     const { groupId } = this.subscription;
-    const messages = batch.messages.filter(({ headers }) => {
+    const messages = batch.messages.filter(({ headers, body }) => {
       const only = headers[messageHeader.onlyGroup];
-      if (only === undefined ? filter.matches(headers) : only === groupId) return true;
-      parts.passedOver(headers);
+      if (only === undefined ? filter.matches(headers, body) : only === groupId) return true;
+      parts.passedOver(headers, body);
       return false;
     });
     parts.consumer.passedOver += batch.messages.length - messages.length;
@@ -594,5 +597,11 @@ function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySetting
   const mailbox = subscription.isPulled ? subscription.groupId : null;
   const keepsAnswer = answerTopic !== null;
   const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, keepsAnswer, signing };
-  return { ...settings, destinationOf, defaultUrl, mailbox };
+  const { uri, headers, methods } = subscription;
+  const shape: RequestShape = {
+    uri: uri === null ? null : new UriTemplate(uri),
+    headers: headers.flat(),
+    methodOf: methods === null ? null : methodOf,
+  };
+  return { ...settings, destinationOf, defaultUrl, mailbox, shape };
 }

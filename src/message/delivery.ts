@@ -4,6 +4,7 @@ import { type CallUrl, parseCallUrl } from './call-url.js';
 import { type MessageHeaders, messageHeader, type Position, type StoredMessage } from './message.js';
 import { timeOfMessageId } from './message-id.js';
 import { retryReasons } from './outcome.js';
+import type { RequestShape } from './request-shape.js';
 import { type SideNote, sideNoteOf } from './side-message.js';
 import { plainTraceparent, plainTracestate, storedTrace, type TraceContext } from './trace-context.js';
 import type { Verdicts } from './verdict.js';
@@ -33,6 +34,8 @@ export interface DeliverySettings {
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */
   readonly defaultUrl: CallUrl | 'group' | null;
+  /** Of the requests for messages that name no URL; absent: as any other. */
+  readonly shape?: RequestShape;
   /** The group whose members fetch the messages; null: they are sent to their URLs. */
   readonly mailbox: string | null;
 }
@@ -55,6 +58,10 @@ export interface Delivery {
   endpoint: string | null;
   /** What its limits, its circuit and its order belong to: the URL's origin, or the name that a subscription gave it. */
   readonly destination: string;
+  /** Set where the message names no URL, and the subscription has a say in the request. */
+  readonly shape: RequestShape | null;
+  /** What the body asks for, where the subscription wants to know. */
+  readonly method: string | null;
   /** The group whose members fetch it; null: it is sent to its URL. */
   readonly mailbox: string | null;
   /** Headers that the caller asked for: name, value, name, value … */
@@ -98,11 +105,14 @@ export function deliveryOf(
   first: Position | null = null,
 ): Delivery | InvalidMessage {
   const target = source.headers[messageHeader.url];
+  const shape = target === undefined ? (settings.shape ?? null) : null;
+  const method = shape?.methodOf?.(source.body) ?? null;
   // A callback goes to its URL, whoever fetched what it answers.
   const mailbox = source.headers[messageHeader.callbackOf] === undefined ? settings.mailbox : null;
   const url = target === undefined ? unnamedUrlOf(settings, mailbox) : parseCallUrl(target);
   if (url === null && target === undefined) return { invalid: `header ${messageHeader.url} is missing` };
   if (url === null) return { invalid: `header ${messageHeader.url} is no URL of a call` };
+  if (method === null && shape?.methodOf) return { invalid: 'the body is no msgpack map with a text under "method"' };
   const side = sideNoteOf(source.headers);
   if (side === null) return { invalid: 'the note of a moved message cannot be read' };
   const origin = first ?? side?.origin ?? source;
@@ -111,8 +121,10 @@ export function deliveryOf(
     origin,
     id: source.headers[messageHeader.id] ?? `${origin.topic}-${origin.partition}-${origin.offset}`,
     source,
-    url,
+    url: shape?.uri && isSentTo(url) ? shape.uri.at(url, source, origin, method) : url,
     endpoint: null,
+    shape,
+    method,
     destination: destinationOf(url, settings, mailbox),
     mailbox,
     forwarded: forwardedOf(source.headers),
@@ -129,11 +141,19 @@ export function deliveryOf(
   };
 }
 
+/** Of an endpoint, for this delivery. */
+export function urlAt(endpoint: CallUrl, { shape, source, origin, method }: Delivery): CallUrl {
+  return shape?.uri ? shape.uri.at(endpoint, source, origin, method) : endpoint;
+}
+
 /** Where a message stands that names no URL; null: nowhere. */
 function unnamedUrlOf({ defaultUrl }: DeliverySettings, mailbox: string | null): CallUrl | null {
   if (mailbox !== null) return mailboxUrl;
   return defaultUrl === 'group' ? notChosen : defaultUrl;
 }
+
+/** False where it stands for others, or for nobody. */
+const isSentTo = (url: CallUrl) => url !== notChosen && url !== mailboxUrl;
 
 function destinationOf(url: CallUrl, settings: DeliverySettings, mailbox: string | null): string {
   if (mailbox !== null) return mailboxUrl.origin;

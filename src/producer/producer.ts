@@ -1,5 +1,5 @@
 // From an accepted message to an acknowledged append.
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Broker, type Durability } from '../broker/broker.js';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
@@ -7,6 +7,7 @@ import type { Settings } from '../config-watch/settings.js';
 import { Clock, within } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Acks, type Message, messageHeader, type Position, weightOf } from '../message/message.js';
+import { isSampled } from '../message/sample.js';
 import type { Histogram } from '../stats/metrics/histogram.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
@@ -58,6 +59,7 @@ export type AcceptKeyed = (offers: readonly Offer[]) => Promise<(Accepted | Bigp
 @Injectable()
 export class Producer implements Adjustable {
   readonly name = 'producer';
+  private readonly log = new Logger('Producer');
   private readonly admission: Admission;
   private readonly topicLimits: TopicLimits;
   private readonly counters = new Map<string, TopicCounters>();
@@ -237,6 +239,7 @@ export class Producer implements Adjustable {
     try {
       const positions = await this.broker.append(records.length === 0 ? traced : [...traced, ...records], level);
       end(positions, null);
+      this.tellStored(messages, positions);
       this.appendTimes.observe((this.clock.elapsedMs() - startedMs) / 1000);
       for (const { topic } of messages) this.count(topic, 'deliverySuccess');
       return positions;
@@ -247,6 +250,19 @@ export class Producer implements Adjustable {
     } finally {
       for (const weight of weights) this.admission.leave(weight);
       if (this.admission.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  /** Of a sample of the messages, which is a setting. */
+  private tellStored(messages: readonly Message[], positions: readonly (Position | null)[]): void {
+    const { sample } = this.configWatch.settings.log;
+    if (sample === 0) return;
+    for (const [i, { topic, headers }] of messages.entries()) {
+      // Records of bigpipe's own have none.
+      const id = headers[messageHeader.id];
+      if (id === undefined || !isSampled(id, sample)) continue;
+      const { partition, offset } = positions[i] ?? {};
+      this.log.log({ msg: 'stored', id, topic, partition, ...(offset === undefined ? {} : { offset: `${offset}` }) });
     }
   }
 

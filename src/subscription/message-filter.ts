@@ -3,6 +3,7 @@ import type { BindingSettings, EventFilter } from '../config-watch/settings.js';
 import { typePatternOf } from '../config-watch/type-pattern.js';
 import { attributeOf } from '../message/attributes.js';
 import { type MessageHeaders, messageHeader } from '../message/message.js';
+import { methodOf } from './body-method.js';
 
 /** Types whose answer is remembered; with more of them all are asked anew. */
 const maxRemembered = 1024;
@@ -12,6 +13,8 @@ export interface FilterSettings {
   readonly bindings: readonly BindingSettings[];
   /** All of them must hold. */
   readonly filters: readonly EventFilter[];
+  /** The methods that a body may ask for; null: any body. */
+  readonly methods: readonly string[] | null;
 }
 
 /** The same answer for the same headers, always; a type is asked of the patterns once. */
@@ -22,18 +25,28 @@ export class MessageFilter {
   private readonly isBound: (type: string) => boolean;
   private readonly holds: (headers: MessageHeaders) => boolean;
   private readonly takesTypeless: boolean;
+  private readonly methods: ReadonlySet<string> | null;
 
-  constructor({ bindings, filters }: FilterSettings) {
+  constructor({ bindings, filters, methods }: FilterSettings) {
     const anyType = bindings.length === 0 || bindings.some(({ kind }) => kind === 'fanout');
-    this.takesAll = anyType && filters.length === 0;
+    this.takesAll = anyType && filters.length === 0 && methods === null;
+    this.methods = methods === null ? null : new Set(methods);
     this.takesTypeless = anyType;
     this.isBound = anyType ? () => true : typeMatcherOf(bindings);
     const tests = filters.map(testOf);
     this.holds = (headers) => tests.every((test) => test(headers));
   }
 
-  matches(headers: MessageHeaders): boolean {
-    return this.takesAll || (this.takesType(headers[messageHeader.type]) && this.holds(headers));
+  matches(headers: MessageHeaders, body: Buffer): boolean {
+    if (this.takesAll) return true;
+    return this.takesType(headers[messageHeader.type]) && this.holds(headers) && this.takesMethod(headers, body);
+  }
+
+  /** Messages that name a URL are no calls of a method; bodies that name no method are for the dead letters. */
+  private takesMethod(headers: MessageHeaders, body: Buffer): boolean {
+    if (this.methods === null || headers[messageHeader.url] !== undefined) return true;
+    const method = methodOf(body);
+    return method === null || this.methods.has(method);
   }
 
   private takesType(type: string | undefined): boolean {

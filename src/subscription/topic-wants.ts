@@ -17,8 +17,8 @@ export class TopicWants {
   }
 
   /** The group does not want the message. */
-  refusedBy(groupId: string, headers: MessageHeaders): void {
+  refusedBy(groupId: string, headers: MessageHeaders, body: Buffer): void {
     if (groupId !== this.teller || headers[messageHeader.onlyGroup] !== undefined) return;
-    if (!this.filters.some((filter) => filter.matches(headers))) this.unmatched += 1;
+    if (!this.filters.some((filter) => filter.matches(headers, body))) this.unmatched += 1;
   }
 }

@@ -1,6 +1,9 @@
 // The console in a real browser: nothing that is shown becomes markup or code, nothing is asked of anybody else, and a token is asked for.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { EventParser } from '#src/console/page/event-parser.js';
 import { BigpipeProcess, baseConfig, type Config } from '../support/bigpipe-process.js';
 import { hasChromium, openPage, startBrowser } from '../support/browser.js';
 import { rawRequest } from '../support/raw-request.js';
@@ -31,6 +34,20 @@ async function start(config: Config): Promise<BigpipeProcess> {
   return bigpipe;
 }
 
+/** For all that leave them as they found them. */
+let open: BigpipeProcess;
+let guarded: BigpipeProcess;
+
+beforeAll(async () => {
+  open = await BigpipeProcess.start({ config: baseConfig() });
+  guarded = await BigpipeProcess.start({ config: baseConfig({ 'management.token': token }) });
+});
+
+afterAll(async () => {
+  await open?.dispose();
+  await guarded?.dispose();
+});
+
 afterEach(async () => {
   for (const bigpipe of started.splice(0)) await bigpipe.dispose();
 });
@@ -39,7 +56,7 @@ afterEach(async () => {
 const strangeElements = (page: Page) =>
   page.evaluate('document.querySelectorAll("img, script:not([src]), iframe, object, [onerror], [onload]").length');
 
-describe.skipIf(!hasChromium)('the console', () => {
+describe.skipIf(!hasChromium)('the console', { timeout: 180_000 }, () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -83,6 +100,15 @@ describe.skipIf(!hasChromium)('the console', () => {
         await page.locator('dialog', { hasText: `<script>hacked='${where}'</script>` }).waitFor();
       }
       expect(await strangeElements(page)).toBe(0);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Purge…' }).click();
+      const sure = page.locator('dialog').getByRole('button', { name: 'Purge' });
+      await page.getByLabel('the number of letters').fill('2');
+      await sure.click();
+      await page.getByText('type 1 to confirm').waitFor();
+      await page.getByLabel('the number of letters').fill('1');
+      await sure.click();
+      await page.getByText('0 open').waitFor();
       expect(await page.evaluate('window.hacked')).toBeUndefined();
       // The browser itself refuses, too.
       expect(await page.evaluate('try { document.body.innerHTML = "<b>"; "taken" } catch (e) { e.name }')).toBe(
@@ -98,7 +124,7 @@ describe.skipIf(!hasChromium)('the console', () => {
   });
 
   test('a token is asked for, kept in the tab, and stands in no address', async () => {
-    const bigpipe = await start({ 'management.token': token });
+    const bigpipe = guarded;
     const { page, requested } = await openPage(browser);
     await page.goto(`${bigpipe.management}/console`);
     await page.getByLabel('token').fill('not-the-token');
@@ -117,8 +143,48 @@ describe.skipIf(!hasChromium)('the console', () => {
     await other.page.close();
   });
 
-  test('a paused subscription is resumed with the keyboard alone, in the dark, on a narrow window', async () => {
+  test('a thousand destinations are one list of which only what is seen exists; the keyboard goes through it, the filter finds one', async () => {
+    const target = createServer((request, response) => {
+      request.resume();
+      request.once('end', () => response.writeHead(200).end());
+    });
+    await new Promise<void>((resolve) => target.listen(0, '0.0.0.0', resolve));
+    const { port } = target.address() as AddressInfo;
+    const nameOf = (i: number) => `http://127.10.${100 + Math.floor(i / 100)}.${100 + (i % 100)}:${port}`;
     const bigpipe = await start({});
+    const { page, complaints } = await openPage(browser);
+    try {
+      const left = Array.from({ length: 1000 }, (_, i) => nameOf(i));
+      const caller = async () => {
+        for (let url = left.pop(); url !== undefined; url = left.pop()) {
+          const { body } = await bigpipe.call({ url: `${url}/hook` });
+          expect(body.errno).toBe(0);
+        }
+      };
+      await Promise.all(Array.from({ length: 20 }, caller));
+      await page.goto(`${bigpipe.management}/console#/destinations`);
+      await page.getByText('1,000 destinations', { exact: true }).waitFor();
+      await page.getByRole('listbox').focus();
+      await page.keyboard.press('End');
+      const selected = page.locator('[role=option][aria-selected=true]');
+      await selected.getByText(nameOf(999), { exact: true }).waitFor();
+      expect(await selected.getAttribute('aria-setsize')).toBe('1000');
+      expect(await page.locator('[role=option]').count()).toBeLessThan(60);
+      await page.keyboard.press('k');
+      await page.keyboard.press('Enter');
+      await page.locator('dialog').getByText(nameOf(998), { exact: true }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByLabel('filter destinations by name').fill(nameOf(417).slice(7));
+      await page.getByText('1 destination', { exact: true }).waitFor();
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.close();
+      target.close();
+    }
+  });
+
+  test('a paused subscription is resumed with the keyboard alone, in the dark, on a narrow window', async () => {
+    const bigpipe = open;
     const { page, complaints } = await openPage(browser);
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.setViewportSize({ width: 390, height: 800 });
@@ -141,7 +207,6 @@ describe.skipIf(!hasChromium)('the console', () => {
 });
 
 test('its files are for everybody who may come; what it shows is for who has the token, and for no other page', async () => {
-  const guarded = await start({ 'management.token': token });
   const statusOf = async (
     bigpipe: BigpipeProcess,
     path: string,
@@ -163,7 +228,6 @@ test('its files are for everybody who may come; what it shows is for who has the
   }
   expect(await statusOf(guarded, '/console', {}, 'POST')).toBe(401);
   expect(await statusOf(guarded, '/console/assets/none.js')).toBe(404);
-  const open = await start({});
   for (const path of ['/console', '/console/stream', '/console/assets/main.js']) {
     expect([path, await statusOf(open, path, { origin: 'http://evil.example' })]).toEqual([path, 403]);
     expect([path, await statusOf(open, path, { 'sec-fetch-site': 'cross-site' })]).toEqual([path, 403]);
@@ -177,19 +241,55 @@ test('its files are for everybody who may come; what it shows is for who has the
   expect(main.status).toBe(404);
 });
 
+test('the stream tells the curves once, samples, and the destinations that were asked for; what it cannot read it names', async () => {
+  const targets = [await TargetServer.start(), await TargetServer.start()] as const;
+  const bigpipe = open;
+  for (const target of targets) await bigpipe.call({ url: target.url() });
+  const [{ host }, other] = targets.map((target) => new URL(target.url())) as [URL, URL];
+  const found = async (query: string) => {
+    const abort = new AbortController();
+    const response = await fetch(`${bigpipe.management}/console/stream${query}`, { signal: abort.signal });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const parser = new EventParser();
+    const names: string[] = [];
+    const listed = new Set<string>();
+    for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      for (const { name, data } of parser.push(text)) {
+        names.push(name);
+        if (name === 'destinations')
+          for (const row of (JSON.parse(data) as { rows: { destination: string }[] }).rows) listed.add(row.destination);
+      }
+      if (names.filter((name) => name === 'sample').length >= 2) break;
+    }
+    abort.abort();
+    return { names: new Set(names), first: names[0], listed: [...listed].toSorted() };
+  };
+  expect(await found('')).toMatchObject({ first: 'curves', names: new Set(['curves', 'sample']), listed: [] });
+  await expect
+    .poll(async () => (await found('?destinations=')).listed, { timeout: 30_000 })
+    .toEqual([`http://${host}`, other.origin].toSorted());
+  expect((await found(`?destinations=${host.toUpperCase()}`)).listed).toEqual([`http://${host}`]);
+  for (const query of [`?destinations=${'x'.repeat(300)}`, '?destinations=a&destinations=b']) {
+    const refused = await fetch(`${bigpipe.management}/console/stream${query}`);
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain('destinations: allowed: one text of at most 256 characters');
+  }
+  await Promise.all(targets.map((target) => target.close()));
+});
+
 test('no more consoles than may be, and a place for the next one when one has gone', async () => {
-  const bigpipe = await start({});
+  const bigpipe = open;
   const opened: AbortController[] = [];
-  const open = async () => {
+  const openOne = async () => {
     const abort = new AbortController();
     const response = await fetch(`${bigpipe.management}/console/stream`, { signal: abort.signal });
     if (response.status === 200) opened.push(abort);
     else await response.text();
     return response.status;
   };
-  while ((await open()) === 200 && opened.length < 64);
+  while ((await openOne()) === 200 && opened.length < 64);
   expect(opened).toHaveLength(16);
   opened[0]?.abort();
-  await expect.poll(open, { timeout: 20_000 }).toBe(200);
+  await expect.poll(openOne, { timeout: 20_000 }).toBe(200);
   for (const abort of opened) abort.abort();
 });

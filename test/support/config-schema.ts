@@ -96,6 +96,8 @@ function withMembers(section: Class, key: string, schema: Schema, words: Words):
   if (type === 'array' && schema['items'] === undefined) {
     return { ...schema, items: objectOf(memberClass(section, key, [{}]), words) };
   }
+  // Names of the user's own.
+  if (typeof schema['additionalProperties'] === 'object') return schema;
   if (type === 'object') return objectOf(memberClass(section, key, {}), words);
   if (anyOf?.[0]?.['type'] !== 'object') return schema;
   return { anyOf: [objectOf(memberClass(section, key, {}), words), ...anyOf.slice(1)] };

@@ -3,7 +3,9 @@ import { isIP } from 'node:net';
 import { ValidateBy, ValidateIf } from 'class-validator';
 import { callUrlForms, parseCallUrl } from '../../message/call-url.js';
 import { allowanceOf } from '../../message/egress-rules.js';
+import { isHeldBack } from '../../message/held-back.js';
 import { isMessageType, messageTypeAllowed } from '../../message/message-type.js';
+import { UriTemplate, uriVariables } from '../../message/request-shape.js';
 import { eventFilterAllowed, eventFiltersOf } from '../event-filter.js';
 import { isObject } from '../json.js';
 import { originOf } from '../origin.js';
@@ -11,6 +13,7 @@ import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
 import { portRangeOf } from '../port-range.js';
 import { secretAllowed, secretFormOf } from '../secret-form.js';
 import { signingSecretAllowed, signingSecretOf } from '../signing-secret.js';
+import { startOf } from '../start-at.js';
 import { statusesOf } from '../status-list.js';
 
 /** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
@@ -70,6 +73,15 @@ export function Positive(max: number, above = 0): PropertyDecorator {
     `a number above ${above}, at most ${max}`,
     { type: 'number', exclusiveMinimum: above, maximum: max },
     (value) => typeof value === 'number' && value > above && value <= max,
+  );
+}
+
+/** From 0 to 1, both included. */
+export function Share(): PropertyDecorator {
+  return rule(
+    'a number from 0 to 1',
+    { type: 'number', minimum: 0, maximum: 1 },
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
   );
 }
 
@@ -285,12 +297,67 @@ export function MessageType(): PropertyDecorator {
   return rule(messageTypeAllowed, schema, isMessageType);
 }
 
+/** From where on a new group reads. */
+export function Start(): PropertyDecorator {
+  return rule(
+    '"earliest", "latest", an offset, or a time like "2026-11-21T14:00:00Z"',
+    { anyOf: [text, integer(0, Number.MAX_SAFE_INTEGER)] },
+    (value) => startOf(value) !== null,
+  );
+}
+
 /** What CloudEvents subscriptions filter by. */
 export function EventFilters(): PropertyDecorator {
   return rule(
     eventFilterAllowed,
     { type: 'array', items: { type: 'object', minProperties: 1, maxProperties: 1 } },
     (value) => eventFiltersOf(value) !== null,
+  );
+}
+
+/** A path and query with variables of the message. */
+export function UriTemplateText(): PropertyDecorator {
+  return rule(
+    `a path from the root on, of visible ASCII, in which {#${uriVariables.join('}, {#')}} stand for what the message says`,
+    { type: 'string', pattern: '^/' },
+    (value) => typeof value === 'string' && UriTemplate.faultOf(value) === null,
+  );
+}
+
+const maxHeaders = 50;
+
+/** Headers that a subscription adds by itself: not those of one connection, nor what bigpipe says. */
+export function HeaderTexts(): PropertyDecorator {
+  const allowed = `an object of at most ${maxHeaders} texts by header names; not content-length, idempotency-key, those of a connection, or bigpipe-*`;
+  return rule(
+    allowed,
+    { type: 'object', additionalProperties: { type: 'string' }, maxProperties: maxHeaders },
+    (value) => {
+      if (!isObject(value)) return false;
+      const entries = Object.entries(value as object);
+      const names = new Set(entries.map(([name]) => name.toLowerCase()));
+      return entries.length <= maxHeaders && names.size === entries.length && entries.every(isOwnHeader);
+    },
+  );
+}
+
+const ownToo: ReadonlySet<string> = new Set(['authorization', 'content-type', 'cookie', 'host', 'user-agent']);
+
+function isOwnHeader([name, value]: [string, unknown]): boolean {
+  const lower = name.toLowerCase();
+  const isName = /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(lower) && (ownToo.has(lower) || !isHeldBack(lower));
+  return isName && typeof value === 'string' && /^[\x20-\x7e]{0,4096}$/.test(value);
+}
+
+export function MethodNames(): PropertyDecorator {
+  return rule(
+    '1 to 1000 texts of 1 to 256 characters',
+    { type: 'array', minItems: 1, maxItems: 1000, items: { type: 'string', minLength: 1, maxLength: 256 } },
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= 1000 &&
+      value.every((one) => typeof one === 'string' && one.length >= 1 && one.length <= 256),
   );
 }
 

@@ -8,7 +8,9 @@ import {
   dayMs,
   EventFilters,
   Flag,
+  HeaderTexts,
   MessageType,
+  MethodNames,
   nameAllowed,
   namePattern,
   ObjectList,
@@ -18,9 +20,11 @@ import {
   Origins,
   Positive,
   SigningSecrets,
+  Start,
   Statuses,
   Text,
   TextOrFalse,
+  UriTemplateText,
   WaitsOrObject,
   Whole,
 } from './rules.js';
@@ -182,6 +186,29 @@ export class SubscriptionEntry {
   /** Which endpoint gets a message: each in turn, the one with the least in flight, or always the same for a key. */
   @OneOf(endpointChoices)
   choice: (typeof endpointChoices)[number] = 'round-robin';
+
+  /** false, with endpoints: what comes while there is none is dropped and counted, and a new group starts at the end. */
+  @Flag()
+  durable: boolean = true;
+
+  /** Where a group begins that was never served: at an end, an offset, or a time. earliest when absent, latest where durable is false. */
+  @Optional()
+  @Start()
+  startAt?: string | number;
+
+  /** Of messages that name no URL: path and query in place of the receiver's, with {#TOPIC}, {#KEY}, {#TRANSID} (the offset), {#PARTITION}, {#METHOD}, {#TYPE} in it, each percent-encoded. */
+  @Optional()
+  @UriTemplateText()
+  uri?: string;
+
+  /** Of messages that name no URL: further headers of their requests, host and credentials too. */
+  @HeaderTexts()
+  headers: Record<string, string> = {};
+
+  /** Of messages that name no URL: bodies are msgpack maps, and only those come whose method is one of these; what is no such map is a dead letter. */
+  @Optional()
+  @MethodNames()
+  methods?: string[];
 
   /** Attempts a second, retries included; 0.5 is one in two seconds. */
   @Positive(1_000_000)

@@ -103,7 +103,7 @@ export class Chart {
     const options: UPlot.Options = {
       width: Math.max(120, this.canvas.clientWidth),
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: !stacked }, drag: { x: false, y: false } },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 1) * 1.1)] } },

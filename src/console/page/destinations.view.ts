@@ -2,8 +2,7 @@
 import type { DestinationList, DestinationRow, FailureRow, Sample } from './answers.js';
 import { pathOf } from './api.js';
 import { ask, openDialog } from './dialog.js';
-import { button, el, place, type Row, setText } from './dom.js';
-import { failureRow } from './failures.view.js';
+import { button, el, link, place, type Row, setText } from './dom.js';
 import { ago, count, many, rate, until } from './format.js';
 import { chip, empty, facts, gateOf, meter, pauseOf, showRamp, stateOf } from './parts.js';
 import type { OpenView, Page } from './view.js';
@@ -13,12 +12,20 @@ const rowHeight = 44;
 /** Until somebody who types is asked for. */
 const typingMs = 200;
 
-const sorts: Readonly<Record<string, (a: DestinationRow, b: DestinationRow) => number>> = {
-  trouble: (a, b) => severity(a) - severity(b) || byName(a, b),
+const trouble = ['open', 'recovering', 'held', 'growing', 'warming up'];
+
+/** Each row with how bad it is, found once. */
+interface Judged {
+  readonly row: DestinationRow;
+  readonly severity: number;
+}
+
+const sorts: Readonly<Record<string, (a: Judged, b: Judged) => number>> = {
+  trouble: (a, b) => a.severity - b.severity || byName(a, b),
   name: byName,
-  waiting: (a, b) => b.pending - a.pending || byName(a, b),
-  failing: (a, b) => b.failedPerSecond - a.failedPerSecond || byName(a, b),
-  busiest: (a, b) => b.endedPerSecond - a.endedPerSecond || byName(a, b),
+  waiting: (a, b) => b.row.pending - a.row.pending || byName(a, b),
+  failing: (a, b) => b.row.failedPerSecond - a.row.failedPerSecond || byName(a, b),
+  busiest: (a, b) => b.row.endedPerSecond - a.row.endedPerSecond || byName(a, b),
 };
 
 /** The address may name one, which is then opened. */
@@ -51,7 +58,8 @@ export const openDestinations: OpenView = (page, rest) => {
   const show = () => {
     const match = search.value.toLowerCase();
     const shown = list.rows.filter(({ destination }) => destination.toLowerCase().includes(match));
-    rows.show(shown.toSorted(sorts[sort]));
+    const judged = shown.map((row) => ({ row, severity: severity(row) })).toSorted(sorts[sort]);
+    rows.show(judged.map(({ row }) => row));
     const left = list.total - list.rows.length;
     setText(
       counted,
@@ -107,13 +115,15 @@ const orderLabel = (name: string) =>
 const keyOf = ({ topic, groupId, destination }: DestinationRow) => keyOfParts([topic, groupId, destination]);
 const keyOfParts = (parts: readonly string[]) => parts.join('\n');
 
-function byName(a: DestinationRow, b: DestinationRow): number {
-  return a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : a.groupId < b.groupId ? -1 : 1;
+function byName({ row: a }: Judged, { row: b }: Judged): number {
+  if (a.destination !== b.destination) return a.destination < b.destination ? -1 : 1;
+  return a.groupId < b.groupId ? -1 : 1;
 }
 
 function severity(row: DestinationRow): number {
-  const at = ['open', 'recovering', 'held', 'growing', 'warming up'].indexOf(stateOf(row, false));
-  return at === -1 ? 9 : at;
+  if (row.states.length === 0) return trouble.length;
+  const at = trouble.indexOf(stateOf(row, false));
+  return at === -1 ? trouble.length : at;
 }
 
 function pausedOf(sample: Sample | null, { topic, groupId, destination }: DestinationRow): boolean {
@@ -201,7 +211,7 @@ function openDetail(page: Page, row: DestinationRow): void {
     destination,
     facts([
       ['Subscription', `${topic} / ${groupId}`],
-      ['Here', `${count(row.pending)}: ${count(row.ready)} ready or held, ${count(row.inFlight)} in flight`],
+      ['Pending', `${count(row.pending)}: ${count(row.ready)} ready or held, ${count(row.inFlight)} in flight`],
       ['Pace', `${rate(row.endedPerSecond)} deliveries ended, ${rate(row.failedPerSecond)} attempts failed a second`],
       ['Held back', row.hold === null ? 'no' : row.hold.detail],
     ]),
@@ -216,10 +226,15 @@ function openDetail(page: Page, row: DestinationRow): void {
   });
 }
 
-function drawnFailure(failure: FailureRow): HTMLElement {
-  const row = failureRow(failure);
-  row.update(failure);
-  return row.element;
+function drawnFailure({ kind, detail, count: times, last, lastId }: FailureRow): HTMLElement {
+  return el(
+    'div',
+    { class: 'row' },
+    chip(kind).element,
+    el('div', { class: 'grow' }, el('span', { title: detail }, detail), el('small', {}, ago(last, Date.now()))),
+    el('b', { class: 'times' }, `${count(times)}×`),
+    link(place('message', lastId), 'newest', 'button'),
+  );
 }
 
 const send = (page: Page, { topic, groupId, destination }: DestinationRow, kind: 'pause' | 'resume') =>

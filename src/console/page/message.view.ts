@@ -134,13 +134,26 @@ function waits(waitingFor: Explanation['waitingFor'], now: number): HTMLElement 
   return el('ol', { class: 'waits' }, ...rows);
 }
 
-function letter({ history }: NonNullable<Explanation['deadLetter']>, topic: string, groupId: string): HTMLElement {
+function letter(
+  { history, offset }: NonNullable<Explanation['deadLetter']>,
+  topic: string,
+  groupId: string,
+): HTMLElement {
+  const when = (name: string) => (history[name] ? moment(history[name], Date.now()) : '');
+  const rows: readonly (readonly [string, string])[] = [
+    ['Why', [history['reason'], history['detail']].filter(Boolean).join(': ')],
+    ['Last answer', history['answer'] ?? ''],
+    ['Attempts', history['attempts'] ?? ''],
+    ['First attempt', when('first-attempt')],
+    ['Last attempt', when('last-attempt')],
+    ['Letter', offset],
+  ];
   return el(
     'div',
     {},
     el('h3', {}, 'Dead letter'),
-    facts(Object.entries(history).filter(([, value]) => value !== '')),
-    link(place('dead-letters', topic, groupId), 'All dead letters of the subscription'),
+    facts(rows.filter(([, value]) => value !== '')),
+    el('p', {}, link(place('dead-letters', topic, groupId), 'Dead letters of the subscription', 'button')),
   );
 }
 

@@ -27,6 +27,13 @@ const moods: Readonly<Record<string, string>> = {
   stopped: 'gray',
   aborted: 'bad',
   failed: 'bad',
+  exhausted: 'bad',
+  invalid: 'bad',
+  parked: 'warn',
+  expired: 'gray',
+  'circuit open': 'bad',
+  'in force': 'well',
+  refused: 'bad',
 };
 
 export interface Chip {

@@ -21,6 +21,8 @@ export const reasons: readonly Reason[] = [
   { name: 'warm-up', label: 'warm-up', about: 'the destination is new and gets a share first', hue: 'lime' },
   { name: 'retry-after', label: 'Retry-After', about: 'the receiver asked to be left alone', hue: 'orange' },
   { name: 'circuit', label: 'circuit', about: 'its destination does not answer', hue: 'red' },
+  { name: 'no-endpoint', label: 'no endpoint', about: 'its group of receivers has none', hue: 'red' },
+  { name: 'pull', label: 'to be fetched', about: 'waits for a puller or a subscriber', hue: 'sky' },
   {
     name: 'overflow',
     label: 'overflow',

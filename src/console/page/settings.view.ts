@@ -2,7 +2,7 @@
 import type { ConfigPage, Sample } from './answers.js';
 import { messageOf } from './dialog.js';
 import { el } from './dom.js';
-import { ago, bytes, duration, moment } from './format.js';
+import { ago, bytes, duration, many, moment } from './format.js';
 import { chip, empty, facts } from './parts.js';
 import type { OpenView } from './view.js';
 
@@ -32,8 +32,12 @@ export const openSettings: OpenView = (page) => {
     element: el(
       'div',
       { class: 'cards' },
-      el('section', { class: 'panel' }, el('header', {}, el('h2', {}, 'This process')), process),
-      el('section', { class: 'panel' }, el('header', {}, el('h2', {}, 'The last reload')), head),
+      el(
+        'div',
+        { class: 'sides' },
+        el('section', { class: 'panel' }, el('header', {}, el('h2', {}, 'This process')), process),
+        el('section', { class: 'panel' }, el('header', {}, el('h2', {}, 'The last reload')), head),
+      ),
       el(
         'section',
         { class: 'panel' },
@@ -67,7 +71,6 @@ function about({ file, version, loadedAt, lastError, pendingRestart }: ConfigPag
   const now = Date.now();
   const state = chip();
   state.show(lastError === null ? 'in force' : 'refused');
-  state.element.classList.add(lastError === null ? 'well' : 'bad');
   return [
     facts([
       ['File', file],
@@ -98,7 +101,7 @@ function setting(key: string, value: unknown): HTMLElement {
       ? el(
           'details',
           {},
-          el('summary', {}, Array.isArray(value) ? `${value.length} entries` : 'object'),
+          el('summary', {}, Array.isArray(value) ? many(value.length, 'entry', 'entries') : 'object'),
           el('pre', { class: 'body' }, text),
         )
       : el('span', { class: 'mono value' }, text),

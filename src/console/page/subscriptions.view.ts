@@ -28,13 +28,16 @@ function card(page: Page, { topic, groupId }: SubscriptionRow): Row<Subscription
     failing: figure('Failing', 'attempts a second'),
     latency: figure('Time to deliver', 'half of the last ten seconds’ deliveries took no longer'),
     attempt: figure('Receiver’s answer', 'half of the last ten seconds’ attempts took no longer'),
-    lag: figure('Lag', 'from the committed mark to the end of the topic'),
+    lag: figure(
+      'Lag',
+      'from the committed mark to the end of the topic; one message that waits holds the mark, those behind it may long be delivered',
+    ),
   };
   const bar = backlogBar();
   const limits = el('div', { class: 'limits' });
   let shownLimits = '';
-  const letters = link(place('dead-letters', topic, groupId), '');
-  const destinations = link(place('destinations'), '');
+  const letters = link(place('dead-letters', topic, groupId), '', 'button');
+  const destinations = link(place('destinations'), '', 'button');
   const element = el(
     'section',
     { class: 'panel card' },
@@ -51,7 +54,7 @@ function card(page: Page, { topic, groupId }: SubscriptionRow): Row<Subscription
       const word =
         whole === undefined
           ? row.destinations.open > 0
-            ? 'open'
+            ? 'circuit open'
             : row.destinations.recovering > 0
               ? 'recovering'
               : 'closed'
@@ -71,7 +74,7 @@ function card(page: Page, { topic, groupId }: SubscriptionRow): Row<Subscription
       tiles.failing.show(rate(row.failedPerSecond), 'attempts a second', row.failedPerSecond > 0 ? 'bad' : '');
       tiles.latency.show(maybeDuration(row.delivery.p50), `99 %: ${maybeDuration(row.delivery.p99)}`);
       tiles.attempt.show(maybeDuration(row.attempt.p50), `99 %: ${maybeDuration(row.attempt.p99)}`);
-      tiles.lag.show(short(row.lag), 'not committed');
+      tiles.lag.show(short(row.lag), 'from its oldest unsettled on');
       bar.show(row.backlog);
       const { total, open, recovering } = row.destinations;
       setText(

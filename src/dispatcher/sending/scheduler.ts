@@ -1,6 +1,7 @@
 // Which ready delivery is sent next: fair between destinations, each behind its own gates, all behind the subscription's.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock, Timer } from '../../message/clock.js';
+import { urlAt } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import type { Candidate, Hold, Pass } from '../../policy/policy.js';
 import type { GateRow, Gates, Leave, Row } from '../gates.js';
@@ -232,10 +233,8 @@ export class Scheduler {
   private begin(destination: Destination, { work, queue, leave }: Choice, ofSubscription: readonly Pass[]): void {
     const { passes, endpoint } = leave;
     queue.remove(work);
-    if (endpoint !== undefined) {
-      work.delivery.url = endpoint.url;
-      work.delivery.endpoint = endpoint.name;
-    }
+    if (endpoint !== undefined) work.delivery.url = urlAt(endpoint.url, work.delivery);
+    work.delivery.endpoint = endpoint?.name ?? null;
     destination.inFlight += 1;
     if (destination.ready === 0) this.runnable.remove(destination);
     else this.enqueue(destination);

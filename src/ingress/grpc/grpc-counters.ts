@@ -10,6 +10,7 @@ const door = 'grpc';
 
 @Injectable()
 export class GrpcCounters {
+  /** `streams`: open now. */
   readonly received = { received: 0, accepted: 0, refused: 0, streams: 0 };
 
   constructor(

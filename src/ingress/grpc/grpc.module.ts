@@ -3,7 +3,9 @@ import { Global, Module } from '@nestjs/common';
 import { AclModule } from '../../acl/acl.module.js';
 import { ProducerModule } from '../../producer/producer.module.js';
 import { ReplyModule } from '../../reply/reply.module.js';
+import { MailboxModule } from '../../target/mailbox/mailbox.module.js';
 import { IngestMeterModule } from '../ingest-meter.module.js';
+import { PullRoom } from '../pull/pull-room.js';
 import { CallController } from './call.controller.js';
 import { Closing } from './closing.js';
 import { GrpcListener } from './grpc.listener.js';
@@ -13,17 +15,19 @@ import { GrpcDoor } from './grpc-door.js';
 import { GrpcWaitingRoom } from './grpc-waiting-room.js';
 import { OfferReader } from './offer-reader.js';
 import { PublishController } from './publish.controller.js';
+import { SubscribeController } from './subscribe.controller.js';
 
 @Global()
 @Module({
-  imports: [AclModule, IngestMeterModule, ProducerModule, ReplyModule],
-  controllers: [CallController, PublishController],
+  imports: [AclModule, IngestMeterModule, MailboxModule, ProducerModule, ReplyModule],
+  controllers: [CallController, PublishController, SubscribeController],
   providers: [
     Closing,
     GrpcCaller,
     GrpcCounters,
     GrpcWaitingRoom,
     OfferReader,
+    PullRoom,
     { provide: GrpcDoor, useClass: GrpcListener },
   ],
   exports: [GrpcDoor],

@@ -76,6 +76,46 @@ export interface PublishStreamResponse {
   readonly refused?: object;
 }
 
+export interface SubscribeRequest {
+  readonly start?: { readonly group?: string; readonly lease?: DurationForm };
+  readonly credits?: number;
+  readonly acks: readonly string[];
+  readonly nacks: readonly NackForm[];
+  readonly heartbeat?: boolean;
+}
+
+interface NackForm {
+  readonly lease?: string;
+  readonly delay?: DurationForm;
+  readonly reject?: boolean;
+  readonly reason?: string;
+}
+
+export interface SubscribeResponse {
+  readonly delivery?: DeliveryForm;
+  readonly fault?: { readonly lease: string; readonly code: string; readonly detail: string };
+}
+
+export interface DeliveryForm {
+  readonly lease: string;
+  readonly lease_until: TimestampForm;
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly attempt: number;
+  readonly max_attempts: number;
+  readonly redelivery: string;
+  readonly stored_at: TimestampForm;
+  readonly expires_at?: TimestampForm;
+  readonly type: string;
+  readonly url: string;
+  readonly key?: Buffer;
+  readonly content_type: string;
+  readonly headers: readonly HeaderForm[];
+  readonly body: Buffer;
+}
+
 export interface CallResponse {
   readonly id: string;
   readonly status: number;

@@ -55,6 +55,7 @@ export class PublishStream {
     });
     // The caller has gone, or its deadline is over: what it was not answered it does not know.
     call.once('close', () => {
+      parts.counters.received.streams -= 1;
       this.isOver = true;
       this.forget();
     });

@@ -28,12 +28,16 @@ export class PullRoom {
     const caller = checked instanceof Promise ? await checked : checked;
     if (caller === null) return problemOf('unauthorized', 'a name and its secret are needed');
     const { group } = request.params as { group: string };
+    return this.against(caller, group) ?? { caller, group };
+  }
+
+  /** Why the caller can fetch nothing of the group; null when he can. */
+  against(caller: AclEntry, group: string): Problem | null {
     // Who may not fetch is not told which groups there are.
     if (!caller.mayPull(group)) return problemOf('forbidden', 'this caller may not fetch messages of that group');
     const view = this.mailboxes.view(group);
     if (view === null) return problemOf('unknown-group', 'no subscription has that group');
-    if (!view.isPulled) return problemOf('not-pulled', 'the messages of that group are sent to their receivers');
-    return { caller, group };
+    return view.isPulled ? null : problemOf('not-pulled', 'the messages of that group are sent to their receivers');
   }
 
   /** Null when some of the group's partitions are here. */

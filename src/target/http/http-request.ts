@@ -10,11 +10,13 @@ const defaultContentType = 'application/octet-stream';
 
 /** Header names and values, flat, in the order they are sent; `nowMs` (unix) is the attempt's time. */
 export function headersOf(delivery: Delivery, nowMs: number): string[] {
-  const headers = [
-    'content-type',
-    delivery.source.headers[messageHeader.contentType] ?? defaultContentType,
-    'user-agent',
-    userAgent,
+  const own = delivery.shape?.headers ?? [];
+  const headers = [...own];
+  // What the subscription says itself wins.
+  if (!says(own, 'content-type'))
+    headers.push('content-type', delivery.source.headers[messageHeader.contentType] ?? defaultContentType);
+  if (!says(own, 'user-agent')) headers.push('user-agent', userAgent);
+  headers.push(
     messageHeader.id,
     delivery.id,
     'idempotency-key',
@@ -23,7 +25,7 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
     String(delivery.attempt),
     'bigpipe-max-attempts',
     String(maxAttemptsOf(delivery)),
-  ];
+  );
   if (delivery.redelivery !== null) headers.push('bigpipe-redelivery', delivery.redelivery);
   const type = delivery.source.headers[messageHeader.type];
   if (type !== undefined) headers.push(messageHeader.type, type);
@@ -31,13 +33,24 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
   const { signing } = delivery.settings;
   const { attemptTrace, forwarded } = delivery;
-  addForwarded(headers, forwarded, signing !== null, attemptTrace !== null);
+  const isLeftOut = (name: string) =>
+    isHeldBack(name) ||
+    says(own, name) ||
+    (signing !== null && signatureHeaders.has(name)) ||
+    (attemptTrace !== null && (name === plainTraceparent || name === plainTracestate));
+  addForwarded(headers, forwarded, isLeftOut);
   if (attemptTrace !== null) {
     headers.push(plainTraceparent, attemptTrace.traceparent);
     if (attemptTrace.tracestate !== null) headers.push(plainTracestate, attemptTrace.tracestate);
   }
   if (signing !== null) headers.push(...signatureOf(signing, delivery.id, nowMs, delivery.source.body));
   return headers;
+}
+
+/** Whether the name is one of these names and values. */
+function says(headers: readonly string[], name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;
+  return false;
 }
 
 /** Whose answer it is, where it is a callback. */
@@ -49,11 +62,10 @@ function addCallback(headers: string[], stored: MessageHeaders): void {
 }
 
 /** A log may hold what no door of ours would take: another writer put it there. */
-function addForwarded(headers: string[], forwarded: readonly string[], isSigned: boolean, isTraced: boolean): void {
+function addForwarded(headers: string[], forwarded: readonly string[], isLeftOut: (name: string) => boolean): void {
   for (let i = 0; i + 1 < forwarded.length; i += 2) {
     const [name, value] = [forwarded[i] as string, forwarded[i + 1] as string];
-    if (isHeldBack(name) || (isSigned && signatureHeaders.has(name))) continue;
-    if (isTraced && (name === plainTraceparent || name === plainTracestate)) continue;
+    if (isLeftOut(name)) continue;
     headers.push(name, value);
   }
 }

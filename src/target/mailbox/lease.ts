@@ -32,6 +32,9 @@ export interface LeaseParts {
 
 export class Lease {
   readonly id = randomUUID();
+  /** Resolves once it is. */
+  readonly over: Promise<void>;
+  private readonly tellOver: () => void;
   private readonly startedMs: number;
   /** Clock.elapsedMs(). */
   private endMs: number;
@@ -41,6 +44,9 @@ export class Lease {
 
   constructor(private readonly parts: LeaseParts) {
     const { clock, leaseMs } = parts;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.over = promise;
+    this.tellOver = resolve;
     this.startedMs = clock.elapsedMs();
     this.endMs = this.startedMs + leaseMs;
     this.timer = clock.setTimer(leaseMs, () => this.expire());
@@ -102,6 +108,7 @@ export class Lease {
     if (this.isOver) return;
     this.isOver = true;
     this.timer.cancel();
+    this.tellOver();
     this.parts.ended(this, how, outcome);
   }
 

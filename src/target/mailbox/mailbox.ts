@@ -18,7 +18,9 @@ export interface Taker {
   readonly caller: string;
   /** null: as long as the subscription says. */
   readonly leaseMs: number | null;
-  /** How many more he takes now; only `take` and Mailbox.changing may change it. */
+  /** Others get one before he gets his next. */
+  readonly takesTurns: boolean;
+  /** How many more he takes now; while he is in, only `take` changes it. */
   readonly wants: number;
   take(lease: Lease): void;
 }
@@ -130,6 +132,7 @@ export class Mailbox {
       taker.take(lease);
       this.wanted += taker.wants - before;
       if (taker.wants <= 0) this.leave(taker);
+      else if (taker.takesTurns) this.takers.add(taker);
     });
   }
 

@@ -29,6 +29,7 @@ export class Mailboxes {
   };
   private readonly byGroup = new Map<string, Mailbox>();
   private readonly waiting = new Set<Pull>();
+  private streams = 0;
   private look: (groupId: string) => GroupView | null = () => null;
   private isClosed = false;
 
@@ -37,7 +38,12 @@ export class Mailboxes {
     private readonly clock: Clock,
     stats: Stats,
   ) {
-    stats.register('pullStats', () => ({ waiting: this.waiting.size, leased: this.leased, ...this.counters }));
+    stats.register('pullStats', () => ({
+      waiting: this.waiting.size,
+      streams: this.streams,
+      leased: this.leased,
+      ...this.counters,
+    }));
   }
 
   /** Called once, by whoever delivers. */
@@ -76,7 +82,7 @@ export class Mailboxes {
       mailbox.leave(pull);
       return pull.leases;
     }
-    if (this.waiting.size >= maxWaiting) {
+    if (this.waiting.size + this.streams >= maxWaiting) {
       mailbox.leave(pull);
       throw new BigpipeError('overloaded', `${maxWaiting} requests wait for messages already`);
     }
@@ -88,6 +94,16 @@ export class Mailboxes {
     this.waiting.delete(pull);
     mailbox.leave(pull);
     return pull.leases;
+  }
+
+  /** For whoever stays until he calls `leave`, once; null when as many wait as may. */
+  enter(groupId: string): { readonly mailbox: Mailbox; readonly leave: () => void } | null {
+    if (this.waiting.size + this.streams >= this.configWatch.settings.pull.maxWaiting) return null;
+    this.streams += 1;
+    const leave = () => {
+      this.streams -= 1;
+    };
+    return { mailbox: this.of(groupId), leave };
   }
 
   /** Who waits is answered, and nobody waits any more. Twice is fine. */

@@ -15,6 +15,7 @@ export interface PullOrder {
 }
 
 export class Pull implements Taker {
+  readonly takesTurns = false;
   readonly leases: Lease[] = [];
   readonly caller: string;
   readonly leaseMs: number | null;

@@ -14,6 +14,7 @@ const around: Surroundings = {
   environment: new Environment(),
   isJson: false,
   print: () => undefined,
+  warn: () => undefined,
   show: () => undefined,
   stop: new AbortController().signal,
 };

@@ -77,7 +77,7 @@ const concurrencyAllowed = 'a whole number from 1 to 10000, "auto", or {"min", "
 
 const statusesAllowed =
   'a list of statuses from 200 to 599, each a number, a class like "5xx", or a range like "500-504"';
-const waitsAllowed = `an object, or a list of 1 to 100 waits in whole milliseconds from 1 to ${day}`;
+const waitsAllowed = `an object, "kiteq", or a list of 1 to 100 waits in whole milliseconds from 1 to ${day}`;
 const named = (changes: Json = {}): Json => ({ name: 'shop', origins: ['http://a.example'], ...changes });
 
 type Fault = [what: string, changes: Json, line: string];
@@ -145,7 +145,7 @@ describe('a fault', () => {
       list({ concurrency: null }),
       `${at('concurrency')}: found null, allowed: ${concurrencyAllowed}`,
     ],
-    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 1000`],
+    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 50`],
     [
       'timeout 0',
       list({ timeout: 0 }),
@@ -289,8 +289,9 @@ describe('a fault', () => {
       { 'kafka.producer.acl': [aclEntry({ allow: ['https://a.example/x'] })] },
       `kafka.producer.acl[0].allow: found ["https://a.example/x"], allowed: a list of origins ${originPatternAllowed}`,
     ],
-    ['log.level 6', { 'log.level': 6 }, 'log.level: found 6, allowed: a whole number from 1 to 5'],
-    ['log.level 0', { 'log.level': 0 }, 'log.level: found 0, allowed: a whole number from 1 to 5'],
+    ['log.level 6', { 'log.level': 6 }, 'log.level: found 6, allowed: a whole number from 0 to 5'],
+    ['log.sample 2', { 'log.sample': 2 }, 'log.sample: found 2, allowed: a number from 0 to 1'],
+    ['log.level -1', { 'log.level': -1 }, 'log.level: found -1, allowed: a whole number from 0 to 5'],
     ['log.directory a number', { 'log.directory': 5 }, 'log.directory: found 5, allowed: a text that is not empty'],
     [
       'a port too high',
@@ -655,7 +656,7 @@ describe("the original's sample", () => {
 describe('settings', () => {
   test('without a word about it are the safe ones', () => {
     expect(load(whole()).settings).toMatchObject({
-      log: { level: 4, directory: null },
+      log: { level: 4, directory: null, sample: 0.01 },
       producer: { acks: -1, maxWaiting: 100_000 },
       server: { host: '0.0.0.0', port: 10_086, maxBodyBytes: 1_048_576 },
       management: { host: '127.0.0.1', port: 10_087 },
@@ -702,6 +703,11 @@ describe('settings', () => {
       destination: { rate: null, concurrency: null },
       destinations: [],
       answerTopic: null,
+      uri: null,
+      headers: [],
+      methods: null,
+      durable: true,
+      startAt: 'earliest',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',

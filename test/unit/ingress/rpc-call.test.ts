@@ -73,6 +73,8 @@ test("the defaults are the broker's", () => {
     acks: undefined,
     headers: { 'bigpipe-url': good.url },
     timesAt: null,
+    waitMs: 0,
+    callbackUrl: null,
   });
 });
 

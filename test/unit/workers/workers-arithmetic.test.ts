@@ -20,12 +20,14 @@ test('one that had served is replaced at once, one that dies of its start later 
 
 test('connections are shared out; no worker gets none, and together they are at least the whole', () => {
   const settings = {
-    log: { level: 4, directory: '/var/log/bigpipe' },
+    log: { level: 4, directory: '/var/log/bigpipe', sample: 0.01 },
     topics: [],
+    producer: { topicLimits: [{ topic: 't', rate: { perSecond: 6, burst: 2 } }] },
     server: { maxConnections: 10, maxBodyBytes: 5000 },
     subscriptions: [{}],
   } as unknown as Settings;
-  const { log, server, subscriptions } = shareOf(settings, 3);
+  const { log, server, subscriptions, producer } = shareOf(settings, 3);
+  expect(producer.topicLimits).toEqual([{ topic: 't', rate: { perSecond: 2, burst: 1 } }]);
   expect(server).toEqual({ maxConnections: 4, maxBodyBytes: 5000 });
   expect([log.directory, subscriptions]).toEqual([null, []]);
   expect(shareOf({ ...settings, server: { ...settings.server, maxConnections: 1 } }, 3).server.maxConnections).toBe(1);

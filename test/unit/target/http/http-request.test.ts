@@ -8,6 +8,8 @@ const delivery = (forwarded: readonly string[]): Delivery =>
     id: 'msg_1',
     attempt: 1,
     redelivery: null,
+    shape: null,
+    attemptTrace: null,
     forwarded,
     expiresMs: 0,
     source: { headers: {}, body: Buffer.from('x') },

@@ -1,0 +1,32 @@
+// Subscribe: a group's messages over a stream, for receivers without a URL.
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { Controller } from '@nestjs/common';
+import { GrpcStreamCall } from '@nestjs/microservices';
+import { Mailboxes } from '../../target/mailbox/mailboxes.js';
+import { PullRoom } from '../pull/pull-room.js';
+import { Closing } from './closing.js';
+import { GrpcCaller } from './grpc-caller.js';
+import { type SubscribeRequest, type SubscribeResponse, serviceName } from './protos.js';
+import { SubscribeStream } from './subscribe-stream.js';
+
+@Controller()
+export class SubscribeController {
+  constructor(
+    private readonly callers: GrpcCaller,
+    private readonly room: PullRoom,
+    private readonly mailboxes: Mailboxes,
+    private readonly closing: Closing,
+  ) {}
+
+  /** Never throws: Nest lets nobody hear of it. */
+  @GrpcStreamCall(serviceName, 'Subscribe')
+  subscribe(call: ServerDuplexStream<SubscribeRequest, SubscribeResponse>): void {
+    const { callers, room, mailboxes, closing } = this;
+    new SubscribeStream(call, {
+      callerOf: () => callers.find(call),
+      against: (caller, group) => room.against(caller, group) ?? room.elsewhere(group),
+      enter: (group) => mailboxes.enter(group),
+      closing,
+    }).start();
+  }
+}

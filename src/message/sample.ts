@@ -1,0 +1,14 @@
+// Which messages the log tells of: the same ones wherever it is asked, also on other nodes; pure.
+
+const two32 = 2 ** 32;
+
+/** True for `share` of all ids, from 0 for none to 1 for all: by a hash (FNV-1a), since ids begin with the time. */
+export function isSampled(id: string, share: number): boolean {
+  if (share <= 0) return false;
+  if (share >= 1) return true;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  // The last letters alone hardly reach the high bits.
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) / two32 < share;
+}
