@@ -64,6 +64,7 @@ export class TransactionNode {
         subscriptions: [newSubscription({ topic: 'test', groupId: 'G' })],
         producer: { acks: -1, maxWaiting: 100_000, maxWaitingBytes: 1e9, topicLimits: [] },
         idempotency: { ttlMs: 1000, maxKeys: 1000 },
+        log: { level: 4, directory: null, sample: 0 },
         acl: [],
         commit: { acks: -1, openTopics: [] },
       } as Partial<Settings>,
@@ -75,7 +76,7 @@ export class TransactionNode {
     const keeping = new Keeping(this.records, configWatch, clock);
     const checker = new Checker(this.records, finisher, keeping, configWatch, clock);
     const parts = [this.records, finisher, checker, this.producer, configWatch, clock] as const;
-    this.transactions = new Transactions(...parts, stats);
+    this.transactions = new Transactions(...parts, stats, new Metrics());
   }
 
   async begin(text: string, changes: object = {}): Promise<string> {
