@@ -1,46 +1,49 @@
-// What /metrics says of half messages; they stand on the node that keeps the transactions.
+// What /metrics says of transactions.
 import type { Metrics } from '../stats/metrics/metrics.js';
 
+/** Of /stats' section. */
 export interface TransactionFigures {
+  readonly begun: number;
+  readonly committed: number;
+  readonly rolledBack: number;
   readonly undecided: number;
   readonly inDoubt: number;
   readonly finishing: number;
-  /** Of the undecided ones. */
   readonly oldestMs: number;
-  readonly committed: number;
-  readonly rolledBack: number;
+  readonly checksAsked: number;
 }
 
-export function registerTransactions(metrics: Metrics, figures: () => TransactionFigures): void {
+/** `figures` null: transactions are switched off, and nothing is said of them. */
+export function registerTransactions(metrics: Metrics, figures: () => TransactionFigures | null): void {
   metrics.register({
     shapes: [
       {
-        name: 'bigpipe_half_messages',
-        help: 'Half messages by state: undecided, in doubt (all checks were in vain), finishing',
+        name: 'bigpipe_transactions',
+        help: 'Transactions that are not at their end, as this node knows them; each node knows all',
         type: 'gauge',
         labels: ['state'],
       },
       {
-        name: 'bigpipe_half_message_oldest_age_seconds',
-        help: 'Age of the oldest undecided half message; 0 for none',
+        name: 'bigpipe_transaction_oldest_seconds',
+        help: 'Age of the oldest undecided transaction, 0 for none',
         type: 'gauge',
         labels: [],
       },
       {
-        name: 'bigpipe_transactions_total',
-        help: 'Transactions that were decided',
+        name: 'bigpipe_transaction_checks_total',
+        help: 'Questions to producers that this node has put',
         type: 'counter',
-        labels: ['decision'],
+        labels: [],
       },
     ],
     read: (add) => {
-      const { undecided, inDoubt, finishing, oldestMs, committed, rolledBack } = figures();
-      add('bigpipe_half_messages', undecided - inDoubt, 'undecided');
-      add('bigpipe_half_messages', inDoubt, 'in doubt');
-      add('bigpipe_half_messages', finishing, 'finishing');
-      add('bigpipe_half_message_oldest_age_seconds', oldestMs / 1000);
-      add('bigpipe_transactions_total', committed, 'committed');
-      add('bigpipe_transactions_total', rolledBack, 'rolled back');
+      const now = figures();
+      if (now === null) return;
+      add('bigpipe_transactions', now.undecided - now.inDoubt, 'undecided');
+      add('bigpipe_transactions', now.inDoubt, 'in-doubt');
+      add('bigpipe_transactions', now.finishing, 'finishing');
+      add('bigpipe_transaction_oldest_seconds', now.oldestMs / 1000);
+      add('bigpipe_transaction_checks_total', now.checksAsked);
     },
   });
 }

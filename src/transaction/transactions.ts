@@ -14,7 +14,7 @@ import { Checker } from './checker.js';
 import { Finisher } from './finisher.js';
 import { type HalfMessage, packed } from './half-messages.js';
 import { TransactionLog } from './transaction-log.js';
-import { registerTransactions, type TransactionFigures } from './transaction-metrics.js';
+import { registerTransactions } from './transaction-metrics.js';
 import { recordOf } from './transaction-record.js';
 import { isInDoubt, isOver, isUnderWay, type State, type Verb } from './transaction-state.js';
 import type { Transaction } from './transaction-table.js';
@@ -70,8 +70,8 @@ export class Transactions {
     metrics: Metrics,
   ) {
     records.listen((transaction, before) => this.count(transaction, before));
-    stats.register('transactionStats', () => this.stats());
-    registerTransactions(metrics, () => this.stats());
+    stats.register('transactionStats', () => this.figures());
+    registerTransactions(metrics, () => (this.isEnabled ? this.figures() : null));
   }
 
   /** False: the settings do not ask for them. */
@@ -237,7 +237,7 @@ export class Transactions {
   }
 
   /** `inDoubt` is what an alert hangs on. */
-  private stats(): TransactionFigures & Readonly<Record<string, number>> {
+  private figures() {
     const { table } = this.records;
     const { maxChecks } = this.configWatch.settings.transaction;
     const nowMs = this.clock.now();
