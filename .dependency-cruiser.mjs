@@ -42,6 +42,7 @@ const behind = {
   undici: 'src/target/http',
   '@grpc': 'src/ingress/grpc',
   'grpc-health-check': 'src/ingress/grpc',
+  protobufjs: 'src/ingress/grpc',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
   '@nestjs/terminus': 'src/health',
