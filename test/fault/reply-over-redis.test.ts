@@ -2,14 +2,13 @@
 import { Agent, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
-import { hasKafka, sharedKafka } from '../support/kafka-cluster.js';
 import { commandsOf, countAnew } from '../support/redis-commands.js';
 import { hasRedis, RedisServer } from '../support/redis-server.js';
 import { type Arrival, TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 import { untilServing } from '../support/workers.js';
 
-const calls = Number(process.env['REPLY_CALLS'] ?? 400);
+const calls = Number(process.env['REPLY_CALLS'] ?? 300);
 const inFlight = Math.min(200, calls);
 const longestWaitS = 60;
 
@@ -83,107 +82,83 @@ async function workerFleet(redis: RedisServer): Promise<Fleet> {
   return { nodes: [bigpipe] };
 }
 
-/** Two nodes of one group: each delivers what the other's callers wait for. */
-async function kafkaFleet(redis: RedisServer): Promise<Fleet> {
-  const topic = `replies-${process.pid}-${Date.now()}`;
-  const config = baseConfig({
-    'redis.url': redis.url,
-    'reply.max.wait': 1000 * longestWaitS,
-    'broker.driver': 'kafka',
-    'kafka.bootstrap.servers': await sharedKafka(),
-    'kafka.topics': [{ name: topic, partitions: 4 }],
-    'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic }],
-    'kafka.consumer.list': [baseConsumer({ topic, groupId: topic, timeout: 60_000, concurrency: 500 })],
-  });
-  const nodes = await Promise.all([0, 1].map(() => BigpipeProcess.start({ config })));
-  return { nodes };
-}
+describe.skipIf(!hasRedis)('callers wait in workers, the main process delivers', () => {
+  let redis: RedisServer;
+  let target: TargetServer;
+  let fleet: Fleet;
+  let callers: Callers;
+  let round = 0;
 
-const fleets: [string, boolean, (redis: RedisServer) => Promise<Fleet>][] = [
-  ['doors in workers', hasRedis, workerFleet],
-  ['two nodes on Kafka', hasRedis && hasKafka, kafkaFleet],
-];
+  beforeEach(async () => {
+    redis = await RedisServer.start();
+    target = await TargetServer.start((arrival, response) => void response.end(answerTo(arrival)));
+    fleet = await workerFleet(redis);
+    callers = new Callers(
+      fleet.nodes.map(({ port }) => port),
+      target.url(),
+    );
+  }, 300_000);
 
-describe.each(fleets)('%s', (_name, isPossible, start) => {
-  describe.skipIf(!isPossible)('over a real Redis', () => {
-    let redis: RedisServer;
-    let target: TargetServer;
-    let fleet: Fleet;
-    let callers: Callers;
-    let round = 0;
+  afterEach(async () => {
+    callers.close();
+    await Promise.all([...fleet.nodes.map((node) => node.dispose()), target.close(), redis.kill()]);
+  }, 60_000);
 
-    beforeEach(async () => {
-      redis = await RedisServer.start();
-      target = await TargetServer.start((arrival, response) => void response.end(answerTo(arrival)));
-      fleet = await start(redis);
-      callers = new Callers(
-        fleet.nodes.map(({ port }) => port),
-        target.url(),
-      );
-    }, 300_000);
+  const isOwn = (name: string, answer: Answer) => answer?.data === `answer to ${name}`;
+  /** Replies reach the processes that listen for them. */
+  const warm = () =>
+    until(
+      'each process hears of its replies',
+      async () => {
+        round += 1;
+        const asked = namesOf(`warm-${round}`, 8);
+        const answers = await Promise.all(asked.map((name, at) => callers.call(name, at)));
+        return asked.every((name, i) => isOwn(name, answers[i] ?? null));
+      },
+      120_000,
+    );
 
-    afterEach(async () => {
-      callers.close();
-      await Promise.all([...fleet.nodes.map((node) => node.dispose()), target.close(), redis.kill()]);
-    }, 60_000);
+  test('each call gets its own answer, told and not asked for, with three commands at most', async () => {
+    await warm();
+    await countAnew(redis.url);
+    const wrong: [string, Answer][] = [];
+    const names = namesOf('n', calls);
+    await callers.run(names, (name, answer) => {
+      if (!isOwn(name, answer)) wrong.push([name, answer]);
+    });
+    expect(wrong).toEqual([]);
+    // The last ones may still be on their way to Redis.
+    const kept = async () => (await commandsOf(redis.url)).get('set') ?? 0;
+    await until('all replies are kept', async () => (await kept()) >= calls);
+    const counts = await commandsOf(redis.url);
+    const sum = [...counts.values()].reduce((all, count) => all + count, 0);
+    expect(sum / calls).toBeLessThanOrEqual(3);
+    expect(counts.get('get') ?? 0).toBe(0);
+    expect([...counts.keys()].sort()).toEqual(['publish', 'set']);
+  }, 300_000);
 
-    const isOwn = (name: string, answer: Answer) => answer?.data === `answer to ${name}`;
-    /** Replies reach the processes that listen for them. */
-    const warm = () =>
-      until(
-        'each process hears of its replies',
-        async () => {
-          round += 1;
-          const asked = namesOf(`warm-${round}`, 8);
-          const answers = await Promise.all(asked.map((name, at) => callers.call(name, at)));
-          return asked.every((name, i) => isOwn(name, answers[i] ?? null));
-        },
-        120_000,
-      );
-
-    test('each call gets its own answer, told and not asked for, with three commands at most', async () => {
-      await warm();
-      await countAnew(redis.url);
-      const wrong: [string, Answer][] = [];
-      const names = namesOf('n', calls);
-      await callers.run(names, (name, answer) => {
-        if (!isOwn(name, answer)) wrong.push([name, answer]);
-      });
-      expect(wrong).toEqual([]);
-      // The last ones may still be on their way to Redis.
-      const kept = async () => (await commandsOf(redis.url)).get('set') ?? 0;
-      await until('all replies are kept', async () => (await kept()) >= calls);
-      const counts = await commandsOf(redis.url);
-      const sum = [...counts.values()].reduce((all, count) => all + count, 0);
-      console.log(`commands for ${calls} calls: ${[...counts].map(([name, count]) => `${name} ${count}`).join(', ')}`);
-      expect(sum / calls).toBeLessThanOrEqual(3);
-      expect(counts.get('get') ?? 0).toBe(0);
-      expect([...counts.keys()].sort()).toEqual(['publish', 'set']);
-    }, 300_000);
-
-    test('Redis dies and comes back meanwhile: every call is taken and delivered, none gets another’s answer', async () => {
-      await warm();
-      // Whose reply was lost with Redis waits in vain.
-      callers.waitS = 3;
-      const names = namesOf('r', calls);
-      const wrong: [string, Answer][] = [];
-      let answered = 0;
-      const running = callers.run(names, (name, answer) => {
-        answered += 1;
-        // Without Redis a caller may be answered as one who has not waited.
-        if (answer?.errno !== 0 || (answer.data !== '' && !isOwn(name, answer))) wrong.push([name, answer]);
-      });
-      await until('calls flow', () => answered > calls / 8);
-      await redis.kill();
-      const before = target.countById().size;
-      await until('calls flow on', () => target.countById().size > before + calls / 8, 60_000);
-      await redis.begin();
-      await running;
-      expect(wrong).toEqual([]);
-      await until('all are delivered', () => names.every((name) => target.countById().has(name)), 60_000);
-      await warm();
-    }, 400_000);
-  });
+  test('Redis dies and comes back meanwhile: every call is taken and delivered, none gets another’s answer', async () => {
+    await warm();
+    // Whose reply was lost with Redis waits in vain.
+    callers.waitS = 3;
+    const names = namesOf('r', calls);
+    const wrong: [string, Answer][] = [];
+    let answered = 0;
+    const running = callers.run(names, (name, answer) => {
+      answered += 1;
+      // Without Redis a caller may be answered as one who has not waited.
+      if (answer?.errno !== 0 || (answer.data !== '' && !isOwn(name, answer))) wrong.push([name, answer]);
+    });
+    await until('calls flow', () => answered > calls / 8);
+    await redis.kill();
+    const before = target.countById().size;
+    await until('calls flow on', () => target.countById().size > before + calls / 8, 60_000);
+    await redis.begin();
+    await running;
+    expect(wrong).toEqual([]);
+    await until('all are delivered', () => names.every((name) => target.countById().has(name)), 60_000);
+    await warm();
+  }, 400_000);
 });
 
 describe.skipIf(!hasRedis)('whoever holds the caller is killed', () => {
