@@ -1,6 +1,6 @@
 // Callers that wait for the receiver's answer: from before the message is stored to the answer, or to the end of their patience.
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../config-watch/config-watch.js';
@@ -30,8 +30,9 @@ const held = new WeakSet<ServerResponse>();
 
 export const hasWaited = (answer: ServerResponse): boolean => held.has(answer);
 
-/** Nothing comes on the connection meanwhile, and that is no reason to close it. */
+/** Nothing comes on the connection meanwhile, and that is no reason to close it. Of a request that a worker handed over the worker has the connection. */
 export function stayOpen(socket: Socket): () => void {
+  if (!(socket instanceof Socket)) return () => undefined;
   const idleMs = socket.timeout ?? 0;
   socket.setTimeout(0);
   return () => {
