@@ -9,6 +9,15 @@ export const goals = {
   accepted: atLeast(0.45, 0.6),
   /** Calls taken by the newer doors, against the original's. */
   doors: atLeast(0.9, 1),
+  transactions: {
+    /** Against plain calls at the newer door. */
+    commits: atLeast(0.4, 0.6),
+    begins: atLeast(0.4, 0.8),
+    /** Bytes of memory. */
+    weight: atMost(1000, 500),
+    /** Checks in the worst second, of what may be sent in one. */
+    herd: atMost(1.2, 1.05),
+  },
   /** CPU against bare node:http accepting plus bare undici sending. */
   cpu: atMost(2.5, 1.6),
   /** Against bare undici. */

@@ -26,6 +26,7 @@ import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
+import { transactions } from './scenarios/transactions.ts';
 import { workers } from './scenarios/workers.ts';
 import { whyNoKafka } from './support/bench-kafka.ts';
 import type { Figure } from './support/figures.ts';
@@ -40,6 +41,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
+  transactions: (lab) => transactions(lab, goals.transactions),
   delayed: (lab) => delayed(lab, goals.delayed, false),
   'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
   'accept-and-deliver': (lab) => acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }),

@@ -7,7 +7,7 @@ import type { Adjustable } from './config-watch/adjustable.js';
 import { type LogSettings, type Settings, SettingsError } from './config-watch/settings.js';
 import { textOf } from './message/errors.js';
 
-/** The original's levels: 0 for no row at all, 1 to 5, and above that as 5. */
+/** The original's levels: 0 for no row at all, and 1 to 5. */
 const levels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'] as const;
 const lowest = 'debug';
 const nameOf = (level: number) => levels[level] ?? lowest;

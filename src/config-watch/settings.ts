@@ -169,7 +169,7 @@ export interface SubscriptionSettings {
 }
 
 export interface LogSettings {
-  /** 1 FATAL to 5 DEBUG; 0 nothing, above 5 as 5. */
+  /** 1 FATAL to 5 DEBUG; 0 nothing. */
   readonly level: number;
   readonly directory: string | null;
   /** Of the messages that are stored and delivered, those that are told of: 0 to 1. */

@@ -5,6 +5,7 @@ import { textOf } from '../message/errors.js';
 import { managementListener } from '../message/listener.js';
 import type { ClusterRow, ClusterWatch } from '../monitor/cluster-watch.js';
 import { Monitor } from '../monitor/monitor.js';
+import { allTopics, eachTopic, type ReadCluster, treeOf, zabbixLines } from './delay-form.js';
 import { flag, oneOf } from './query.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -12,13 +13,6 @@ type Fields = Readonly<Record<string, unknown>>;
 /** The part of a reply that is used here. */
 interface Reply {
   header(name: string, value: string): unknown;
-}
-
-/** The names above a figure, from the cluster down to the partition; without a topic it stands for all of the group's. */
-interface Figure {
-  readonly path: readonly string[];
-  readonly row: Pick<ClusterRow, 'lag' | 'committed' | 'highWatermark' | 'drainSeconds'>;
-  readonly ageSeconds: number | null;
 }
 
 @Controller('delay')
@@ -59,15 +53,10 @@ interface Lost {
   readonly why: string;
 }
 
-interface Read {
-  readonly name: string;
-  readonly rows: readonly { readonly row: ClusterRow; readonly ageSeconds: number | null }[];
-}
-
 /** A cluster that does not answer is named, and has no figures: old ones would hide that nobody consumes. */
 async function readAll(clusters: readonly ClusterWatch[], withAges: boolean) {
   const readings = await Promise.all(
-    clusters.map(async (cluster): Promise<Read | Lost> => {
+    clusters.map(async (cluster): Promise<ReadCluster | Lost> => {
       try {
         const rows = await cluster.rows();
         const ages = withAges ? await cluster.ages(rows) : new Map<ClusterRow, number | null>();
@@ -82,61 +71,3 @@ async function readAll(clusters: readonly ClusterWatch[], withAges: boolean) {
     lost: readings.filter((reading) => 'why' in reading),
   };
 }
-
-function eachTopic(cluster: string, rows: Read['rows']): Figure[] {
-  return rows.map(({ row, ageSeconds }) => ({
-    path: [cluster, row.group, row.topic, `${row.partition}`],
-    row,
-    ageSeconds,
-  }));
-}
-
-/** Partitions of one number stand together, as kmonitor had them; what waits in side topics waits for the group, too. */
-function allTopics(cluster: string, rows: Read['rows']): Figure[] {
-  const sums = new Map<string, Figure & { row: { lag: bigint } }>();
-  for (const { row } of rows) {
-    const { group, partition, lag } = row;
-    const name = `${group} ${partition}`;
-    const sum = sums.get(name);
-    if (sum === undefined) {
-      sums.set(name, { path: [cluster, group, `${partition}`], row: { ...row }, ageSeconds: null });
-    } else sum.row.lag += lag;
-  }
-  return [...sums.values()];
-}
-
-/** Cluster, group, perhaps topic, partition; a cluster without groups is an empty object. */
-function treeOf(clusters: readonly string[], figures: readonly Figure[], detail: boolean): object {
-  const tree: Record<string, unknown> = Object.fromEntries(clusters.map((name) => [name, {}]));
-  for (const figure of figures) {
-    const names = figure.path.slice(0, -1);
-    let branch = tree;
-    for (const name of names) {
-      branch[name] ??= {};
-      branch = branch[name] as Record<string, unknown>;
-    }
-    branch[figure.path.at(-1) as string] = detail ? detailsOf(figure) : Number(figure.row.lag);
-  }
-  return tree;
-}
-
-function detailsOf({ row: { lag, committed, highWatermark, drainSeconds }, ageSeconds }: Figure): object {
-  return {
-    lag: Number(lag),
-    // Offsets are texts: they may pass what a JSON number holds.
-    committed: committed === null ? null : `${committed}`,
-    end: `${highWatermark}`,
-    ageSeconds: tenths(ageSeconds),
-    drainSeconds: tenths(drainSeconds),
-  };
-}
-
-function zabbixLines({ path, row, ageSeconds }: Figure, detail: boolean): string {
-  const name = path.join('.');
-  const lines = [`- ${name}.delay ${row.lag}\n`];
-  if (detail && ageSeconds !== null) lines.push(`- ${name}.age ${tenths(ageSeconds)}\n`);
-  if (detail && row.drainSeconds !== null) lines.push(`- ${name}.drain ${tenths(row.drainSeconds)}\n`);
-  return lines.join('');
-}
-
-const tenths = (seconds: number | null) => (seconds === null ? null : Math.round(seconds * 10) / 10);

@@ -58,7 +58,7 @@ describe('a running bigpipe', () => {
     expect(JSON.parse(text)).toMatchObject({
       valid: false,
       faults: [
-        'log.level: found 7, allowed: a whole number from 1 to 5',
+        'log.level: found 7, allowed: a whole number from 0 to 5',
         'kafka.producer.acks: found 2, allowed: one of 0, 1, -1',
       ],
       changes: [],
@@ -111,7 +111,7 @@ describe('a running bigpipe', () => {
     await writeFile(file, textOf(bigpipe, baseConfig({ 'log.level': 7 })));
     const refused = await command(['config', 'check', file, ...against], { cwd: bigpipe.directory });
     expect(refused).toMatchObject({ code: 78, stdout: '' });
-    expect(refused.stderr).toContain('log.level: found 7, allowed: a whole number from 1 to 5');
+    expect(refused.stderr).toContain('log.level: found 7, allowed: a whole number from 0 to 5');
   });
 });
 
@@ -138,7 +138,7 @@ describe('bigpipe config check', () => {
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
     expect(stderr.trim().split('\n')).toEqual([
       'bigpipe: the configuration is refused: bad.json:',
-      '  log.level: found 7, allowed: a whole number from 1 to 5',
+      '  log.level: found 7, allowed: a whole number from 0 to 5',
       '  http.server.port: found -1, allowed: a whole number from 0 to 65535',
     ]);
   });

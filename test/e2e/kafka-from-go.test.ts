@@ -1,8 +1,9 @@
 // Moving from the Go bigpipe without a gap: old and new on the same topic and in the same group, one after the other.
 import kafkajs, { type Consumer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
+import { BigpipeProcess, baseConfig, baseConsumer, type Config } from '../support/bigpipe-process.js';
 import { hasKafka, kafkaBroker, sharedKafka } from '../support/kafka-cluster.js';
+import { replaceConfig } from '../support/live-config.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -60,30 +61,42 @@ describe.skipIf(!hasKafka)('beside the Go bigpipe', () => {
   };
   const deliveredByNew = () => target.arrivals.map(({ body }) => body.toString());
 
-  test('calls that the new one takes are delivered by the old one, while the group is still its own', async () => {
-    bigpipe = await BigpipeProcess.start({
-      config: baseConfig({
-        'broker.driver': 'kafka',
-        'kafka.bootstrap.servers': servers,
-        'kafka.message.format': 'bigpipe-go',
-        'kafka.consumer.session.timeout': 6000,
-        'kafka.topics': [{ name: topic, partitions: 2 }],
-        'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic }],
-        'kafka.consumer.list': [baseConsumer({ topic, groupId })],
-      }),
+  const config = (consumers: readonly Config[]): Config =>
+    baseConfig({
+      'broker.driver': 'kafka',
+      'kafka.bootstrap.servers': servers,
+      'kafka.message.format': 'bigpipe-go',
+      'kafka.consumer.session.timeout': 6000,
+      'kafka.topics': [{ name: topic, partitions: 2 }],
+      'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic }],
+      'kafka.consumer.list': consumers,
     });
+
+  test('calls that the new one takes are delivered by the old one', async () => {
+    bigpipe = await BigpipeProcess.start({ config: config([]) });
     await calls(0, 20);
     await until('the old one has them', () => deliveredByOld.length === 20, boundMs);
+  }, 120_000);
+
+  test('the new one is given the group while the old one has it, and waits', async () => {
+    await replaceConfig(bigpipe, config([baseConsumer({ topic, groupId })]));
+    await until(
+      'it is told why not',
+      () => bigpipe.log.some((line) => JSON.stringify(line).includes('another protocol')),
+      boundMs,
+    );
+    await calls(20, 30);
+    await until('the old one has those, too', () => deliveredByOld.length === 30, boundMs);
     expect(deliveredByNew()).toEqual([]);
   }, 120_000);
 
   test('when the old one goes, the new one goes on where it stopped: nothing is left out', async () => {
     await old.disconnect();
-    await calls(20, 40);
+    await calls(30, 50);
     await until('the new one has the rest', () => deliveredByNew().length >= 20, boundMs);
     const all = [...deliveredByOld, ...deliveredByNew()].map(Number);
-    expect(new Set(all)).toEqual(new Set(Array.from({ length: 40 }, (_, i) => i)));
+    expect(new Set(all)).toEqual(new Set(Array.from({ length: 50 }, (_, i) => i)));
     // The old one had committed all that it delivered.
-    expect(all.length).toBe(40);
+    expect(all.length).toBe(50);
   }, 120_000);
 });

@@ -76,7 +76,7 @@ describe('the file', () => {
     await untilCounted(running, 'refused', 1);
     await expectSecret(running, 'i am good', secret);
     const faults = [
-      'log.level: found 9, allowed: a whole number from 1 to 5',
+      'log.level: found 9, allowed: a whole number from 0 to 5',
       'kafka.consumer.list[0].rateLimit: found 0, allowed: a number above 0, at most 1000000',
     ];
     expect((await configPage(running)).lastError?.faults).toEqual(faults);

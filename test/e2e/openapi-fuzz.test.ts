@@ -176,7 +176,7 @@ test('every answer is documented, and none is a 5xx', async () => {
     'sendMessages 200',
     'commit 200',
     'rpcCall 200',
-    'beginTransaction 201',
+    'beginTransaction 400',
     'commitTransaction 404',
     'getMessage 200',
     'getMessage 404',

@@ -37,12 +37,14 @@ beforeAll(async () => {
     ],
   };
   const transactions = { 'transaction.enabled': true };
-  bigpipe = await BigpipeProcess.start({ config: baseConfig({ ...config, ...transactions }) });
   const narrow = { 'http.server.handler.channel.size': 1, 'redis.url': 'redis://127.0.0.1:1', 'pull.max.waiting': 0 };
-  small = await BigpipeProcess.start({ config: baseConfig({ ...config, ...transactions, ...narrow }) });
-  off = await BigpipeProcess.start({ config: baseConfig({ 'kafka.consumer.list': [] }) });
+  [bigpipe, small, off] = (await Promise.all(
+    [{ ...config, ...transactions }, { ...config, ...transactions, ...narrow }, { 'kafka.consumer.list': [] }].map(
+      (one) => BigpipeProcess.start({ config: baseConfig(one) }),
+    ),
+  )) as [BigpipeProcess, BigpipeProcess, BigpipeProcess];
   api = await OpenApi.of(bigpipe.origin);
-});
+}, 180_000);
 
 afterAll(async () => {
   await bigpipe.dispose();
@@ -396,5 +398,5 @@ int fsync(int fd) { return fdatasync(fd); }
       await broken.dispose();
       preload.remove();
     }
-  });
+  }, 180_000);
 });

@@ -2,8 +2,8 @@
 import { AnyText, Optional, Share, Whole } from './rules.js';
 
 export class LogSection {
-  /** FATAL=1, ERROR=2, WARNING=3, INFO=4, DEBUG=5: rows above it are dropped. 0 drops all; above 5 is as 5. */
-  @Whole(0, 100)
+  /** FATAL=1, ERROR=2, WARNING=3, INFO=4, DEBUG=5: rows above it are dropped. 0 drops all. */
+  @Whole(0, 5)
   'log.level': number = 4;
 
   /** Also write the log to files in this directory, a new one every hour, the last 72 of a run kept. */

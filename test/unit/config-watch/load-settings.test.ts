@@ -145,7 +145,7 @@ describe('a fault', () => {
       list({ concurrency: null }),
       `${at('concurrency')}: found null, allowed: ${concurrencyAllowed}`,
     ],
-    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 1000`],
+    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 50`],
     [
       'timeout 0',
       list({ timeout: 0 }),
@@ -289,9 +289,9 @@ describe('a fault', () => {
       { 'kafka.producer.acl': [aclEntry({ allow: ['https://a.example/x'] })] },
       `kafka.producer.acl[0].allow: found ["https://a.example/x"], allowed: a list of origins ${originPatternAllowed}`,
     ],
-    ['log.level 101', { 'log.level': 101 }, 'log.level: found 101, allowed: a whole number from 0 to 100'],
+    ['log.level 6', { 'log.level': 6 }, 'log.level: found 6, allowed: a whole number from 0 to 5'],
     ['log.sample 2', { 'log.sample': 2 }, 'log.sample: found 2, allowed: a number from 0 to 1'],
-    ['log.level -1', { 'log.level': -1 }, 'log.level: found -1, allowed: a whole number from 0 to 100'],
+    ['log.level -1', { 'log.level': -1 }, 'log.level: found -1, allowed: a whole number from 0 to 5'],
     ['log.directory a number', { 'log.directory': 5 }, 'log.directory: found 5, allowed: a text that is not empty'],
     [
       'a port too high',

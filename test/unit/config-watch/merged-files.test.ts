@@ -115,7 +115,7 @@ describe('files of a directory', () => {
       'c.json': { 'kafka.consumer.list': [{ topic: 'test', groupId: 'G1', burst: 0 }] },
     });
     expect(faultsOf(() => loadSettings(folder, new Environment()))).toEqual([
-      'log.level: found 9, allowed: a whole number from 1 to 5 (in b.json)',
+      'log.level: found 9, allowed: a whole number from 0 to 5 (in b.json)',
       'kafka.consumer.list[0].burst: found 0, allowed: a whole number from 1 to 1000000 (consumer G1 of test, in c.json)',
       'kafka.consumer.list[1].timeout: found 0, allowed: a whole number of milliseconds from 1 to 86400000 (consumer G2 of test, in b.json)',
     ]);
