@@ -1,14 +1,14 @@
 // How fast a backlog is fetched and acked, over HTTP and by a subscriber over gRPC, against the same backlog sent to a receiver.
 import type { BigpipeApp } from '../support/bigpipe-app.ts';
-import { callAcl } from '../support/call-body.ts';
 import { comparedFigure, type Figure, type Goal } from '../support/figures.ts';
 import type { HelperProcess } from '../support/helper-process.ts';
 import type { Lab } from '../support/lab.ts';
 import type { Fetched, ReceiverCommands } from '../support/protocol.ts';
 import { inTurns, sleep } from '../support/windows.ts';
 
-/** The app's own topic and group. */
-const group = 'bench';
+const topic = 'bench';
+/** Each has the whole backlog for itself. */
+const groups = { http: 'over-http', grpc: 'over-grpc' } as const;
 const inFlight = 100;
 /** HTTP: so many requests at once, of so many messages each. */
 const loops = 4;
@@ -16,22 +16,36 @@ const max = 100;
 /** After the program was frozen or thawed. */
 const settleMs = 120;
 
+const consumer = {
+  topic,
+  delivery: 'pull',
+  rateLimit: 1_000_000,
+  timeout: 60_000,
+  retries: 2,
+  concurrency: loops * max,
+};
+
 export async function pull(lab: Lab, goal: Goal): Promise<Figure[]> {
   const messages = lab.quick ? 60_000 : 150_000;
   const pairs = lab.quick ? 3 : 5;
   const windowMs = lab.quick ? 400 : 600;
   const { receiver, origin } = await lab.receiver(0);
   const [pushed, fetched] = [await lab.directory(), await lab.directory()];
-  for (const directory of [pushed, fetched]) await lab.fill(directory, `${origin}/hook`, messages);
+  // What is sent is measured beside each of the two.
+  await lab.fill(pushed, `${origin}/hook`, 2 * messages);
+  await lab.fill(fetched, `${origin}/hook`, messages);
   const pushing = await lab.app({ directory: pushed, concurrency: inFlight });
   await sleep(500);
   pushing.freeze();
   const fetching = await lab.app({
     directory: fetched,
     concurrency: loops * max,
-    consumer: { delivery: 'pull', topic: group, groupId: group },
-    caller: { ...callAcl, pull: [group] },
-    settings: { 'grpc.server.port': 0, 'grpc.server.host': '127.0.0.1' },
+    caller: { pull: Object.values(groups) },
+    settings: {
+      'kafka.consumer.list': Object.values(groups).map((groupId) => ({ ...consumer, groupId })),
+      'grpc.server.port': 0,
+      'grpc.server.host': '127.0.0.1',
+    },
   });
   const puller = lab.puller();
   const figure = async (name: string, ours: () => Promise<Fetched>): Promise<Figure> => {
@@ -44,10 +58,15 @@ export async function pull(lab: Lab, goal: Goal): Promise<Figure[]> {
   };
   return [
     await figure('fetched over HTTP', () =>
-      puller.call('pull', { port: fetching.port, group, loops, max, durationMs: windowMs }),
+      puller.call('pull', { port: fetching.port, group: groups.http, loops, max, durationMs: windowMs }),
     ),
     await figure('fetched over gRPC', () =>
-      puller.call('subscribe', { port: fetching.grpcPort, group, credits: loops * max, durationMs: windowMs }),
+      puller.call('subscribe', {
+        port: fetching.grpcPort,
+        group: groups.grpc,
+        credits: loops * max,
+        durationMs: windowMs,
+      }),
     ),
   ];
 }
