@@ -27,8 +27,8 @@ const mayImport = {
   // Puts the accepting half into processes of its own: what is let in there is counted and appended here (producer,
   // broker), what is not answered there comes in by a door there (ingress).
   workers: [...settings, 'broker', 'producer', 'ingress'],
-  management: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
-  console: [...settings, 'dispatcher', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
+  management: [...settings, 'dispatcher', 'subscription', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
+  console: [...settings, 'dispatcher', 'subscription', 'transaction', 'producer', 'tracking', 'broker', 'monitor'],
 };
 
 /** Client library → the one folder that may use it. */
@@ -42,6 +42,7 @@ const behind = {
   undici: 'src/target/http',
   '@grpc': 'src/ingress/grpc',
   'grpc-health-check': 'src/ingress/grpc',
+  protobufjs: 'src/ingress/grpc',
   fastify: 'src/(ingress|workers|bigpipe|main-adapter|management-listener|pages)',
   '@nestjs/swagger': 'src/ingress/openapi',
   '@nestjs/terminus': 'src/health',

@@ -27,6 +27,8 @@ export const goals = {
   acceptedAndDelivered: atLeast(6000, 12_000),
   /** Milliseconds above a bare POST and one fdatasync. */
   endToEnd: atMost(15, 5),
+  /** Milliseconds of a round trip above a plain delivery. */
+  reply: atMost(15, 5),
   /** Against raw writes. */
   append: atLeast(0.35, 0.5),
   kafka: {

@@ -24,6 +24,7 @@ import { pull } from './scenarios/pull.ts';
 import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
+import { reply } from './scenarios/reply.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
 import { transactions } from './scenarios/transactions.ts';
@@ -68,6 +69,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
       goal: goals.backlogSlow,
     }),
   'end-to-end': (lab) => endToEnd(lab, goals.endToEnd),
+  reply: (lab) => reply(lab, goals.reply),
   'embedded-append': (lab) => embeddedAppend(lab, goals.append),
   memory: (lab) => memory(lab, goals.resident),
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),

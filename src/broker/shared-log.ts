@@ -58,6 +58,22 @@ export class SharedLog {
     return position ?? null;
   }
 
+  /**
+   * One behind the other, and right behind what has been applied here: resolves to the offset of the first once they are
+   * applied, to null when others have written in between.
+   */
+  async writeTogether(bodies: readonly Buffer[]): Promise<bigint | null> {
+    const next = this.readUpTo;
+    const positions = await this.broker.append(
+      bodies.map((body) => this.recordOf(body)),
+      -1,
+    );
+    const last = positions.at(-1)?.offset;
+    if (last === undefined) return null;
+    await this.readers.until(last);
+    return positions[0]?.offset === next && last - next === BigInt(bodies.length - 1) ? next : null;
+  }
+
   /** Behind the last record that is applied. */
   get readTo(): bigint {
     return this.readUpTo;

@@ -118,7 +118,6 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 /** Of requests and their answers. */
 const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
-/** Inside one consumer entry. */
 /** What is said of requests to a subscription's own receivers needs such receivers. */
 function collectShape(path: string, { uri, headers, url, endpoints }: SubscriptionEntry, faults: Faults): void {
   const receivers: unknown[] = [url, ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url)];
@@ -132,7 +131,8 @@ function collectShape(path: string, { uri, headers, url, endpoints }: Subscripti
   if (isGrpc && uri !== undefined) faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
 }
 
-function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
+/** Inside one consumer entry. */
+export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
   const { initialMs, maxMs } = (entry.retryBackoff ?? {}) as Partial<RetryBackoffEntry>;
   if (initialMs !== undefined && maxMs !== undefined && maxMs < initialMs) {
     faults.push(`${path}.retryBackoff.maxMs: found ${maxMs}, allowed: at least initialMs (${initialMs})`);
@@ -169,8 +169,11 @@ function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): v
   }
 }
 
-function collectEndpoints(path: string, { url, endpoints }: SubscriptionEntry, faults: Faults): void {
-  if (endpoints === undefined) return;
+function collectEndpoints(path: string, { url, endpoints, durable }: SubscriptionEntry, faults: Faults): void {
+  if (endpoints === undefined) {
+    if (durable === false) faults.push(`${path}.durable: found false, allowed: beside endpoints only`);
+    return;
+  }
   if (url !== undefined) faults.push(`${path}.endpoints: found beside url, allowed: one of the two`);
   const urls = entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url);
   repeated(urls, (i) => faults.push(`${path}.endpoints[${i}].url: found ${faults.shown(urls[i])} a second time`));

@@ -173,7 +173,7 @@ interface Sections {
   readonly monitor: MonitorSection;
 }
 
-function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
+export function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
   for (const error of errors) {
     const index = /^\d+$/.test(error.property);
     const here = index ? `${path}[${error.property}]` : path === '' ? error.property : `${path}.${error.property}`;
@@ -188,10 +188,15 @@ function collectFaults(errors: readonly ValidationError[], path: string, faults:
 
 /** A list may stand in this object's place, so that its class is not asked by itself. */
 function collectBackoffFaults(section: SubscriptionSection, faults: Faults): void {
-  entriesOf<SubscriptionEntry>(section['kafka.consumer.list']).forEach(({ retryBackoff }, i) => {
-    if (!(retryBackoff instanceof RetryBackoffEntry)) return;
-    collectFaults(validateSync(retryBackoff), `kafka.consumer.list[${i}].retryBackoff`, faults);
+  entriesOf<SubscriptionEntry>(section['kafka.consumer.list']).forEach((entry, i) => {
+    collectBackoffFault(entry, `kafka.consumer.list[${i}]`, faults);
   });
+}
+
+export function collectBackoffFault({ retryBackoff }: SubscriptionEntry, path: string, faults: Faults): void {
+  if (retryBackoff instanceof RetryBackoffEntry) {
+    collectFaults(validateSync(retryBackoff), `${path}.retryBackoff`, faults);
+  }
 }
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {

@@ -111,6 +111,9 @@ export interface EndpointSettings {
   readonly warmupMs: number | null;
 }
 
+/** By partition: one offset for all, or one for each. */
+export type StartAt = 'earliest' | 'latest' | { readonly timeMs: number } | { readonly offsets: readonly string[] };
+
 /** A condition on a message's attributes (message/attributes.ts). */
 export type EventFilter =
   | {
@@ -134,6 +137,10 @@ export interface SubscriptionSettings {
   /** The group of receivers for messages that name no URL; null: there is none. */
   readonly endpoints: readonly EndpointSettings[] | null;
   readonly choice: EndpointChoice;
+  /** false: what comes while its group has no endpoint is dropped, and counted. */
+  readonly durable: boolean;
+  /** Where a group begins that has never been served: a time in Unix milliseconds, an offset, an end. */
+  readonly startAt: StartAt;
   /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
   readonly uri: string | null;
   /** Further headers of the same requests: names in lower case, and values. */

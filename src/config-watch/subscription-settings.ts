@@ -25,6 +25,7 @@ import type {
   SubscriptionSettings,
 } from './settings.js';
 import { signingSecretOf } from './signing-secret.js';
+import { startOf } from './start-at.js';
 import { statusesOf } from './status-list.js';
 
 /** "auto": down to one at a time, up to what a busy service commonly bears. */
@@ -41,6 +42,8 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     isPulled: entry.delivery === 'pull',
     endpoints: entry.endpoints?.map(endpointOf) ?? null,
     choice: entry.choice,
+    durable: entry.durable,
+    startAt: startOf(entry.startAt) ?? (entry.durable ? 'earliest' : 'latest'),
     uri: entry.uri ?? null,
     headers: Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), value]),
     methods: entry.methods ?? null,

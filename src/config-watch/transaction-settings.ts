@@ -38,6 +38,8 @@ export function checkSubscriptionOf(section: TransactionSection): SubscriptionSe
     url: null,
     endpoints: null,
     isPulled: false,
+    durable: true,
+    startAt: 'earliest',
     choice: 'round-robin',
     uri: null,
     headers: [],

@@ -41,6 +41,13 @@ const consumerMembers: readonly (readonly [key: string, section: Class])[] = [
   ['signing', SigningEntry],
 ];
 
+/** The lists of objects inside a consumer entry. */
+const consumerLists: readonly (readonly [key: string, section: Class])[] = [
+  ['bindings', BindingEntry],
+  ['endpoints', EndpointEntry],
+  ['destinations', NamedDestinationEntry],
+];
+
 export function unknownKeys(raw: Json): string[] {
   const warnings: string[] = [];
   const known = [
@@ -67,24 +74,26 @@ export function unknownKeys(raw: Json): string[] {
   };
   warnOfEntries('kafka.topics', TopicEntry);
   warnOfEntries('kafka.producer.acl', AclEntry);
-  warnOfEntries('kafka.consumer.list', SubscriptionEntry);
   warnOfEntries('monitor.clusters', MonitorClusterEntry);
   entriesOf<Json>(raw['kafka.consumer.list']).forEach((entry, i) => {
-    const path = `kafka.consumer.list[${i}]`;
-    for (const [key, section] of consumerMembers) {
-      const member = entry[key];
-      if (isObject(member)) warnOfUnknown(member, `${path}.${key}.`, keysOf(section), warnings);
-    }
-    entriesOf<Json>(entry['bindings']).forEach((binding, n) => {
-      warnOfUnknown(binding, `${path}.bindings[${n}].`, keysOf(BindingEntry), warnings);
-    });
-    entriesOf<Json>(entry['endpoints']).forEach((endpoint, n) => {
-      warnOfUnknown(endpoint, `${path}.endpoints[${n}].`, keysOf(EndpointEntry), warnings);
-    });
-    entriesOf<Json>(entry['destinations']).forEach((named, n) => {
-      warnOfUnknown(named, `${path}.destinations[${n}].`, keysOf(NamedDestinationEntry), warnings);
-    });
+    warnings.push(...unknownKeysOfEntry(entry, `kafka.consumer.list[${i}]`));
   });
+  return warnings;
+}
+
+/** Of one subscription, and of the objects in it. */
+export function unknownKeysOfEntry(entry: Json, path: string): string[] {
+  const warnings: string[] = [];
+  warnOfUnknown(entry, `${path}.`, keysOf(SubscriptionEntry), warnings);
+  for (const [key, section] of consumerMembers) {
+    const member = entry[key];
+    if (isObject(member)) warnOfUnknown(member, `${path}.${key}.`, keysOf(section), warnings);
+  }
+  for (const [key, section] of consumerLists) {
+    entriesOf<Json>(entry[key]).forEach((member, n) => {
+      warnOfUnknown(member, `${path}.${key}[${n}].`, keysOf(section), warnings);
+    });
+  }
   return warnings;
 }
 

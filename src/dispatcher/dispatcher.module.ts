@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { CircuitBreakerModule } from '../circuit-breaker/circuit-breaker.module.js';
 import { PolicyModule } from '../policy/policy.module.js';
 import { ReplyModule } from '../reply/reply.module.js';
+import { SubscriptionModule } from '../subscription/subscription.module.js';
 import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
@@ -13,7 +14,15 @@ import { Gates } from './gates.js';
 import { DemandPolicy } from './sending/demand.policy.js';
 
 @Module({
-  imports: [CircuitBreakerModule, MailboxModule, PolicyModule, ReplyModule, TargetModule, TrackingModule],
+  imports: [
+    CircuitBreakerModule,
+    MailboxModule,
+    PolicyModule,
+    ReplyModule,
+    SubscriptionModule,
+    TargetModule,
+    TrackingModule,
+  ],
   controllers: [DispatcherController],
   providers: [ControlLog, DemandPolicy, Dispatcher, Gates],
   exports: [ControlLog, Dispatcher],

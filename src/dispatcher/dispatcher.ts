@@ -12,17 +12,20 @@ import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings, SubscriptionSettings } from '../config-watch/settings.js';
 import { subscriptionChange, topicChange } from '../config-watch/settings-change.js';
-import { Clock } from '../message/clock.js';
+import { Clock, within } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Tracing } from '../stats/tracing/tracing.js';
+import type { Follower } from '../subscription/registrations.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 import { TopicWants } from '../subscription/topic-wants.js';
 import { type GroupView, Mailboxes } from '../target/mailbox/mailboxes.js';
 import { Target } from '../target/target.js';
 import { CancelLog } from '../tracking/cancel-log.js';
+import { MessageFinder } from '../tracking/message-finder.js';
 import { MessageTracker } from '../tracking/message-tracker.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
@@ -30,6 +33,7 @@ import { Gates } from './gates.js';
 import { GroupRunner, keepsIdentity } from './group-runner.js';
 import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
+import { placeNewGroup } from './starting-place.js';
 import {
   type ClientCounters,
   type ConsumerCounters,
@@ -41,6 +45,9 @@ import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
+
+/** So long an answer waits for what was registered to be in force. */
+const inForceMs = 5000;
 
 @Injectable()
 export class Dispatcher implements Adjustable {
@@ -60,13 +67,15 @@ export class Dispatcher implements Adjustable {
     private readonly broker: Broker,
     private readonly topics: Topics,
     private readonly transport: BrokerTransport,
-    private readonly configWatch: ConfigWatch,
+    configWatch: ConfigWatch,
     private readonly clock: Clock,
     private readonly gates: Gates,
     private readonly target: Target,
     private readonly controlLog: ControlLog,
     private readonly cancelLog: CancelLog,
     private readonly replies: Replies,
+    private readonly known: Subscriptions,
+    finder: MessageFinder,
     private readonly mailboxes: Mailboxes,
     tracker: MessageTracker,
     stats: Stats,
@@ -80,7 +89,9 @@ export class Dispatcher implements Adjustable {
       transport,
       topics,
       configWatch,
+      subscriptions: known,
       clock,
+      place: (subscription) => placeNewGroup({ broker, finder, clock }, subscription),
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.gone(name),
     });
@@ -98,18 +109,25 @@ export class Dispatcher implements Adjustable {
   /** Joins every subscription's group; deliveries begin. */
   async start(): Promise<void> {
     // What is paused or cancelled is not sent, also in the first moment.
-    await Promise.all([this.controlLog.open(), this.cancelLog.open()]);
+    await Promise.all([this.controlLog.open(), this.cancelLog.open(), this.known.registrations.open()]);
+    this.known.refresh();
     this.learnWants();
+    this.known.registrations.follow((group, what) => this.regroup(group, what));
     await this.served.openAll();
   }
 
   /** What is parked is known by the names of its lanes: these must not change under it. */
   veto(next: Settings, current: Settings): string[] {
-    return subscriptionChange(current, next).changed.flatMap(({ current: before, next: after }) => {
-      const parked = this.served.runner(before.topic, before.groupId)?.letters.parkedKeys(1).length ?? 0;
-      if (parked === 0 || keepsIdentity(before, after)) return [];
-      return `consumer ${after.groupId} of ${after.topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
-    });
+    return subscriptionChange(current, next).changed.flatMap(({ next: after }) => this.against(after) ?? []);
+  }
+
+  /** Why a subscription that is served here cannot become this one now; null when it can. */
+  against(next: SubscriptionSettings): string | null {
+    const { topic, groupId } = next;
+    const runner = this.served.runner(topic, groupId);
+    const parked = runner?.letters.parkedKeys(1).length ?? 0;
+    if (runner === undefined || parked === 0 || keepsIdentity(runner.subscription, next)) return null;
+    return `consumer ${groupId} of ${topic}: ordering, destinations and deadLetterTopic cannot change while keys are parked; send their dead letters again, or purge them, first`;
   }
 
   /**
@@ -119,8 +137,22 @@ export class Dispatcher implements Adjustable {
   async adjust(next: Settings, current: Settings): Promise<void> {
     const { added, changed } = topicChange(current, next);
     if (added.length > 0) await this.topics.ensure(added);
+    this.known.refresh();
     this.learnWants();
     await this.served.reconcile(new Set(changed.map((topic) => topic.next.name)));
+  }
+
+  /** A group was registered, or changed, or its endpoints did. */
+  private regroup(groupId: string, what: Parameters<Follower>[1]): void {
+    if (what === 'endpoints') this.known.refreshEndpoints(groupId);
+    else {
+      const before = this.known.ofGroup(groupId);
+      this.known.refresh();
+      this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    }
+    void this.served.reconcile(new Set(), groupId).catch((error: unknown) => {
+      this.log.error({ msg: 'a registered subscription could not be brought into force', group: groupId, err: error });
+    });
   }
 
   /** No new attempt; those in flight end and are committed; the groups are left. Before start and twice is fine. */
@@ -130,7 +162,7 @@ export class Dispatcher implements Adjustable {
     this.mailboxes.takeBack();
     await this.served.drain();
     await this.transport.close();
-    await Promise.all([this.controlLog.close(), this.cancelLog.close()]);
+    await Promise.all([this.controlLog.close(), this.cancelLog.close(), this.known.registrations.close()]);
     await this.target.close();
   }
 
@@ -144,6 +176,11 @@ export class Dispatcher implements Adjustable {
 
   async revoked({ membership, partitions }: RevokedEvent): Promise<void> {
     await this.runnerOf(membership.group, partitions[0])?.revoked(partitions);
+  }
+
+  /** Resolves once what was registered of a group is in force here, or after a while where a drain takes longer. */
+  async whenInForce(groupId: string): Promise<void> {
+    await within(this.clock, inForceMs, this.served.whenQuiet(groupId));
   }
 
   /** The state of a message in each subscription of its topic that is served here. */
@@ -190,7 +227,7 @@ export class Dispatcher implements Adjustable {
   /** Null for a group that nobody has named; one that is being opened has no partition yet. */
   private groupView(groupId: string): GroupView | null {
     const ofGroup = <T extends { groupId: string }>(one: T) => one.groupId === groupId;
-    const named = this.configWatch.settings.subscriptions.filter(ofGroup);
+    const named = this.known.ofGroup(groupId);
     const served = this.subscriptions.filter(({ subscription }) => ofGroup(subscription));
     if (named.length === 0 && served.length === 0) return null;
     const pulled = served.filter(({ subscription }) => subscription.isPulled);
@@ -201,9 +238,9 @@ export class Dispatcher implements Adjustable {
   }
 
   /** What is wanted of each topic by all its subscriptions together. */
-  private learnWants(): void {
-    const byTopic = Map.groupBy(this.configWatch.settings.subscriptions, ({ topic }) => topic);
-    for (const topic of [...this.wants.keys(), ...byTopic.keys()]) {
+  private learnWants(topics: ReadonlySet<string> | null = null): void {
+    const byTopic = Map.groupBy(this.known.all, ({ topic }) => topic);
+    for (const topic of topics ?? new Set([...this.wants.keys(), ...byTopic.keys()])) {
       const wants = this.wants.get(topic) ?? new TopicWants();
       this.wants.set(topic, wants);
       wants.adjust(byTopic.get(topic) ?? []);

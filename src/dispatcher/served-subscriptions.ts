@@ -7,6 +7,7 @@ import type { Topics } from '../broker/topics.js';
 import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, pause } from '../message/clock.js';
+import type { Subscriptions } from '../subscription/subscriptions.js';
 import type { GroupRunner } from './group-runner.js';
 
 /** After a subscription could not be opened or closed. */
@@ -16,7 +17,10 @@ export interface ServedParts {
   readonly transport: BrokerTransport;
   readonly topics: Topics;
   readonly configWatch: ConfigWatch;
+  readonly subscriptions: Pick<Subscriptions, 'all' | 'find'>;
   readonly clock: Clock;
+  /** Before a subscription is opened. */
+  readonly place: (subscription: SubscriptionSettings) => Promise<void>;
   readonly newRunner: (subscription: SubscriptionSettings) => GroupRunner;
   /** It is closed and not wanted any more. */
   readonly gone: (name: string) => void;
@@ -54,19 +58,19 @@ export class ServedSubscriptions {
 
   /** Opens all that the settings name, side by side: on Kafka each join takes its time. */
   async openAll(): Promise<void> {
-    await Promise.all(this.parts.configWatch.settings.subscriptions.map((subscription) => this.open(subscription)));
+    await Promise.all(this.parts.subscriptions.all.map((subscription) => this.open(subscription)));
   }
 
   /**
    * Brings what is served to what the settings name. What can changes at once; what only comes is there when it resolves;
    * what has to be drained first goes on in the background. A topic in `resized` is closed for all its groups before it changes.
+   * `only`: of one group.
    */
-  async reconcile(resized: ReadonlySet<string>): Promise<void> {
-    const { subscriptions } = this.parts.configWatch.settings;
+  async reconcile(resized: ReadonlySet<string>, only: string | null = null): Promise<void> {
     const coming: Promise<void>[] = [];
-    const names = new Map(subscriptions.map((one) => [nameOf(one.topic, one.groupId), one.topic]));
-    for (const { subscription } of this.runners)
-      names.set(nameOf(subscription.topic, subscription.groupId), subscription.topic);
+    const names = new Map<string, string>();
+    for (const { topic, groupId } of [...this.parts.subscriptions.all, ...this.runners.map((one) => one.subscription)])
+      if (only === null || only === groupId) names.set(nameOf(topic, groupId), topic);
     for (const topic of resized)
       this.resize(
         topic,
@@ -88,6 +92,11 @@ export class ServedSubscriptions {
       await this.close(name, work);
       await this.bring(name);
     });
+  }
+
+  /** Resolves once what is under way for a group's subscriptions is over. */
+  async whenQuiet(groupId: string): Promise<void> {
+    await Promise.all([...this.turns].flatMap(([name, turn]) => (name.endsWith(` ${groupId}`) ? [turn] : [])));
   }
 
   /** No new attempt; those in flight end and are committed. Nothing is opened any more. */
@@ -155,6 +164,7 @@ export class ServedSubscriptions {
   private async open(subscription: SubscriptionSettings): Promise<void> {
     const { topic, groupId } = subscription;
     await this.ensureTopic(topic);
+    await this.parts.place(subscription);
     const runner = this.parts.newRunner(subscription);
     await runner.prepare();
     for (const name of runner.topics) this.byTopic.set(nameOf(name, groupId), runner);
@@ -180,8 +190,8 @@ export class ServedSubscriptions {
   }
 
   private wanted(name: string): SubscriptionSettings | undefined {
-    const { subscriptions } = this.parts.configWatch.settings;
-    return subscriptions.find(({ topic, groupId }) => nameOf(topic, groupId) === name);
+    const [topic, groupId] = name.split(' ') as [string, string];
+    return this.parts.subscriptions.find(topic, groupId);
   }
 }
 

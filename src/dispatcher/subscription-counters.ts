@@ -25,6 +25,8 @@ export interface ClientCounters {
   expired: number;
   /** Cancelled by their caller before their turn came. */
   cancelled: number;
+  /** Came while a group that is not durable had no endpoint. */
+  dropped: number;
   /** No subscription of the topic wanted them. */
   unmatched: number;
   /** Answers that now stand in the topic as messages to a callback URL. */
@@ -42,6 +44,7 @@ export const newClientCounters = (): ClientCounters => ({
   lost: 0,
   expired: 0,
   cancelled: 0,
+  dropped: 0,
   unmatched: 0,
   callbacks: 0,
 });

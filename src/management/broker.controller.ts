@@ -2,8 +2,8 @@
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { Broker } from '../broker/broker.js';
-import { ConfigWatch } from '../config-watch/config-watch.js';
 import { managementListener } from '../message/listener.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 
 interface LagRow {
   readonly groupId: string;
@@ -19,13 +19,13 @@ interface LagRow {
 export class BrokerController {
   constructor(
     private readonly broker: Broker,
-    private readonly configWatch: ConfigWatch,
+    private readonly subscriptions: Subscriptions,
   ) {}
 
   @Get('lag')
   @RouteConstraints(managementListener)
   lag(): LagRow[] {
-    return this.configWatch.settings.subscriptions.flatMap(({ topic, groupId }) =>
+    return this.subscriptions.all.flatMap(({ topic, groupId }) =>
       this.broker.lag(groupId, topic).map(({ partition, committed, highWatermark, lag }) => ({
         groupId,
         topic,

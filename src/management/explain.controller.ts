@@ -2,10 +2,10 @@
 import { BadRequestException, Controller, Get, NotFoundException, Query } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
 import { Broker } from '../broker/broker.js';
-import { ConfigWatch } from '../config-watch/config-watch.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
 import type { Explanation } from '../dispatcher/view/explain.js';
 import { managementListener } from '../message/listener.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 import { MessageFinder } from '../tracking/message-finder.js';
 
 const usage = 'give id, or topic, partition and offset';
@@ -15,7 +15,7 @@ export class ExplainController {
   constructor(
     private readonly dispatcher: Dispatcher,
     private readonly broker: Broker,
-    private readonly configWatch: ConfigWatch,
+    private readonly subscriptions: Subscriptions,
     private readonly finder: MessageFinder,
   ) {}
 
@@ -33,7 +33,7 @@ export class ExplainController {
   private async byId(id: string, topic: unknown): Promise<Explanation[]> {
     const waiting = this.dispatcher.explainId(id);
     if (waiting.length > 0) return waiting;
-    const names = new Set(this.configWatch.settings.subscriptions.map((subscription) => subscription.topic));
+    const names = new Set(this.subscriptions.all.map((subscription) => subscription.topic));
     const topics = typeof topic === 'string' ? [topic] : [...names];
     const unknown = topics.find((name) => !names.has(name));
     if (unknown !== undefined) throw new NotFoundException(`no subscription reads the topic ${unknown}`);
@@ -53,8 +53,7 @@ export class ExplainController {
   }
 
   private byPosition(topic: string, partition: number, offset: bigint): Promise<Explanation[]> {
-    const { subscriptions } = this.configWatch.settings;
-    const subscription = subscriptions.find((one) => one.topic === topic);
+    const subscription = this.subscriptions.all.find((one) => one.topic === topic);
     if (subscription === undefined) throw new NotFoundException(`no subscription reads the topic ${topic}`);
     const row = this.broker.lag(subscription.groupId, topic).find((one) => one.partition === partition);
     if (row === undefined) throw new NotFoundException(`the topic ${topic} has no partition ${partition}`);

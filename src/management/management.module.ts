@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import { DispatcherModule } from '../dispatcher/dispatcher.module.js';
 import { MonitorModule } from '../monitor/monitor.module.js';
+import { SubscriptionModule } from '../subscription/subscription.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
 import { TransactionModule } from '../transaction/transaction.module.js';
 import { AttemptsController } from './attempts.controller.js';
@@ -12,12 +13,13 @@ import { DelayController } from './delay.controller.js';
 import { ExplainController } from './explain.controller.js';
 import { MigrationController } from './migration.controller.js';
 import { OffsetsController } from './offsets.controller.js';
+import { RegistrationsController } from './registrations.controller.js';
 import { SubscriptionsController } from './subscriptions.controller.js';
 import { TopicsController } from './topics.controller.js';
 import { TransactionsController } from './transactions.controller.js';
 
 @Module({
-  imports: [DispatcherModule, MonitorModule, TrackingModule, TransactionModule],
+  imports: [DispatcherModule, MonitorModule, SubscriptionModule, TrackingModule, TransactionModule],
   controllers: [
     AttemptsController,
     BrokerController,
@@ -28,6 +30,7 @@ import { TransactionsController } from './transactions.controller.js';
     MigrationController,
     OffsetsController,
     SubscriptionsController,
+    RegistrationsController,
     TopicsController,
     TransactionsController,
   ],

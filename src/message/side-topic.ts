@@ -9,6 +9,9 @@ export const cancelTopic = 'bigpipe.cancelled';
 /** Which idempotency keys were used, and for what. */
 export const idempotencyTopic = 'bigpipe.idempotency';
 
+/** Which subscriptions were registered over HTTP, and which endpoints have a lease. */
+export const subscriptionsTopic = 'bigpipe.subscriptions';
+
 /** Half messages, and all that is decided and asked about them. */
 export const transactionTopic = 'bigpipe.transactions';
 
@@ -19,7 +22,14 @@ export const checkTopic = 'bigpipe.checks';
 export const checkGroup = 'bigpipe';
 
 /** None of these may be a caller's. */
-export const ownTopics: readonly string[] = [controlTopic, cancelTopic, idempotencyTopic, transactionTopic, checkTopic];
+export const ownTopics: readonly string[] = [
+  controlTopic,
+  cancelTopic,
+  idempotencyTopic,
+  subscriptionsTopic,
+  transactionTopic,
+  checkTopic,
+];
 
 /** Where its undeliverable messages stand, unless the subscription names another topic. */
 export const deadLetterTopic = (topic: string, group: string) => `${topic}.${group}.dlq`;

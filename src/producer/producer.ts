@@ -258,8 +258,9 @@ export class Producer implements Adjustable {
     const { sample } = this.configWatch.settings.log;
     if (sample === 0) return;
     for (const [i, { topic, headers }] of messages.entries()) {
-      const id = headers[messageHeader.id] as string;
-      if (!isSampled(id, sample)) continue;
+      // Records of bigpipe's own have none.
+      const id = headers[messageHeader.id];
+      if (id === undefined || !isSampled(id, sample)) continue;
       const { partition, offset } = positions[i] ?? {};
       this.log.log({ msg: 'stored', id, topic, partition, ...(offset === undefined ? {} : { offset: `${offset}` }) });
     }

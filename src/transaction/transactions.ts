@@ -8,11 +8,13 @@ import { messageHeader } from '../message/message.js';
 import { newTransactionId, timeOfTransactionId } from '../message/message-id.js';
 import type { OnceKey } from '../producer/idempotency.js';
 import { Producer } from '../producer/producer.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { Checker } from './checker.js';
 import { Finisher } from './finisher.js';
 import { type HalfMessage, packed } from './half-messages.js';
 import { TransactionLog } from './transaction-log.js';
+import { registerTransactions } from './transaction-metrics.js';
 import { recordOf } from './transaction-record.js';
 import { isInDoubt, isOver, isUnderWay, type State, type Verb } from './transaction-state.js';
 import type { Transaction } from './transaction-table.js';
@@ -65,9 +67,11 @@ export class Transactions {
     private readonly configWatch: ConfigWatch,
     private readonly clock: Clock,
     stats: Stats,
+    metrics: Metrics,
   ) {
     records.listen((transaction, before) => this.count(transaction, before));
-    stats.register('transactionStats', () => this.stats());
+    stats.register('transactionStats', () => this.figures());
+    registerTransactions(metrics, () => (this.isEnabled ? this.figures() : null));
   }
 
   /** False: the settings do not ask for them. */
@@ -233,7 +237,7 @@ export class Transactions {
   }
 
   /** `inDoubt` is what an alert hangs on. */
-  private stats(): object {
+  private figures() {
     const { table } = this.records;
     const { maxChecks } = this.configWatch.settings.transaction;
     const nowMs = this.clock.now();

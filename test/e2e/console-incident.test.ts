@@ -47,7 +47,7 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(pictures, `incident-${name}.png`) });
 }
 
-describe.skipIf(!hasChromium)('the console', () => {
+describe.skipIf(!hasChromium)('the console', { timeout: 180_000 }, () => {
   beforeAll(async () => {
     await receiver.open();
     [browser, bigpipe] = await Promise.all([
@@ -76,6 +76,7 @@ describe.skipIf(!hasChromium)('the console', () => {
     const name = new URL(receiver.url).origin;
     await page.locator('.troubled', { hasText: name }).locator('.chip', { hasText: 'open' }).waitFor();
     await page.locator('.failure', { hasText: name }).first().waitFor();
+    await finding('dead letter').waitFor();
     await picture(page, '1-circuit-open');
 
     await finding('dead letter').click();
@@ -91,6 +92,7 @@ describe.skipIf(!hasChromium)('the console', () => {
     const row = page.locator('.virtual .destination', { hasText: name });
     await row.locator('.chip', { hasText: 'recovering' }).waitFor();
     await row.locator('.meter', { hasText: /of 200\/s/ }).waitFor();
+    if (pictures !== undefined) await row.locator('.meter', { hasText: /\d\d of 200\/s/ }).waitFor();
     await picture(page, '3-ramp');
     await row.locator('.chip', { hasText: 'closed' }).waitFor();
     await until('what waited is delivered', async () => {

@@ -34,6 +34,20 @@ async function start(config: Config): Promise<BigpipeProcess> {
   return bigpipe;
 }
 
+/** For all that leave them as they found them. */
+let open: BigpipeProcess;
+let guarded: BigpipeProcess;
+
+beforeAll(async () => {
+  open = await BigpipeProcess.start({ config: baseConfig() });
+  guarded = await BigpipeProcess.start({ config: baseConfig({ 'management.token': token }) });
+});
+
+afterAll(async () => {
+  await open?.dispose();
+  await guarded?.dispose();
+});
+
 afterEach(async () => {
   for (const bigpipe of started.splice(0)) await bigpipe.dispose();
 });
@@ -42,7 +56,7 @@ afterEach(async () => {
 const strangeElements = (page: Page) =>
   page.evaluate('document.querySelectorAll("img, script:not([src]), iframe, object, [onerror], [onload]").length');
 
-describe.skipIf(!hasChromium)('the console', () => {
+describe.skipIf(!hasChromium)('the console', { timeout: 180_000 }, () => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -110,7 +124,7 @@ describe.skipIf(!hasChromium)('the console', () => {
   });
 
   test('a token is asked for, kept in the tab, and stands in no address', async () => {
-    const bigpipe = await start({ 'management.token': token });
+    const bigpipe = guarded;
     const { page, requested } = await openPage(browser);
     await page.goto(`${bigpipe.management}/console`);
     await page.getByLabel('token').fill('not-the-token');
@@ -170,7 +184,7 @@ describe.skipIf(!hasChromium)('the console', () => {
   });
 
   test('a paused subscription is resumed with the keyboard alone, in the dark, on a narrow window', async () => {
-    const bigpipe = await start({});
+    const bigpipe = open;
     const { page, complaints } = await openPage(browser);
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.setViewportSize({ width: 390, height: 800 });
@@ -193,7 +207,6 @@ describe.skipIf(!hasChromium)('the console', () => {
 });
 
 test('its files are for everybody who may come; what it shows is for who has the token, and for no other page', async () => {
-  const guarded = await start({ 'management.token': token });
   const statusOf = async (
     bigpipe: BigpipeProcess,
     path: string,
@@ -215,7 +228,6 @@ test('its files are for everybody who may come; what it shows is for who has the
   }
   expect(await statusOf(guarded, '/console', {}, 'POST')).toBe(401);
   expect(await statusOf(guarded, '/console/assets/none.js')).toBe(404);
-  const open = await start({});
   for (const path of ['/console', '/console/stream', '/console/assets/main.js']) {
     expect([path, await statusOf(open, path, { origin: 'http://evil.example' })]).toEqual([path, 403]);
     expect([path, await statusOf(open, path, { 'sec-fetch-site': 'cross-site' })]).toEqual([path, 403]);
@@ -231,7 +243,7 @@ test('its files are for everybody who may come; what it shows is for who has the
 
 test('the stream tells the curves once, samples, and the destinations that were asked for; what it cannot read it names', async () => {
   const targets = [await TargetServer.start(), await TargetServer.start()] as const;
-  const bigpipe = await start({});
+  const bigpipe = open;
   for (const target of targets) await bigpipe.call({ url: target.url() });
   const [{ host }, other] = targets.map((target) => new URL(target.url())) as [URL, URL];
   const found = async (query: string) => {
@@ -266,18 +278,18 @@ test('the stream tells the curves once, samples, and the destinations that were 
 });
 
 test('no more consoles than may be, and a place for the next one when one has gone', async () => {
-  const bigpipe = await start({});
+  const bigpipe = open;
   const opened: AbortController[] = [];
-  const open = async () => {
+  const openOne = async () => {
     const abort = new AbortController();
     const response = await fetch(`${bigpipe.management}/console/stream`, { signal: abort.signal });
     if (response.status === 200) opened.push(abort);
     else await response.text();
     return response.status;
   };
-  while ((await open()) === 200 && opened.length < 64);
+  while ((await openOne()) === 200 && opened.length < 64);
   expect(opened).toHaveLength(16);
   opened[0]?.abort();
-  await expect.poll(open, { timeout: 20_000 }).toBe(200);
+  await expect.poll(openOne, { timeout: 20_000 }).toBe(200);
   for (const abort of opened) abort.abort();
 });

@@ -207,6 +207,8 @@ describe('an operator', () => {
     expect(await inDoubt()).toEqual(expect.arrayContaining(ids));
     const stats = (await bigpipe.stats()) as unknown as { transactionStats: { inDoubt: number } };
     expect(stats.transactionStats.inDoubt).toBeGreaterThanOrEqual(4);
+    const metrics = await (await fetch(`${bigpipe.management}/metrics`)).text();
+    expect(metrics).toMatch(/^bigpipe_transactions\{state="in-doubt"\} [1-9]/m);
     expect(await say(`${one}/commit`, { reason: 'the books say so' })).toMatchObject({
       status: 200,
       body: { state: 'committed', decidedBy: 'operator' },

@@ -17,6 +17,8 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     isPulled: false,
     endpoints: null,
     choice: 'round-robin',
+    durable: true,
+    startAt: 'earliest',
     uri: null,
     headers: [],
     methods: null,

@@ -2,7 +2,9 @@
 import { Logger } from '@nestjs/common';
 import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { ConfigWatch } from '#src/config-watch/config-watch.js';
-import type { Settings, TransactionSettings } from '#src/config-watch/settings.js';
+import { Environment } from '#src/config-watch/env.js';
+import { parseSettings } from '#src/config-watch/load-settings.js';
+import type { TransactionSettings } from '#src/config-watch/settings.js';
 import { type Message, messageHeader, type StoredMessage } from '#src/message/message.js';
 import { checkTopic, transactionTopic } from '#src/message/side-topic.js';
 import { NodeIdempotency } from '#src/producer/node-idempotency.js';
@@ -17,11 +19,16 @@ import { Keeping } from '#src/transaction/keeping.js';
 import { TransactionLog } from '#src/transaction/transaction-log.js';
 import { Transactions } from '#src/transaction/transactions.js';
 import { UnsentLetters } from '#src/transaction/unsent-letters.js';
+import { baseConfig, baseConsumer } from './bigpipe-process.js';
 import { FakeClock } from './fake-clock.js';
-import { newSubscription } from './subscription.js';
 import { until } from './until.js';
 
 Logger.overrideLogger(false);
+
+const parts = { variables: {}, referred: new Set<string>(), started: null };
+const consumer = baseConsumer({ groupId: 'G' });
+const config = baseConfig({ 'kafka.topics': [{ name: 'test', partitions: 1 }], 'kafka.consumer.list': [consumer] });
+const read = parseSettings(JSON.stringify(config), new Environment(), parts).settings;
 
 const usual: TransactionSettings = {
   enabled: true,
@@ -58,15 +65,7 @@ export class TransactionNode {
     const { broker, clock } = lab;
     const stats = new Stats();
     const configWatch = {
-      settings: {
-        transaction: { ...usual, ...settings },
-        topics: [{ name: 'test', partitions: 1 }],
-        subscriptions: [newSubscription({ topic: 'test', groupId: 'G' })],
-        producer: { acks: -1, maxWaiting: 100_000, maxWaitingBytes: 1e9, topicLimits: [] },
-        idempotency: { ttlMs: 1000, maxKeys: 1000 },
-        acl: [],
-        commit: { acks: -1, openTopics: [] },
-      } as Partial<Settings>,
+      settings: { ...read, transaction: { ...usual, ...settings } },
     } as ConfigWatch;
     const idempotency = new NodeIdempotency(broker, configWatch, clock, new Stats());
     this.producer = new Producer(broker, configWatch, idempotency, clock, new NoTracing(), stats, new Metrics());
@@ -75,7 +74,7 @@ export class TransactionNode {
     const keeping = new Keeping(this.records, configWatch, clock);
     const checker = new Checker(this.records, finisher, keeping, configWatch, clock);
     const parts = [this.records, finisher, checker, this.producer, configWatch, clock] as const;
-    this.transactions = new Transactions(...parts, stats);
+    this.transactions = new Transactions(...parts, stats, new Metrics());
   }
 
   async begin(text: string, changes: object = {}): Promise<string> {

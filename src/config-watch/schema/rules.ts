@@ -13,6 +13,7 @@ import { originPatternAllowed, originPatternOf } from '../origin-pattern.js';
 import { portRangeOf } from '../port-range.js';
 import { secretAllowed, secretFormOf } from '../secret-form.js';
 import { signingSecretAllowed, signingSecretOf } from '../signing-secret.js';
+import { startOf } from '../start-at.js';
 import { statusesOf } from '../status-list.js';
 
 /** The rule once more as JSON Schema has it, for editors; what it cannot say there, the sentence says. */
@@ -294,6 +295,15 @@ function isDnsServer(value: unknown): boolean {
 export function MessageType(): PropertyDecorator {
   const schema = { type: 'string', minLength: 1, maxLength: 256 };
   return rule(messageTypeAllowed, schema, isMessageType);
+}
+
+/** From where on a new group reads. */
+export function Start(): PropertyDecorator {
+  return rule(
+    '"earliest", "latest", an offset, or a time like "2026-11-21T14:00:00Z"',
+    { anyOf: [text, integer(0, Number.MAX_SAFE_INTEGER)] },
+    (value) => startOf(value) !== null,
+  );
 }
 
 /** What CloudEvents subscriptions filter by. */

@@ -20,6 +20,7 @@ import {
   Origins,
   Positive,
   SigningSecrets,
+  Start,
   Statuses,
   Text,
   TextOrFalse,
@@ -185,6 +186,15 @@ export class SubscriptionEntry {
   /** Which endpoint gets a message: each in turn, the one with the least in flight, or always the same for a key. */
   @OneOf(endpointChoices)
   choice: (typeof endpointChoices)[number] = 'round-robin';
+
+  /** false, with endpoints: what comes while there is none is dropped and counted, and a new group starts at the end. */
+  @Flag()
+  durable: boolean = true;
+
+  /** Where a group begins that was never served: at an end, an offset, or a time. earliest when absent, latest where durable is false. */
+  @Optional()
+  @Start()
+  startAt?: string | number;
 
   /** Of messages that name no URL: path and query in place of the receiver's, with {#TOPIC}, {#KEY}, {#TRANSID} (the offset), {#PARTITION}, {#METHOD}, {#TYPE} in it, each percent-encoded. */
   @Optional()

@@ -12,12 +12,20 @@ const rowHeight = 44;
 /** Until somebody who types is asked for. */
 const typingMs = 200;
 
-const sorts: Readonly<Record<string, (a: DestinationRow, b: DestinationRow) => number>> = {
-  trouble: (a, b) => severity(a) - severity(b) || byName(a, b),
+const trouble = ['open', 'recovering', 'held', 'growing', 'warming up'];
+
+/** Each row with how bad it is, found once. */
+interface Judged {
+  readonly row: DestinationRow;
+  readonly severity: number;
+}
+
+const sorts: Readonly<Record<string, (a: Judged, b: Judged) => number>> = {
+  trouble: (a, b) => a.severity - b.severity || byName(a, b),
   name: byName,
-  waiting: (a, b) => b.pending - a.pending || byName(a, b),
-  failing: (a, b) => b.failedPerSecond - a.failedPerSecond || byName(a, b),
-  busiest: (a, b) => b.endedPerSecond - a.endedPerSecond || byName(a, b),
+  waiting: (a, b) => b.row.pending - a.row.pending || byName(a, b),
+  failing: (a, b) => b.row.failedPerSecond - a.row.failedPerSecond || byName(a, b),
+  busiest: (a, b) => b.row.endedPerSecond - a.row.endedPerSecond || byName(a, b),
 };
 
 /** The address may name one, which is then opened. */
@@ -50,7 +58,8 @@ export const openDestinations: OpenView = (page, rest) => {
   const show = () => {
     const match = search.value.toLowerCase();
     const shown = list.rows.filter(({ destination }) => destination.toLowerCase().includes(match));
-    rows.show(shown.toSorted(sorts[sort]));
+    const judged = shown.map((row) => ({ row, severity: severity(row) })).toSorted(sorts[sort]);
+    rows.show(judged.map(({ row }) => row));
     const left = list.total - list.rows.length;
     setText(
       counted,
@@ -106,13 +115,15 @@ const orderLabel = (name: string) =>
 const keyOf = ({ topic, groupId, destination }: DestinationRow) => keyOfParts([topic, groupId, destination]);
 const keyOfParts = (parts: readonly string[]) => parts.join('\n');
 
-function byName(a: DestinationRow, b: DestinationRow): number {
-  return a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : a.groupId < b.groupId ? -1 : 1;
+function byName({ row: a }: Judged, { row: b }: Judged): number {
+  if (a.destination !== b.destination) return a.destination < b.destination ? -1 : 1;
+  return a.groupId < b.groupId ? -1 : 1;
 }
 
 function severity(row: DestinationRow): number {
-  const at = ['open', 'recovering', 'held', 'growing', 'warming up'].indexOf(stateOf(row, false));
-  return at === -1 ? 9 : at;
+  if (row.states.length === 0) return trouble.length;
+  const at = trouble.indexOf(stateOf(row, false));
+  return at === -1 ? trouble.length : at;
 }
 
 function pausedOf(sample: Sample | null, { topic, groupId, destination }: DestinationRow): boolean {

@@ -42,44 +42,52 @@ export class VirtualList<T> {
     this.items = items;
     const height = `${items.length * this.shape.rowHeight}px`;
     if (this.inner.style.height !== height) this.inner.style.height = height;
-    this.draw();
+    this.draw(true);
   }
 
   close(): void {
     this.observer.disconnect();
   }
 
-  private draw(): void {
+  /** `changed`: the items may be others than before, so that rows are drawn anew also where they stay. */
+  private draw(changed = false): void {
     const { rowHeight } = this.shape;
     const { scrollTop, clientHeight } = this.element;
     const first = Math.max(0, Math.floor(scrollTop / rowHeight) - spare);
     const end = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / rowHeight) + spare);
-    for (let i = first; i < end; i += 1) this.drawRow(i - first, i);
-    for (const { element } of this.pool.slice(end - first)) element.hidden = true;
+    while (this.pool.length < end - first) this.newRow();
+    // A row keeps its place in the pool while it is seen: who scrolls by one has one drawn.
+    const used = new Set<Row<T>>();
+    for (let i = first; i < end; i += 1) {
+      const row = this.pool[i % this.pool.length] as Row<T>;
+      used.add(row);
+      this.drawRow(row, i, changed);
+    }
+    for (const row of this.pool) if (!used.has(row)) row.element.hidden = true;
   }
 
-  private drawRow(slot: number, index: number): void {
-    const row = this.pool[slot] ?? this.newRow();
+  private drawRow(row: Row<T>, index: number, changed: boolean): void {
     const item = this.items[index] as T;
     const { element } = row;
     const isSelected = this.shape.keyOf(item) === this.selected;
+    if (element.getAttribute('aria-selected') !== String(isSelected))
+      element.setAttribute('aria-selected', String(isSelected));
+    if (isSelected) this.element.setAttribute('aria-activedescendant', element.id);
+    if (element.dataset['index'] === String(index) && !element.hidden && !changed) return;
     element.hidden = false;
     element.dataset['index'] = String(index);
     element.style.transform = `translateY(${index * this.shape.rowHeight}px)`;
     element.setAttribute('aria-posinset', String(index + 1));
     element.setAttribute('aria-setsize', String(this.items.length));
-    element.setAttribute('aria-selected', String(isSelected));
-    if (isSelected) this.element.setAttribute('aria-activedescendant', element.id);
     row.update(item);
   }
 
-  private newRow(): Row<T> {
+  private newRow(): void {
     const row = this.shape.makeRow();
     row.element.id = `${this.id}-${this.pool.length}`;
     row.element.setAttribute('role', 'option');
     this.pool.push(row);
     this.inner.append(row.element);
-    return row;
   }
 
   private clicked(event: Event): void {

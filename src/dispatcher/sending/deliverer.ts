@@ -2,7 +2,7 @@
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DeadLetterNote } from '../../message/dead-letter.js';
-import { type Delivery, leftToWaitMs, maxAttemptsOf } from '../../message/delivery.js';
+import { type Delivery, groupDestination, leftToWaitMs, maxAttemptsOf } from '../../message/delivery.js';
 import type { Message } from '../../message/message.js';
 import type { Outcome, RetryReason } from '../../message/outcome.js';
 import { storedTrace, traceIdOf } from '../../message/trace-context.js';
@@ -166,22 +166,25 @@ export class Deliverer {
   }
 
   /** Why no attempt is made any more; null for none. Who sends a dead letter again means it. */
-  private dropOf({ delivery, resent }: Work): 'cancelled' | 'expired' | null {
+  private dropOf({ delivery, resent }: Work): 'cancelled' | 'expired' | 'dropped' | null {
+    const isForNobody = delivery.destination === groupDestination && delivery.endpoint === null;
+    if (isForNobody) return 'dropped';
     if (resent !== null) return null;
     if (this.parts.isCancelled(delivery.id)) return 'cancelled';
     const { expiresMs } = delivery;
     return expiresMs !== 0 && this.parts.clock.now() >= expiresMs ? 'expired' : null;
   }
 
-  private drop(attempt: Attempt, why: 'cancelled' | 'expired'): void {
+  private drop(attempt: Attempt, why: 'cancelled' | 'expired' | 'dropped'): void {
     const { work } = attempt;
     this.scheduler.cancelled(attempt);
     this.parts.counters[why] += 1;
     if (this.parts.subscription.answerTopic !== null) this.keepEnd(attempt, null);
-    else if (why === 'cancelled') {
-      this.parts.meter.cancelled.value += 1;
-      this.calledBack(attempt, { status: 0 }, 'cancelled', () => {
-        this.tellCaller(work.delivery, { status: 0 }, 'cancelled');
+    else if (why !== 'expired') {
+      if (why === 'cancelled') this.parts.meter.cancelled.value += 1;
+      const detail = why === 'cancelled' ? why : 'the group had no endpoint';
+      this.calledBack(attempt, { status: 0 }, detail, () => {
+        this.tellCaller(work.delivery, { status: 0 }, detail);
         this.settle(attempt);
       });
     } else {

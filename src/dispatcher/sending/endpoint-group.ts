@@ -58,6 +58,8 @@ export class EndpointGroup implements Row {
   }
 
   enter(candidate: Candidate, delivery: Delivery): Leave {
+    // It goes nowhere, which ends it.
+    if (this.endpoints.length === 0 && !this.settings.subscription.durable) return { passes: [] };
     const nowMs = this.parts.clock.elapsedMs();
     const choice = this.choiceFor(delivery);
     const holds: Hold[] = [];

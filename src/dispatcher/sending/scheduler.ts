@@ -233,10 +233,8 @@ export class Scheduler {
   private begin(destination: Destination, { work, queue, leave }: Choice, ofSubscription: readonly Pass[]): void {
     const { passes, endpoint } = leave;
     queue.remove(work);
-    if (endpoint !== undefined) {
-      work.delivery.url = urlAt(endpoint.url, work.delivery);
-      work.delivery.endpoint = endpoint.name;
-    }
+    if (endpoint !== undefined) work.delivery.url = urlAt(endpoint.url, work.delivery);
+    work.delivery.endpoint = endpoint?.name ?? null;
     destination.inFlight += 1;
     if (destination.ready === 0) this.runnable.remove(destination);
     else this.enqueue(destination);

@@ -3,6 +3,7 @@ import type { Server, ServiceDefinition, UntypedServiceImplementation } from '@g
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { mended } from './descriptors.js';
 import { definition, packageName, serviceName } from './protos.js';
 
 const own = `${packageName}.${serviceName}`;
@@ -26,7 +27,7 @@ export class StandardServices {
 
   addTo(server: Server): void {
     this.health.addToServer(handling(server, 'watch', (watch) => (call) => this.watch(call, watch)));
-    const reflected = { ...definition, ...loadSync(healthProtoPath, { keepCase: true }) };
+    const reflected = mended({ ...definition, ...loadSync(healthProtoPath, { keepCase: true }) });
     const reflection = new ReflectionService(reflected, { services: [own, health] });
     reflection.addToServer(handling(server, 'ServerReflectionInfo', asFastAsItIsRead));
   }

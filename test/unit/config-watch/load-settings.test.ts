@@ -706,6 +706,8 @@ describe('settings', () => {
       uri: null,
       headers: [],
       methods: null,
+      durable: true,
+      startAt: 'earliest',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([
       'delivered',
