@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 const repository = resolve(import.meta.dirname, '..');
 const home = mkdtempSync(join(tmpdir(), 'bigpipe-image-'));
 /** Stands in for the base image's runtime. */
-const runtime = join(repository, 'node_modules/node/bin');
+const runtime = join(repository, 'node_modules/node/bin/node');
 
 /** A busy machine, and nothing of it read before. */
 const startMs = 180_000;
@@ -41,6 +41,8 @@ class Stage {
   constructor(number) {
     this.home = join(home, `stage-${number}`);
     for (const name of ['upper', 'work', 'root']) mkdirSync(join(this.home, name), { recursive: true });
+    // Where the base image has it: ahead of any other.
+    cpSync(runtime, this.at('/usr/local/bin/node'));
   }
 
   /** Where a path of the image lies here. */
@@ -58,7 +60,7 @@ class Stage {
 
   /** `exec`, in its place. A step keeps this machine's environment (how the registry is reached), the program gets its own. */
   exec(root, argv, environment = '') {
-    const variables = { PATH: `${runtime}:/usr/local/bin:/usr/bin:/bin`, ...this.environment };
+    const variables = { PATH: '/usr/local/bin:/usr/bin:/bin', ...this.environment };
     const pairs = Object.entries(variables).map(([name, value]) => quoted(`${name}=${value}`));
     const words = argv.map(quoted).join(' ');
     return `exec chroot --userspec=${this.user} ${root} env ${environment} -C ${this.workdir} ${pairs.join(' ')} ${words}`;
@@ -160,7 +162,7 @@ try {
     const [image, , name] = rest.split(/\s+/);
     stage = new Stage(Object.keys(stages).length);
     stages[name ?? 'last'] = stage;
-    say(`FROM ${image}, in whose place stands ${execFileSync(join(runtime, 'node'), ['--version'], { encoding: 'utf8' }).trim()}`);
+    say(`FROM ${image}, in whose place stands ${execFileSync(runtime, ['--version'], { encoding: 'utf8' }).trim()}`);
   }
   Object.assign(stage.environment, { BIGPIPE_PORT: '0', BIGPIPE_HOST: '127.0.0.1', BIGPIPE_MANAGEMENT_PORT: '0' });
   const log = join(home, 'log');
@@ -173,14 +175,13 @@ try {
       await new Promise((next) => setTimeout(next, 50));
     }
     lookAt(pid);
-    const node = join(runtime, 'node');
     const [, port] = /"port":(\d+),"managementPort"/.exec(readFileSync(log, 'utf8'));
     say(`HEALTHCHECK ${stage.check.slice(0, 2).join(' ')} …`);
-    execFileSync(node, stage.check.slice(1), { env: { ...process.env, BIGPIPE_PORT: port } });
-    execFileSync(node, [join(repository, '.ci/smoke.mjs'), log, `${pid}`], { stdio: 'inherit' });
+    execFileSync(runtime, stage.check.slice(1), { env: { ...process.env, BIGPIPE_PORT: port } });
+    execFileSync(runtime, [join(repository, '.ci/smoke.mjs'), log, `${pid}`], { stdio: 'inherit' });
   } catch (error) {
     process.stderr.write(readFileSync(log, 'utf8'));
-    process.kill(pid, 'SIGKILL');
+    if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
     throw error;
   }
   const code = await exited;

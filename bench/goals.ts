@@ -27,6 +27,8 @@ export const goals = {
   acceptedAndDelivered: atLeast(6000, 12_000),
   /** Milliseconds above a bare POST and one fdatasync. */
   endToEnd: atMost(15, 5),
+  /** Milliseconds of a round trip above a plain delivery. */
+  reply: atMost(15, 5),
   /** Against raw writes. */
   append: atLeast(0.35, 0.5),
   kafka: {
@@ -41,6 +43,8 @@ export const goals = {
   resident: atMost(300, 200),
   /** Healthy destinations beside silent ones, against the same alone. */
   isolation: atLeast(0.95, 0.98),
+  /** Messages fetched and acked a second, against sent ones. */
+  fetched: atLeast(0.5, 1),
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
   /** Percent of a core. */

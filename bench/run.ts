@@ -20,9 +20,11 @@ import { memoryKeys } from './scenarios/memory-keys.ts';
 import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
+import { pull } from './scenarios/pull.ts';
 import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
+import { reply } from './scenarios/reply.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
 import { transactions } from './scenarios/transactions.ts';
@@ -67,6 +69,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
       goal: goals.backlogSlow,
     }),
   'end-to-end': (lab) => endToEnd(lab, goals.endToEnd),
+  reply: (lab) => reply(lab, goals.reply),
   'embedded-append': (lab) => embeddedAppend(lab, goals.append),
   memory: (lab) => memory(lab, goals.resident),
   'memory-keys': (lab) => memoryKeys(lab, { flat: goals.flat, most: goals.resident }),
@@ -76,6 +79,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
+  pull: (lab) => pull(lab, goals.fetched),
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),

@@ -7,7 +7,7 @@ import { inTurns } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
 const connections = 64;
-const newer: readonly Door[] = ['commit', 'messages'];
+const newer = ['commit', 'messages'] as const;
 const nameOf = { rpc: 'POST /rpc/call', commit: 'POST /commit', messages: 'POST /v1/messages' } as const;
 
 export async function doors(lab: Lab, goal: Goal): Promise<Figure[]> {

@@ -61,7 +61,8 @@ export const oneDestination: Spread = { users: defaultUsers, destinations: 1 };
 
 /** Which door the calls go through. */
 export const doors = ['rpc', 'commit', 'messages'] as const;
-export type Door = (typeof doors)[number];
+/** rpc-wait: the caller waits for the receiver's answer. */
+export type Door = (typeof doors)[number] | 'rpc-wait';
 
 const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 export const callTopic = 'bench';
@@ -70,8 +71,10 @@ export const callTopic = 'bench';
 function partsOfCall(door: Door, callUrl: string): readonly [line: string, headers: readonly string[], body: string] {
   const user = `user-${userHole}`;
   switch (door) {
-    case 'rpc': {
-      const call = { url: callUrl, partition_key: user, acl: callAcl, data: sampleData() };
+    case 'rpc':
+    case 'rpc-wait': {
+      const plain = { url: callUrl, partition_key: user, acl: callAcl, data: sampleData() };
+      const call = door === 'rpc' ? plain : { ...plain, wait: 30 };
       return ['POST /rpc/call HTTP/1.1', ['content-type: application/json'], JSON.stringify(call)];
     }
     case 'commit':

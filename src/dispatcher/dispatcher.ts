@@ -45,6 +45,7 @@ import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
+import { replayMetadata } from './window/offset-tracker.js';
 
 /** So long an answer waits for what was registered to be in force. */
 const inForceMs = 5000;
@@ -245,6 +246,41 @@ export class Dispatcher implements Adjustable {
       this.wants.set(topic, wants);
       wants.adjust(byTopic.get(topic) ?? []);
     }
+  }
+
+  /**
+   * Drains the subscription and opens it again so that a range of settled messages comes again, to this group alone. `to` null: up to
+   * its mark. Resolves to the range; to a text that says why nothing comes again.
+   */
+  async replay(
+    topic: string,
+    groupId: string,
+    { partition, from, to }: { readonly partition: number; readonly from: bigint; readonly to: bigint | null },
+  ): Promise<{ readonly from: bigint; readonly to: bigint } | string> {
+    const runner = this.served.runner(topic, groupId);
+    if (runner === undefined || this.drained) return 'the subscription is being changed, or bigpipe is draining';
+    let done: { from: bigint; to: bigint } | string = 'the subscription is being changed';
+    await this.served.reopen(topic, groupId, async (membership) => {
+      const last = runner.lastCommit(partition);
+      if (last === null) {
+        done = `partition ${partition} is not served here`;
+        return;
+      }
+      const end = to ?? last.offset;
+      if (from >= end || end > last.offset) {
+        done = `allowed: from below to, and to at most the mark ${last.offset}`;
+        return;
+      }
+      const metadata = replayMetadata({ from, to: end }, last, this.broker.maxMetadataBytes);
+      if (metadata === null) {
+        done = 'messages wait in its overflow: once they are delivered';
+        return;
+      }
+      await membership.commit({ topic, partition }, { offset: from, metadata });
+      done = { from, to: end };
+    });
+    this.log.warn({ msg: 'a range is replayed by an operator', topic, group: groupId, partition, from: `${from}` });
+    return done;
   }
 
   private runnersOf(topic: string): GroupRunner[] {

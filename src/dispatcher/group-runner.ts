@@ -1,6 +1,13 @@
 // Runs one subscription: reads with back-pressure, keeps each partition's windows, drains.
 import { isDeepStrictEqual } from 'node:util';
-import type { Assignment, Broker, Membership, MessageBatch, TopicPartition } from '../broker/broker.js';
+import type {
+  Assignment,
+  Broker,
+  CommittedOffset,
+  Membership,
+  MessageBatch,
+  TopicPartition,
+} from '../broker/broker.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import { type Clock, pause, type Timer, within } from '../message/clock.js';
@@ -229,6 +236,11 @@ export class GroupRunner {
     if (explanation?.state !== 'settled' && explanation?.state !== 'settled or in the overflow') return explanation;
     const letter = await this.letters.find({ topic: this.subscription.topic, partition, offset });
     return letter === null ? explanation : explainLetter(explanation, letter);
+  }
+
+  /** The last commit of a partition of its topic, from here; null for none. */
+  lastCommit(partition: number): CommittedOffset | null {
+    return this.committer.lastOf({ topic: this.subscription.topic, partition });
   }
 
   /** Null while another one is under way, or when the subscription keeps no dead letters. */

@@ -1,4 +1,4 @@
-// POST /subscriptions/TOPIC/GROUP/offsets: from where a subscription goes on.
+// POST /subscriptions/TOPIC/GROUP/offsets: from where a subscription goes on; /replay: what comes to it once more.
 import {
   BadRequestException,
   Body,
@@ -64,17 +64,45 @@ export class OffsetsController {
     return { partitions };
   }
 
-  private async offsetOf(at: { topic: string; partition: number }, end: bigint, to: unknown): Promise<bigint> {
+  /** `partition`, `from` and `to` (offsets or times; without `to`, up to its mark): what was settled there comes again, to this group alone. */
+  @Post(':topic/:groupId/replay')
+  @HttpCode(200)
+  @RouteConstraints(managementListener)
+  async replay(
+    @Param() place: Fields,
+    @Body() body: unknown,
+  ): Promise<{ partition: number; from: string; to: string }> {
+    const [topic, groupId] = [String(place['topic']), String(place['groupId'])];
+    const fields = typeof body === 'object' && body !== null ? (body as Fields) : {};
+    const partition = optionalWhole(fields, 'partition', 0, 1023) ?? 0;
+    if (this.dispatcher.subscription(topic, groupId) === null)
+      throw new NotFoundException(`no subscription of the topic ${topic} with the group ${groupId}`);
+    const row = this.broker.lag(groupId, topic).find((one) => one.partition === partition);
+    if (row === undefined) throw new NotFoundException(`the topic ${topic} has no partition ${partition}`);
+    const at = { topic, partition };
+    const from = await this.offsetOf(at, row.highWatermark, fields['from'], 'from');
+    const to = fields['to'] === undefined ? null : await this.offsetOf(at, row.highWatermark, fields['to']);
+    const done = await this.dispatcher.replay(topic, groupId, { partition, from, to });
+    if (typeof done === 'string') throw new ConflictException(done);
+    return { partition, from: `${done.from}`, to: `${done.to}` };
+  }
+
+  private async offsetOf(
+    at: { topic: string; partition: number },
+    end: bigint,
+    to: unknown,
+    name = 'to',
+  ): Promise<bigint> {
     if (to === 'latest') return end;
     if (to === 'earliest') return this.finder.firstStoredFrom(at, end, 0);
     const text = typeof to === 'number' ? String(to) : to;
     if (typeof text === 'string' && /^\d{1,15}$/.test(text)) {
       if (BigInt(text) <= end) return BigInt(text);
-      throw new BadRequestException(`to: found ${text}, allowed: at most ${end} in partition ${at.partition}`);
+      throw new BadRequestException(`${name}: found ${text}, allowed: at most ${end} in partition ${at.partition}`);
     }
     const unixMs = typeof text === 'string' ? Date.parse(text) : Number.NaN;
     if (!Number.isNaN(unixMs)) return this.finder.firstStoredFrom(at, end, unixMs);
     const allowed = '"earliest", "latest", an offset, or a time like "2026-11-21T14:00:00Z"';
-    throw new BadRequestException(`to: found ${JSON.stringify(to) ?? 'nothing'}, allowed: ${allowed}`);
+    throw new BadRequestException(`${name}: found ${JSON.stringify(to) ?? 'nothing'}, allowed: ${allowed}`);
   }
 }

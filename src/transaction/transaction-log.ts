@@ -7,6 +7,7 @@ import type { Message, Position, StoredMessage } from '../message/message.js';
 import { transactionTopic } from '../message/side-topic.js';
 import { Producer } from '../producer/producer.js';
 import { type HalfMessage, unpacked } from './half-messages.js';
+import { RecentBodies } from './recent-bodies.js';
 import { type Entry, recordOf } from './transaction-record.js';
 import type { State } from './transaction-state.js';
 import { type Transaction, TransactionTable } from './transaction-table.js';
@@ -20,6 +21,7 @@ export class TransactionLog {
   readonly table: TransactionTable;
   private readonly log = new Logger('Transactions');
   private readonly records: SharedLog;
+  private readonly recent = new RecentBodies();
   private keptAs = '';
   private listeners: Listener[] = [];
 
@@ -33,7 +35,7 @@ export class TransactionLog {
       },
       (offset) => this.log.error({ msg: 'a record of a transaction cannot be read', offset: `${offset}` }),
     );
-    this.records = new SharedLog(broker, transactionTopic, (stored) => this.table.apply(stored));
+    this.records = new SharedLog(broker, transactionTopic, (stored) => this.apply(stored));
   }
 
   /** Called for each change, in the order of the log; those before `open` has resolved are told too. */
@@ -101,9 +103,17 @@ export class TransactionLog {
 
   /** The record in which its messages lie, and they; rejects when it cannot be read. */
   async messagesOf({ id, offset }: Transaction): Promise<readonly HalfMessage[]> {
-    const messages = unpacked((await this.storedAt(offset)).body);
+    const messages = unpacked(this.recent.get(offset) ?? (await this.storedAt(offset)).body);
     if (messages === null) throw new Error(`the messages of the transaction ${id} cannot be read`);
     return messages;
+  }
+
+  private apply(stored: StoredMessage): void {
+    this.table.apply(stored);
+    const id = stored.key?.toString();
+    const offset = Number(stored.offset);
+    // What begins here, or was carried here.
+    if (id !== undefined && this.table.find(id)?.offset === offset) this.recent.add(offset, stored.body);
   }
 
   private async storedAt(offset: number): Promise<StoredMessage> {

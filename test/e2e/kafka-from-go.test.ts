@@ -82,7 +82,7 @@ describe.skipIf(!hasKafka)('beside the Go bigpipe', () => {
     await replaceConfig(bigpipe, config([baseConsumer({ topic, groupId })]));
     await until(
       'it is told why not',
-      () => bigpipe.log.some((line) => JSON.stringify(line).includes('another protocol')),
+      () => bigpipe.log.some((line) => JSON.stringify(line).includes('protocols are incompatible')),
       boundMs,
     );
     await calls(20, 30);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalCluster } from '../../kafka/local-cluster.ts';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { canStartKafka, ownKafka } from '../support/kafka-cluster.js';
+import { OtlpCollector } from '../support/otlp-collector.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
@@ -21,29 +22,32 @@ interface Page {
 describe.skipIf(!canStartKafka)('bigpipe on Kafka', () => {
   let kafka: LocalCluster;
   let target: TargetServer;
+  let collector: OtlpCollector;
   let bigpipe: BigpipeProcess;
   let config: Record<string, unknown>;
 
   beforeAll(async () => {
     kafka = await ownKafka(1);
     target = await TargetServer.start();
+    collector = await OtlpCollector.start();
     config = baseConfig({
       'broker.driver': 'kafka',
       'kafka.bootstrap.servers': kafka.servers,
       'kafka.consumer.session.timeout': sessionTimeoutMs,
       'kafka.consumer.list': [baseConsumer({ timeout: 5000 })],
     });
-    bigpipe = await BigpipeProcess.start({ config });
+    bigpipe = await BigpipeProcess.start({ config, env: collector.env });
   }, 200_000);
 
   afterAll(async () => {
     await bigpipe?.dispose();
     await target?.close();
+    await collector?.close();
     await kafka?.remove();
   });
 
   const restart = async () => {
-    bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory });
+    bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory, env: collector.env });
   };
 
   test('a call is stored on the replicas, answered and delivered byte for byte', async () => {
@@ -106,5 +110,30 @@ describe.skipIf(!canStartKafka)('bigpipe on Kafka', () => {
     expect(brokerStats).toMatchObject({ driver: 'kafka', connected: true, lastError: '' });
     const own = brokerStats.members.find(({ group }) => group === 'G1');
     expect(own?.assigned.filter((name) => name.startsWith('test/'))).toHaveLength(3);
+  });
+
+  test('one trace leads from the caller over Kafka to the receiver', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const body = {
+      acl: { name: 'system-1', secret: 'i am good' },
+      url: target.url('/traced'),
+      partition_key: '',
+      data: '',
+    };
+    await bigpipe.post(JSON.stringify(body), { traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
+    const arrival = await until('the call arrives', () => target.arrivals.find(({ path }) => path === '/traced'));
+    const spans = await until('its spans are there', () => {
+      const seen = collector.ofTrace(traceId);
+      return seen.length === 3 && seen;
+    });
+    const [accept, append, deliver] = ['POST /rpc/call', 'append test', 'deliver test'].map((name) =>
+      spans.find((span) => span.name === name),
+    );
+    expect([accept?.parentSpanId, append?.parentSpanId, deliver?.parentSpanId]).toEqual([
+      '00f067aa0ba902b7',
+      accept?.spanId,
+      append?.spanId,
+    ]);
+    expect(arrival.headers['traceparent']).toBe(`00-${traceId}-${deliver?.spanId}-01`);
   });
 });

@@ -222,3 +222,25 @@ test('a new group starts where it says, and goes on from its mark when it is reg
   await manage(bigpipe, 'PUT', 'latest', group('latest', '/latest'));
   await untilCame('/latest', '4');
 });
+
+test('a range is replayed to one group only, and never again', async () => {
+  const consumers = ['one', 'two'].map((groupId) => baseConsumer({ groupId, url: target.url(`/${groupId}`) }));
+  const topics = { 'kafka.topics': [{ name: 'test', partitions: 1 }] };
+  bigpipe = await BigpipeProcess.start({ config: { ...config(consumers), ...topics } });
+  for (let i = 0; i < 6; i += 1) await publish(`${i}`);
+  await untilStats(bigpipe, 'all is settled', ({ clientStats }) => clientStats['test']?.['rpcSuccess'] === 12);
+  const wrong = await manage(bigpipe, 'POST', 'test/one/replay', { from: 3, to: 2 });
+  expect(wrong.status).toBe(409);
+  const { status, body } = await manage(bigpipe, 'POST', 'test/one/replay', { from: 1, to: 3 });
+  expect([status, body]).toEqual([200, { partition: 0, from: '1', to: '3' }]);
+  await publish('6');
+  await until('the range has come again', () => cameTo('/one').length === 9 && cameTo('/two').length === 7);
+  expect(cameTo('/one').sort()).toEqual(['0', '1', '1', '2', '2', '3', '4', '5', '6']);
+  expect(new Set(cameTo('/two')).size).toBe(7);
+  await untilStats(bigpipe, 'all is settled', ({ clientStats }) => clientStats['test']?.['rpcSuccess'] === 16);
+  await bigpipe.end('SIGTERM');
+  bigpipe = await BigpipeProcess.start({ directory: bigpipe.directory });
+  await publish('7');
+  await until('the newest has come', () => cameTo('/one').includes('7'));
+  expect(cameTo('/one')).toHaveLength(10);
+});

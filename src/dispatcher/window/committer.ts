@@ -1,5 +1,5 @@
 // Commits what the windows of a subscription have settled: together, every few milliseconds, one commit of a partition at a time.
-import type { Broker, Membership, TopicPartition } from '../../broker/broker.js';
+import type { Broker, CommittedOffset, Membership, TopicPartition } from '../../broker/broker.js';
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
 import type { Counter } from '../../stats/metrics/counted.js';
@@ -37,6 +37,7 @@ export class Committer {
   private timer: Timer | null = null;
   private dueMs = 0;
   private stopped = false;
+  private readonly last = new Map<string, CommittedOffset>();
 
   constructor(private readonly parts: CommitterParts) {}
 
@@ -67,6 +68,11 @@ export class Committer {
     }
   }
 
+  /** What was committed here last, also of one that has gone; null when nothing was. */
+  lastOf(partition: TopicPartition): CommittedOffset | null {
+    return this.last.get(windowName(partition)) ?? null;
+  }
+
   /** Nothing is committed any more but by `commit`. */
   stop(): void {
     this.stopped = true;
@@ -88,7 +94,10 @@ export class Committer {
     const { offset, handedOutBelow } = window.takeCommit(maxMetadataBytes, spilled, copies);
     owned.committing = membership
       .commit(window.partition, offset)
-      .then(() => window.promised(handedOutBelow))
+      .then(() => {
+        this.last.set(windowName(window.partition), offset);
+        window.promised(handedOutBelow);
+      })
       .catch((error: unknown) => {
         // Nothing is lost: what is not committed is delivered again after a restart.
         window.isDirty = true;

@@ -101,6 +101,30 @@ function readRanges(mark: bigint, lengths: readonly string[]): SettledRanges | n
   return ranges;
 }
 
+/**
+ * What to commit at `from` so that only [from, to) comes again: what the mark and its metadata say is settled stays so.
+ * Ranges that do not fit come again too. Null while messages stand in the overflow, which would lose their place.
+ */
+export function replayMetadata(
+  { from, to }: { readonly from: bigint; readonly to: bigint },
+  { offset: mark, metadata }: { readonly offset: bigint; readonly metadata: string },
+  maxBytes: number,
+): string | null {
+  const { settled, spilled, copies } = readMetadata(mark, metadata);
+  if (spilled !== '') return null;
+  const head = `2:${letters.rebalance}${(to - from).toString(36)}:`;
+  const tail = copies === '' ? '' : `~${copies}`;
+  const lengths = [(to - from).toString(36), (mark - to).toString(36)];
+  let position = mark;
+  for (const [first, end] of settled) {
+    const next = [...lengths, (first - position).toString(36), (end - first).toString(36)];
+    if (head.length + next.join('.').length + tail.length > maxBytes) break;
+    lengths.splice(0, lengths.length, ...next);
+    position = end;
+  }
+  return head + lengths.join('.') + tail;
+}
+
 /** Offsets are taken in ascending order and settled in any. Memory: one entry for each unsettled offset, and what is kept with it. */
 export class OffsetTracker<T> {
   /** In insertion order, which is ascending. */
