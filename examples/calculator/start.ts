@@ -67,6 +67,9 @@ async function end(): Promise<void> {
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end());
+// However it ends, nothing of it goes on; nobody reads any more what is shown.
+process.once('exit', () => void end());
+process.stdout.once('error', () => void end());
 const workerPort = await freePort();
 const env = {
   ...process.env,

@@ -24,12 +24,14 @@ type Calculator = Client & {
 
 const start = fileURLToPath(new URL('../../examples/calculator/start.ts', import.meta.url));
 const secret = 'only for this test';
+/** Four processes start one after the other. */
+const patienceMs = 50_000;
 const lines: string[] = [];
 let redis: RedisServer | null = null;
 let directory: string;
 let demo: ChildProcess;
 let exited: Promise<number | null>;
-let client: Calculator;
+let client: Calculator | undefined;
 
 beforeAll(async () => {
   redis = hasRedis ? await RedisServer.start() : null;
@@ -41,13 +43,13 @@ beforeAll(async () => {
   });
   exited = new Promise((resolve) => demo.once('exit', resolve));
   createInterface({ input: demo.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line));
-  const address = await until('it listens', () => found(/^calculator listens on (\S+)/));
-  await until('the worker is there', () => found(/^worker (\d+) is ready/));
+  const address = await until('it listens', () => found(/^calculator listens on (\S+)/), patienceMs);
+  await until('the worker is there', () => found(/^worker (\d+) is ready/), patienceMs);
   client = new CalculateClient(address, credentials.createInsecure()) as unknown as Calculator;
 });
 
 afterAll(async () => {
-  client.close();
+  client?.close();
   if (demo.exitCode === null) demo.kill('SIGTERM');
   await exited;
   await redis?.kill();
@@ -72,10 +74,15 @@ function calculate(
   return new Promise((resolve, reject) => {
     let id: string | undefined;
     const options = { deadline: Date.now() + deadlineMs };
-    const asking = client.Calculate({ name: 'Ada', method, num1, num2 }, metadata, options, (error, answer) => {
-      if (error === null) resolve({ ...answer, id });
-      else reject(error);
-    });
+    const asking = (client as Calculator).Calculate(
+      { name: 'Ada', method, num1, num2 },
+      metadata,
+      options,
+      (error, answer) => {
+        if (error === null) resolve({ ...answer, id });
+        else reject(error);
+      },
+    );
     asking.on('metadata', (told: Metadata) => {
       id = told.get('request-id')[0]?.toString();
     });
@@ -131,7 +138,7 @@ test('a worker that is killed in mid-call costs time and nothing else', async ()
   const late = calculate('+', 1, 1, { deadlineMs: 500, key: 'late' }).catch((error: ServiceError) => error);
   expect(await late).toMatchObject({ code: status.DEADLINE_EXCEEDED });
   process.kill(pid, 'SIGKILL');
-  await until('there is another one', () => Number(found(/^worker (\d+) is ready/)) !== pid);
+  await until('there is another one', () => Number(found(/^worker (\d+) is ready/)) !== pid, patienceMs);
   expect(await asked).toMatchObject([{ successFlag: true, result: 42 }, { successFlag: false }]);
   // Its caller had gone: who asks again gets what was calculated meanwhile.
   expect(await calculate('+', 1, 1, { key: 'late' })).toMatchObject({ successFlag: true, result: 2 });
@@ -143,7 +150,7 @@ test('bytes that are no request are refused in front, and behind the bus a dead 
   const path = '/CalculateService_proto.CalculateService/Calculate';
   const refused = new Promise<ServiceError | null>((resolve) => {
     const same = (bytes: Buffer) => bytes;
-    client.makeUnaryRequest(path, same, same, garbage, (error: ServiceError | null) => resolve(error));
+    client?.makeUnaryRequest(path, same, same, garbage, (error: ServiceError | null) => resolve(error));
   });
   expect((await refused)?.code).toBe(status.INTERNAL);
   const before = await openLetters(String(management));

@@ -43,12 +43,12 @@ test('one node counts from 1 on, without a gap, and asks far less often', async 
 
 test('many at once all get one, in their order', async () => {
   const ids = node();
-  expect(await Promise.all(Array.from({ length: 5000 }, () => ids.next(nowMs)))).toEqual(numbers(1, 5000));
+  expect(await Promise.all(Array.from({ length: 5000 }, async () => ids.next(nowMs)))).toEqual(numbers(1, 5000));
 });
 
 test('several nodes give no number twice', async () => {
   const nodes = [node(), node(), node()];
-  const given = await Promise.all(Array.from({ length: 3000 }, (_, i) => nodes[i % 3]?.next(nowMs)));
+  const given = await Promise.all(Array.from({ length: 3000 }, async (_, i) => nodes[i % 3]?.next(nowMs)));
   expect(new Set(given).size).toBe(3000);
   for (const id of given) expect(id).toMatch(/^\d+$/);
 });
@@ -73,7 +73,7 @@ test('a counter that was lost gives no number again that this node knows of', as
   await state.close();
   state = new LosableState({ clock: new FakeClock(), maxBytes: 1000 });
   Object.assign(ids, { state });
-  const given = await Promise.all(Array.from({ length: 300 }, () => ids.next(nowMs)));
+  const given = await Promise.all(Array.from({ length: 300 }, async () => ids.next(nowMs)));
   expect(given).toEqual(numbers(251, 300));
 });
 
