@@ -43,6 +43,8 @@ export const goals = {
   resident: atMost(300, 200),
   /** Healthy destinations beside silent ones, against the same alone. */
   isolation: atLeast(0.95, 0.98),
+  /** Messages fetched and acked a second, against sent ones. */
+  fetched: atLeast(0.5, 1),
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
   /** Percent of a core. */

@@ -20,6 +20,7 @@ import { memoryKeys } from './scenarios/memory-keys.ts';
 import { observed } from './scenarios/observed.ts';
 import { overflow } from './scenarios/overflow.ts';
 import { park } from './scenarios/park.ts';
+import { pull } from './scenarios/pull.ts';
 import { ramp } from './scenarios/ramp.ts';
 import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
@@ -78,6 +79,7 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   overflow: (lab) => overflow(lab, goals.overflow),
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
+  pull: (lab) => pull(lab, goals.fetched),
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),

@@ -47,11 +47,14 @@ export interface AppStats {
 interface Ports {
   readonly port: number;
   readonly managementPort: number;
+  /** 0: that door is not open. */
+  readonly grpcPort?: number;
 }
 
 export class BigpipeApp {
   readonly port: number;
   readonly managementPort: number;
+  readonly grpcPort: number;
   /** Its warnings, and what it wrote to stderr: a good run has none. */
   readonly complaints: readonly string[];
   /** The text of its configuration as it was at the start. */
@@ -62,7 +65,7 @@ export class BigpipeApp {
 
   private constructor(
     child: ChildProcess,
-    { port, managementPort }: Ports,
+    { port, managementPort, grpcPort = 0 }: Ports,
     complaints: readonly string[],
     { file, config, durability }: { file: string; config: string; durability: string },
   ) {
@@ -72,6 +75,7 @@ export class BigpipeApp {
     this.durability = durability;
     this.port = port;
     this.managementPort = managementPort;
+    this.grpcPort = grpcPort;
     this.complaints = complaints;
   }
 

@@ -16,6 +16,7 @@ import type {
   KafkaAppendCommands,
   LoadCommands,
   LoadResult,
+  PullerCommands,
   ReceiverCommands,
   ScriptedReceiverCommands,
   SenderCommands,
@@ -35,6 +36,7 @@ const processFiles = {
   'embedded-append': new URL('../processes/embedded-append.ts', import.meta.url),
   'kafka-append': new URL('../processes/kafka-append.ts', import.meta.url),
   'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
+  puller: new URL('../processes/puller.ts', import.meta.url),
   'raw-append': new URL('../processes/raw-append.ts', import.meta.url),
   receiver: new URL('../processes/receiver.ts', import.meta.url),
   'scripted-receiver': new URL('../processes/scripted-receiver.ts', import.meta.url),
@@ -129,6 +131,10 @@ export class Lab {
 
   sender(): HelperProcess<SenderCommands> {
     return this.helper<SenderCommands>('bare-undici');
+  }
+
+  puller(): HelperProcess<PullerCommands> {
+    return this.helper<PullerCommands>('puller');
   }
 
   target(): HelperProcess<TargetCommands> {

@@ -136,6 +136,20 @@ export interface SenderCommands {
   send: { request: { origin: string; concurrency: number; count: number; durationMs: number }; answer: Sent };
 }
 
+export interface Fetched {
+  readonly acked: number;
+  /** Until the last one was. */
+  readonly elapsedMs: number;
+}
+
+export interface PullerCommands {
+  pull: {
+    request: { port: number; group: string; loops: number; max: number; durationMs: number };
+    answer: Fetched;
+  };
+  subscribe: { request: { port: number; group: string; credits: number; durationMs: number }; answer: Fetched };
+}
+
 /** The program's own HTTP target. */
 export interface TargetCommands {
   open: { request: { isGuarded: boolean; keeps: boolean }; answer: null };

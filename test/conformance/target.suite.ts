@@ -185,6 +185,7 @@ function deliveryTo(url: string, timeoutMs: number, changes: Partial<Delivery>):
     verdicts: defaultVerdicts,
     maxAnswerBytes: 65_536,
     signing: null,
+    keepsAnswer: false,
   };
   return {
     id: 'msg_0',
@@ -197,6 +198,11 @@ function deliveryTo(url: string, timeoutMs: number, changes: Partial<Delivery>):
     expiresMs: 0,
     replyTo: null,
     callbackUrl: null,
+    attemptTrace: null,
+    deliverLimit: Number.POSITIVE_INFINITY,
+    shape: null,
+    method: null,
+    mailbox: null,
     ...changes,
   } as Delivery;
 }

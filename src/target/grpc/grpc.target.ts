@@ -44,8 +44,7 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
     const { origin } = delivery.url;
     const against = this.egress.against(origin);
     if (against !== null) return Promise.resolve(refusedByGuard(`${origin}: ${against}`, 0));
-    const isWanted = delivery.replyTo !== null || delivery.callbackUrl !== null;
-    const keptBytes = isWanted ? this.configWatch.settings.reply.maxBytes : null;
+    const keptBytes = this.keptBytesOf(delivery);
     const running = this.running.under(signal);
     return new Promise((resolve) => {
       const settle = (outcome: Outcome) => {
@@ -65,6 +64,12 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
   override async close(): Promise<void> {
     this.egress.close();
     for (const session of this.sessions.values()) session.close();
+  }
+
+  /** Of the answer; null: nobody wants it. */
+  private keptBytesOf({ replyTo, callbackUrl, settings }: Delivery): number | null {
+    if (settings.keepsAnswer) return settings.maxAnswerBytes;
+    return replyTo !== null || callbackUrl !== null ? this.configWatch.settings.reply.maxBytes : null;
   }
 
   private sessionTo(origin: string): GrpcSession {
