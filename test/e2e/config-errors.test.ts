@@ -227,7 +227,7 @@ describe('the environment', () => {
       'bigpipe: the configuration is refused: environment:',
       '  BIGPIPE_PORT: found "65536", allowed: a port from 0 to 65535',
       '  BIGPIPE_MANAGEMENT_PORT: found "-1", allowed: a port from 0 to 65535',
-      '  BIGPIPE_LOG_LEVEL: found "debug", allowed: one of "1", "2", "3", "4", "5"',
+      '  BIGPIPE_LOG_LEVEL: found "debug", allowed: one of "0", "1", "2", "3", "4", "5"',
     ]);
   });
 

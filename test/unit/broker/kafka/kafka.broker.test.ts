@@ -50,6 +50,15 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     headers: { 'bigpipe-url': 'http://r/' },
   });
 
+  test('processes that start together make the same topics', async () => {
+    const brokers = await Promise.all(Array.from({ length: 4 }, () => open()));
+    for (let round = 0; round < 10; round += 1) {
+      const spec = { name: `${topic}-${round}`, partitions: 2, retention: 'keep' as const };
+      await Promise.all(brokers.map((broker) => broker.ensureTopic(spec)));
+      expect(brokers.map((broker) => broker.lag('', spec.name).length)).toEqual([2, 2, 2, 2]);
+    }
+  });
+
   /** What retention does, at once. */
   const cleanUpTo = async (offset: string) => {
     // The client must know the topic first.
