@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 const [log, pid] = [process.argv[2], Number(process.argv[3])];
-const boundMs = 30_000;
+const boundMs = 120_000;
 
 async function until(what, condition) {
   const end = Date.now() + boundMs;
