@@ -95,8 +95,8 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
       throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
     const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state);
     const moved = () => {
+      // What this driver alone measures is told from the next start on: some of it has the names of the other one's.
       ({ driver, counters } = there);
-      there.measure(metrics);
     };
     return { target: there.broker, servers, moved };
   };
