@@ -105,8 +105,8 @@ export class TopicTable {
       entries.push({ name: 'retention.ms', value: '-1' }, { name: 'retention.bytes', value: '-1' });
     }
     const plan = { topic: name, numPartitions: partitions, replicationFactor: factor, configEntries: entries };
-    // False when another process was faster.
-    await this.admin.createTopics({ topics: [plan], waitForLeaders: true });
+    // False when another process was faster. The client's own wait for leaders takes a node that does not know the topic yet for an error.
+    await this.admin.createTopics({ topics: [plan], waitForLeaders: false });
   }
 
   /** Returns for how long it keeps a message. */
