@@ -15,6 +15,7 @@ import {
   overwrite,
   placeOf,
   settleAll,
+  timesIn,
 } from '../support/log-lab.js';
 import { databaseOf } from '../support/stored-log.js';
 import { until } from '../support/until.js';
@@ -68,12 +69,15 @@ test('any byte of a stored chunk may be flipped: checksum, head, key, headers, b
   const file = databaseOf(home);
   const spoilt: number[] = [];
   for (let i = 1; i < count; i += 2) {
+    // SQLite leaves a second copy where it moved rows about: not to be told from the one that counts.
+    if (timesIn(file, bodyOf(i)) > 1) continue;
     const body = placeOf(file, bodyOf(i));
     // Head (16), record head (14), key (5), length of the headers (4), headers, body.
     const chunk = readFileSync(file).lastIndexOf(`key ${i % 5}`, body) - 30;
     await flip(file, chunk + Math.floor(((body + 99 - chunk) * i) / count));
     spoilt.push(i);
   }
+  expect(spoilt.length).toBeGreaterThanOrEqual(15);
   const process = await lab.start(home, 'delivers');
   await settleAll(process);
   expect(lab.arrivedIds()).toEqual(idsBut(count, ...spoilt));

@@ -119,6 +119,9 @@ export async function brokerStats(process: BigpipeProcess): Promise<Record<strin
 export const logged = ({ log }: BigpipeProcess, part: string) =>
   log.filter(({ msg }) => typeof msg === 'string' && msg.includes(part)).map(({ msg }) => msg as string);
 
+/** How often the text stands in the file. */
+export const timesIn = (file: string, text: string) => readFileSync(file).toString('latin1').split(text).length - 1;
+
 /** Where the text stands in the file; throws unless it stands there once. */
 export function placeOf(file: string, text: string): number {
   const bytes = readFileSync(file);

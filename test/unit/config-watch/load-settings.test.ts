@@ -145,7 +145,7 @@ describe('a fault', () => {
       list({ concurrency: null }),
       `${at('concurrency')}: found null, allowed: ${concurrencyAllowed}`,
     ],
-    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 50`],
+    ['retries negative', list({ retries: -1 }), `${at('retries')}: found -1, allowed: a whole number from 0 to 1000`],
     [
       'timeout 0',
       list({ timeout: 0 }),
