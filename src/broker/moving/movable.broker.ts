@@ -18,6 +18,8 @@ export class MovableBroker extends Broker {
   private readonly members = new Set<MovableMembership>();
   /** What was moved away from; closed with the rest. */
   private former: Broker | null = null;
+  /** While it is there nobody becomes a member: who would be one of the log that is left waits for the other one. */
+  private changing: Promise<void> | null = null;
   /** While it is there nothing is stored or made: who asks waits for it. */
   private held: Promise<void> | null = null;
 
@@ -49,6 +51,7 @@ export class MovableBroker extends Broker {
    */
   async moveTo(target: Broker, marks: () => Promise<void>, rest: () => Promise<void>): Promise<void> {
     const release = Promise.withResolvers<void>();
+    this.changing = release.promise;
     try {
       await Promise.all([...this.members].map((member) => member.withdraw()));
       await marks();
@@ -58,6 +61,7 @@ export class MovableBroker extends Broker {
       this.inner = target;
     } finally {
       this.held = null;
+      this.changing = null;
       release.resolve();
       await Promise.all([...this.members].map((member) => member.enterAtLast(this.inner)));
     }
@@ -86,7 +90,7 @@ export class MovableBroker extends Broker {
   }
 
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
-    await this.held;
+    await this.changing;
     const member = new MovableMembership({
       group,
       topics,

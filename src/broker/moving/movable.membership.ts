@@ -27,6 +27,8 @@ export interface MovableMembershipParts {
 
 export class MovableMembership extends Membership {
   private inner: Membership | null = null;
+  /** Under way, or over; never rejects. */
+  private entering: Promise<unknown> = Promise.resolve();
   private hasLeft = false;
   private readonly owned = new Map<string, TopicPartition>();
   private readonly underWay = new Set<Promise<void>>();
@@ -40,7 +42,13 @@ export class MovableMembership extends Membership {
   }
 
   /** Becomes a member in this log. */
-  async enter(broker: Broker): Promise<void> {
+  enter(broker: Broker): Promise<void> {
+    const entered = this.join(broker);
+    this.entering = entered.catch(() => undefined);
+    return entered;
+  }
+
+  private async join(broker: Broker): Promise<void> {
     if (this.hasLeft) return;
     const { group, topics, handlers } = this.parts;
     const inner = await broker.join(group, topics, {
@@ -76,6 +84,7 @@ export class MovableMembership extends Membership {
 
   /** What is in flight ends and is committed, as in a rebalance; then it is a member nowhere. */
   async withdraw(): Promise<void> {
+    await this.entering;
     const { inner, owned } = this;
     if (inner === null) return;
     const partitions = [...owned.values()];
