@@ -603,12 +603,21 @@ function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {
   const { retries, timeoutMs, verdicts, maxAnswerBytes, signing, destinations, url, endpoints, answerTopic } =
     subscription;
+  const { needsConsent } = subscription;
   const names = new Map(destinations.flatMap(({ name, origins }) => origins.map((origin) => [origin, name])));
   const destinationOf = (origin: string) => names.get(origin) ?? origin;
   const defaultUrl = endpoints !== null ? 'group' : url === null ? null : parseCallUrl(url);
   const mailbox = subscription.isPulled ? subscription.groupId : null;
   const keepsAnswer = answerTopic !== null;
-  const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, keepsAnswer, signing };
+  const settings = {
+    maxAttempts: retries + 1,
+    timeoutMs,
+    verdicts,
+    maxAnswerBytes,
+    keepsAnswer,
+    signing,
+    needsConsent,
+  };
   const { uri, headers, methods } = subscription;
   const shape: RequestShape = {
     uri: uri === null ? null : new UriTemplate(uri),
