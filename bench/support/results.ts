@@ -6,7 +6,7 @@ import type { Report } from './report.ts';
 
 const results = new URL('../results/', import.meta.url);
 /** The short bench that CI holds a change against. */
-export const baselineFile = new URL('../baseline.json', import.meta.url);
+export const baselineFile = new URL('baseline.json', results);
 
 export const jsonOf = (report: Report) => `${JSON.stringify(report, null, 2)}\n`;
 
