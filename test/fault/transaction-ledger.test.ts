@@ -90,7 +90,7 @@ async function runThrough(isOnKafka: boolean): Promise<void> {
     state === 'commit' && order !== null ? [order.number] : [],
   );
   const wanted = new Set(committed.flatMap((number) => [`${number} 1`, `${number} 2`]));
-  await until('all that was committed has arrived', () => wanted.values().every((body) => arrived.has(body)), boundMs);
+  await until('all that was committed has arrived', () => [...wanted].every((body) => arrived.has(body)), boundMs);
   expect(bodies().filter((body) => !wanted.has(body))).toEqual([]);
   const firsts = [...new Set(bodies())];
   const places = new Map(firsts.map((body, at) => [body, at]));

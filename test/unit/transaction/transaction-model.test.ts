@@ -160,6 +160,8 @@ const keyOf = (log: readonly Entry[]) => log.map((entry) => placeOf(entry).numbe
 
 type Step = readonly [string, World];
 
+const byNode = (what: Happening, node: string) => ({ ...what, id, node }) as Entry;
+
 /** Of one keeper for as long as it is one. */
 const epochOf = (entry: Entry | undefined) => (entry?.kind === 'owns' ? entry.epoch : '');
 
@@ -198,9 +200,8 @@ function* stepsOfNode(world: World, n: 0 | 1): Generator<Step> {
     if (state === null) continue;
     if (state.kind === 'undecided') {
       for (const verb of ['commit', 'rollback'] as const)
-        if (isNew(verb)) yield writes(verb, interned({ ...decide(verb, 'producer'), id, node: name }));
-      if (isOwner && isNew('ends it'))
-        yield writes('ends it', interned({ ...decide('rollback', 'ttl', true), id, node: '' }));
+        if (isNew(verb)) yield writes(verb, interned(byNode(decide(verb, 'producer'), name)));
+      if (isOwner && isNew('ends it')) yield writes('ends it', interned(byNode(decide('rollback', 'ttl', true), '')));
       if (isOwner && state.asked === null && isNew(`asks ${state.asks}`))
         yield writes('asks', interned({ kind: 'asked', id, ask: state.asks, untilMs: 9 }));
       if (isOwner) yield writes('carries', interned({ kind: 'carry', id, ...facts, state, asOf: read - 1, epoch }));
