@@ -1,0 +1,123 @@
+// Two processes on a real Kafka; the one that asks is killed -9 while its questions are with the producer: the other one takes over, and nothing is asked twice.
+import type { ServerResponse } from 'node:http';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { LocalCluster } from '../../kafka/local-cluster.ts';
+import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
+import { canStartKafka, ownKafka } from '../support/kafka-cluster.js';
+import { TargetServer } from '../support/target-server.js';
+import { begun, bodiesAt, checksAt, transactionConfig, untilState } from '../support/transactions.js';
+import { until } from '../support/until.js';
+
+const count = 12;
+const boundMs = 120_000;
+const usual = { 'transaction.first.check': 0 };
+
+interface Figures {
+  readonly isKeeper: number;
+  readonly checksAsked: number;
+}
+
+const figuresOf = async (node: BigpipeProcess) =>
+  ((await node.stats()) as unknown as { transactionStats: Figures }).transactionStats;
+
+describe.skipIf(!canStartKafka)('the keeper of transactions on Kafka', () => {
+  let kafka: LocalCluster;
+  let producer: TargetServer;
+  let nodes: BigpipeProcess[];
+  /** Questions that wait for their answers. */
+  let held: ServerResponse[];
+  let isHolding: boolean;
+
+  beforeAll(async () => {
+    kafka = await ownKafka(1);
+  }, 300_000);
+
+  afterAll(() => kafka?.remove());
+
+  beforeEach(async () => {
+    held = [];
+    isHolding = true;
+    producer = await TargetServer.start(({ path }, response) => {
+      if (path === '/check' && isHolding) held.push(response);
+      else response.end('{"state":"commit"}');
+    });
+    const config = baseConfig({
+      'broker.driver': 'kafka',
+      'kafka.bootstrap.servers': kafka.servers,
+      'kafka.consumer.list': [baseConsumer({ retries: 20, timeout: 60_000 })],
+      'kafka.consumer.session.timeout': 6000,
+      'transaction.check.timeout': 60_000,
+      ...transactionConfig(usual),
+    });
+    nodes = [await BigpipeProcess.start({ config })];
+    nodes.push(await BigpipeProcess.start({ config }));
+  });
+
+  afterEach(async () => {
+    for (const node of nodes) await node.dispose();
+    await producer.close();
+  });
+
+  const keeperAmong = (some: readonly BigpipeProcess[]) =>
+    until(
+      'one of them is the keeper',
+      async () => {
+        const figures = await Promise.all(some.map(figuresOf));
+        return some.find((_, i) => figures[i]?.isKeeper === 1);
+      },
+      boundMs,
+    );
+  const questions = () => checksAt(producer).map(({ headers }) => String(headers['bigpipe-message-id']));
+  const answerAll = () => {
+    isHolding = false;
+    for (const response of held) response.end('{"state":"commit"}');
+  };
+  const beginSome = (where: readonly BigpipeProcess[], name: string) =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        begun(where[i % where.length] as BigpipeProcess, {
+          messages: [{ url: producer.url('/in'), data: `${name} ${i}`, key: `${i}` }],
+          checkUrl: producer.url('/check'),
+        }),
+      ),
+    );
+  const wanted = (name: string) => new Set(Array.from({ length: count }, (_, i) => `${name} ${i}`));
+
+  test('killed between asking and writing: the other one takes over, and each was asked about once', async () => {
+    const keeper = await keeperAmong(nodes);
+    const other = nodes.find((node) => node !== keeper) as BigpipeProcess;
+    const ids = await beginSome(nodes, 'a');
+    await until('all are asked about', () => new Set(questions()).size === count, boundMs);
+    expect((await Promise.all([keeper, other].map(figuresOf))).map(({ checksAsked }) => checksAsked)).toEqual([
+      count,
+      0,
+    ]);
+    await keeper.end('SIGKILL');
+    answerAll();
+    for (const id of ids)
+      expect(await untilState(other, id, 'committed', boundMs)).toMatchObject({ decidedBy: 'check' });
+    await until('all arrive', () => wanted('a').isSubsetOf(new Set(bodiesAt(producer, '/in'))), boundMs);
+    // Sent again maybe, by whoever has the question now; but never put anew.
+    expect(new Set(questions())).toEqual(new Set(ids.map((id) => `${id}:0`)));
+    await until('it is the keeper', async () => (await figuresOf(other)).isKeeper === 1, boundMs);
+    const later = await beginSome([other], 'b');
+    for (const id of later) await untilState(other, id, 'committed', boundMs);
+    expect((await figuresOf(other)).checksAsked).toBe(count);
+  }, 300_000);
+
+  test('frozen, and awake again: what the other one has taken over is not asked about twice', async () => {
+    isHolding = false;
+    const keeper = await keeperAmong(nodes);
+    const other = nodes.find((node) => node !== keeper) as BigpipeProcess;
+    keeper.child.kill('SIGSTOP');
+    const ids = await beginSome([other], 'c');
+    for (const id of ids) await untilState(other, id, 'committed', boundMs);
+    keeper.child.kill('SIGCONT');
+    await until('it knows that it is none any more', async () => (await figuresOf(keeper)).isKeeper === 0, boundMs);
+    const more = await beginSome(nodes, 'd');
+    for (const id of more) await untilState(keeper, id, 'committed', boundMs);
+    const both = (await Promise.all([keeper, other].map(figuresOf))).map(({ checksAsked }) => checksAsked);
+    expect(both).toEqual([0, 2 * count]);
+    expect(new Set(questions())).toEqual(new Set([...ids, ...more].map((id) => `${id}:0`)));
+  }, 300_000);
+});
