@@ -31,6 +31,7 @@ const asksOf = async (id: string) => (await lab.checks()).filter(({ key }) => ke
 describe('checks', () => {
   test('not before firstCheckAfter; then at growing intervals, up to the last one', async () => {
     const node = await start({ maxChecks: 3 });
+    const begunMs = lab.clock.now();
     const id = await node.begin('a');
     const askedMs: number[] = [];
     for (let check = 1; check <= 3; check += 1) {
@@ -40,7 +41,7 @@ describe('checks', () => {
     }
     await lab.until('it is in doubt', 200, async () => (await stateOf(node, id)) === 'in-doubt');
     const [first = 0, second = 0, third = 0] = askedMs.map((atMs) => atMs - (askedMs[0] as number));
-    expect(first).toBe(0);
+    expect([first, (askedMs[0] as number) - begunMs >= 6000]).toEqual([0, true]);
     expect(second).toBeGreaterThanOrEqual(24_000);
     expect(third - second).toBeGreaterThanOrEqual(48_000);
     await lab.until('an hour has gone by', 60_000, () => lab.clock.now() > (askedMs[2] as number) + 3_600_000);
