@@ -6,7 +6,7 @@ import { hasConnections } from '../support/sockets.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
-const kills = 6;
+const kills = 20;
 const keys = 12;
 
 let target: TargetServer;
