@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { callAcl, sampleData } from './call-body.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const startWithinMs = 30_000;
+const defaultStartWithinMs = 30_000;
 const stopWithinMs = 90_000;
 const reloadWithinMs = 30_000;
 const embeddedTopic = 'bench';
@@ -32,6 +32,8 @@ export interface AppOptions {
   readonly caller?: object;
   /** The broker is this Kafka, else the embedded one. */
   readonly kafka?: { readonly servers: string; readonly topic: string };
+  /** How long its start may take. */
+  readonly startWithinMs?: number;
   /** Of its configuration besides. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -80,7 +82,7 @@ export class BigpipeApp {
   }
 
   static async start(options: AppOptions): Promise<BigpipeApp> {
-    const { directory, nodeArgs, env = {} } = options;
+    const { directory, nodeArgs, env = {}, startWithinMs = defaultStartWithinMs } = options;
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
     await writeFile(file, config);
@@ -93,7 +95,11 @@ export class BigpipeApp {
     createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
     try {
       const durability = options.kafka === undefined ? 'disk' : 'replicas';
-      return new BigpipeApp(child, await portsOf(child, complaints), complaints, { file, config, durability });
+      return new BigpipeApp(child, await portsOf(child, complaints, startWithinMs), complaints, {
+        file,
+        config,
+        durability,
+      });
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -159,7 +165,7 @@ const environment = () =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BIGPIPE|OTEL)_/.test(name)));
 
 /** Resolves once the program says that it runs; everything it writes is read, so that it never waits for us. */
-function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
+function portsOf(child: ChildProcess, complaints: string[], startWithinMs: number): Promise<Ports> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('bigpipe did not start in time')), startWithinMs);
     child.once('exit', (code) => reject(new Error(`bigpipe ended with ${code}: ${complaints.join('\n')}`)));

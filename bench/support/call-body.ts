@@ -61,11 +61,12 @@ export const oneDestination: Spread = { users: defaultUsers, destinations: 1 };
 
 /** Which door the calls go through. */
 export const doors = ['rpc', 'commit', 'messages'] as const;
-/** rpc-wait: the caller waits for the receiver's answer. */
-export type Door = (typeof doors)[number] | 'rpc-wait';
+/** rpc-wait: the caller waits for the receiver's answer. typed: a message of type `callType` that names no URL. */
+export type Door = (typeof doors)[number] | 'rpc-wait' | 'typed';
 
 const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 export const callTopic = 'bench';
+export const callType = 'wanted';
 
 /** Request line, headers of the door's own, and body; the same message through each. */
 function partsOfCall(door: Door, callUrl: string): readonly [line: string, headers: readonly string[], body: string] {
@@ -80,6 +81,12 @@ function partsOfCall(door: Door, callUrl: string): readonly [line: string, heade
     case 'commit':
       return [
         `POST /commit?topic=${callTopic}&key=${user} HTTP/1.1`,
+        [authorization, 'content-type: application/octet-stream'],
+        sampleData(),
+      ];
+    case 'typed':
+      return [
+        `POST /commit?topic=${callTopic}&type=${callType}&key=${user} HTTP/1.1`,
         [authorization, 'content-type: application/octet-stream'],
         sampleData(),
       ];

@@ -18,10 +18,17 @@ export interface WriterOptions {
   readonly mode: 'write' | 'check';
 }
 
+export interface TopicRequest {
+  readonly name: string;
+  readonly partitions: number;
+  readonly retention: Retention;
+}
+
 /** The request of each kind, and what its success brings. */
 export interface WriterCalls {
   open: { request: null; result: StoreState };
-  ensureTopic: { request: { name: string; partitions: number; retention: Retention }; result: StoredTopic };
+  /** All of them or none; answered in their order. */
+  ensureTopics: { request: readonly TopicRequest[]; result: readonly StoredTopic[] };
   write: { request: StoreWrite; result: ArrayBuffer };
   noteDamage: { request: DamagedRange; result: null };
   retain: { request: RetentionRequest; result: RetentionResult };
