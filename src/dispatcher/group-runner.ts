@@ -208,7 +208,7 @@ export class GroupRunner {
       partitions,
       delayed,
       notYet: () => notYet.size,
-      passOver: () => void this.reader.passOver(),
+      passOver: () => this.reader.passOver(),
     });
   }
 
@@ -270,7 +270,8 @@ export class GroupRunner {
 
   /** What was passed over meanwhile is committed. Returns how many commits there are of it. */
   commitPassedOver(): number {
-    const passed = this.reader.passOver();
+    this.reader.passOver();
+    const passed = this.reader.takePassed();
     for (const owned of passed) void this.committer.commit(owned);
     return passed.length;
   }
@@ -320,8 +321,8 @@ export class GroupRunner {
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
-    // What may be handed out is told before the first message comes.
-    window.isDirty = true;
+    // What may be handed out is told before the first message comes; where none may ever come, with that one.
+    window.isDirty = inlet.kind === 'origin' || start.metadata !== '';
   }
 
   private kindOf(topic: string): InletKind {

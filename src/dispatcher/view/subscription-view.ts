@@ -145,14 +145,13 @@ export class SubscriptionView {
   private *unread(): Generator<{ window: PartitionWindow; inlet: Inlet; unread: number }> {
     const { groupId } = this.parts.subscription;
     this.parts.passOver();
-    const ends = new Map(
-      this.parts.topics.flatMap((topic) =>
-        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
-      ),
-    );
-    for (const { window, inlet } of this.parts.windows.values()) {
-      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      yield { window, inlet, unread };
+    for (const topic of this.parts.topics) {
+      for (const { partition, highWatermark } of this.parts.broker.lag(groupId, topic)) {
+        const owned = this.parts.windows.get(nameOf({ topic, partition }));
+        if (owned === undefined) continue;
+        const { window, inlet } = owned;
+        yield { window, inlet, unread: Number(highWatermark - window.nextOffset) };
+      }
     }
   }
 

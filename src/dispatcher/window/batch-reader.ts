@@ -41,6 +41,7 @@ export interface BatchReaderParts {
 
 export class BatchReader {
   private stopped = false;
+  private readonly passed = new Set<OwnedWindow>();
 
   constructor(
     private readonly parts: BatchReaderParts,
@@ -77,12 +78,20 @@ export class BatchReader {
     else if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
   }
 
-  /** What the broker has passed over, since nobody here wants it, counts as read. Returns the windows that have moved on. */
-  passOver(): OwnedWindow[] {
-    return [...this.parts.windows.values()].filter((owned) => this.passOverIn(owned));
+  /** What the broker has passed over, since nobody here wants it, counts as read. */
+  passOver(): void {
+    for (const owned of this.parts.windows.values()) this.passOverIn(owned);
   }
 
-  private passOverIn({ inlet, window, membership }: OwnedWindow): boolean {
+  /** The windows that have moved on by it since this was asked last. */
+  takePassed(): OwnedWindow[] {
+    const passed = [...this.passed];
+    this.passed.clear();
+    return passed;
+  }
+
+  private passOverIn(owned: OwnedWindow): boolean {
+    const { inlet, window, membership } = owned;
     if (inlet.kind !== 'origin' || window.closed) return false;
     const readTo = membership.readTo(window.partition);
     if (readTo === null || readTo <= window.nextOffset) return false;
@@ -93,6 +102,7 @@ export class BatchReader {
     }
     consumer.passedOver += Number(readTo - window.nextOffset);
     intake.readUpTo(inlet, readTo, clock.elapsedMs());
+    this.passed.add(owned);
     return true;
   }
 
