@@ -17,11 +17,11 @@ let reads: number;
 
 beforeEach(async () => {
   broker = new MemoryBroker({ maxBytes: 100_000_000, clock: new SystemClock(), report: () => undefined });
-  const { read } = broker;
+  const read = broker.read.bind(broker);
   reads = 0;
   broker.read = (...asked) => {
     reads += 1;
-    return read.apply(broker, asked);
+    return read(...asked);
   };
   await broker.open();
   await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
@@ -55,7 +55,7 @@ class Member implements GroupHandlers {
   }
 
   async messages(_membership: Membership, { messages, nextOffset }: MessageBatch): Promise<void> {
-    expect(this.isBusy).toBe(false);
+    if (this.isBusy) this.inOrder = false;
     this.isBusy = true;
     this.calls += 1;
     try {
