@@ -47,6 +47,8 @@ export const goals = {
   isolation: atLeast(0.95, 0.98),
   /** Messages fetched and acked a second, against sent ones. */
   fetched: atLeast(0.5, 1),
+  /** Beside 1,999 subscriptions that want something else, against none. */
+  subscriptions: { published: atLeast(0.9, 1), delivered: atLeast(0.9, 1) },
   /** First attempts a second, of a limit of 100. */
   firstAttempts: atLeast(80, 80),
   /** Percent of a core. */

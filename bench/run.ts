@@ -30,6 +30,7 @@ import { redrive } from './scenarios/redrive.ts';
 import { reloads } from './scenarios/reloads.ts';
 import { reply } from './scenarios/reply.ts';
 import { retryBudget } from './scenarios/retry-budget.ts';
+import { subscriptions } from './scenarios/subscriptions.ts';
 import { throttling } from './scenarios/throttling.ts';
 import { transactions } from './scenarios/transactions.ts';
 import { workers } from './scenarios/workers.ts';
@@ -87,6 +88,7 @@ const scenarios: Scenarios = {
   park: (lab) => park(lab, goals.park),
   redrive: (lab) => redrive(lab, goals.redrive),
   pull: (lab) => pull(lab, goals.fetched),
+  subscriptions: (lab) => subscriptions(lab, goals.subscriptions),
   ramp: (lab) => ramp(lab, goals.ramp),
   egress: (lab) => egress(lab, goals.egress),
   throttling: (lab) => throttling(lab, goals.throttling),

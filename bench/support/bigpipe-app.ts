@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { callAcl, sampleData } from './call-body.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const startWithinMs = 30_000;
+const defaultStartWithinMs = 30_000;
 const stopWithinMs = 90_000;
 const reloadWithinMs = 30_000;
 const embeddedTopic = 'bench';
@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly kafka?: { readonly servers: string; readonly topic: string };
   /** Its inspector listens. */
   readonly isInspected?: boolean;
+  /** How long its start may take. */
+  readonly startWithinMs?: number;
   /** Of its configuration besides. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -85,7 +87,7 @@ export class BigpipeApp {
   }
 
   static async start(options: AppOptions): Promise<BigpipeApp> {
-    const { directory, env = {} } = options;
+    const { directory, env = {}, startWithinMs = defaultStartWithinMs } = options;
     const nodeArgs = [...options.nodeArgs, ...(options.isInspected === true ? ['--inspect=127.0.0.1:0'] : [])];
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
@@ -103,7 +105,7 @@ export class BigpipeApp {
     });
     try {
       const durability = options.kafka === undefined ? 'disk' : 'replicas';
-      const ports = await portsOf(child, complaints);
+      const ports = await portsOf(child, complaints, startWithinMs);
       return new BigpipeApp(child, ports, complaints, { file, config, durability, inspector });
     } catch (error) {
       child.kill('SIGKILL');
@@ -170,7 +172,7 @@ const environment = () =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BIGPIPE|OTEL)_/.test(name)));
 
 /** Resolves once the program says that it runs; everything it writes is read, so that it never waits for us. */
-function portsOf(child: ChildProcess, complaints: string[]): Promise<Ports> {
+function portsOf(child: ChildProcess, complaints: string[], startWithinMs: number): Promise<Ports> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('bigpipe did not start in time')), startWithinMs);
     child.once('exit', (code) => reject(new Error(`bigpipe ended with ${code}: ${complaints.join('\n')}`)));

@@ -61,8 +61,8 @@ export const oneDestination: Spread = { users: defaultUsers, destinations: 1 };
 
 /** Which door the calls go through. */
 export const doors = ['rpc', 'commit', 'messages'] as const;
-/** rpc-wait: the caller waits for the receiver's answer. */
-export type Door = (typeof doors)[number] | 'rpc-wait';
+/** rpc-wait: the caller waits for the receiver's answer. typed: a message of type `callType` that names no URL. */
+export type Door = (typeof doors)[number] | 'rpc-wait' | 'typed';
 
 export interface CallForm extends Spread {
   /** The URL inside the calls. */
@@ -78,6 +78,7 @@ export interface CallForm extends Spread {
 /** Of the doors that want it there. */
 export const callAuthorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 export const callTopic = 'bench';
+export const callType = 'wanted';
 const topicDigits = 5;
 const topicHole = '-----';
 /** All names are equally long. */
@@ -98,6 +99,12 @@ function partsOfCall(form: CallForm): readonly [line: string, headers: readonly 
     case 'commit':
       return [
         `POST /commit?topic=${callTopic}&key=${user} HTTP/1.1`,
+        [callAuthorization, 'content-type: application/octet-stream'],
+        data,
+      ];
+    case 'typed':
+      return [
+        `POST /commit?topic=${callTopic}&type=${callType}&key=${user} HTTP/1.1`,
         [callAuthorization, 'content-type: application/octet-stream'],
         data,
       ];

@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { type Assignment, Broker, type Membership, type MessageBatch, type TopicPartition } from './broker.js';
+import type { Interest } from './interest.js';
 
 /** Mark of the handlers that this strategy drives: @EventPattern<string>(groupEvent.messages, BROKER_TRANSPORT). */
 export const BROKER_TRANSPORT = Symbol('broker');
@@ -43,9 +44,14 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
     done();
   }
 
-  /** Becomes a member of the group; from here on its messages reach the handlers. */
-  async join(group: string, topics: readonly string[]): Promise<Membership> {
+  /** Becomes a member of the group; from here on its messages reach the handlers. `interestIn`: GroupHandlers'. */
+  async join(
+    group: string,
+    topics: readonly string[],
+    interestIn: (topic: string) => Interest | null,
+  ): Promise<Membership> {
     const membership = await this.broker.join(group, topics, {
+      interestIn,
       assigned: (member, assignments) => this.tell(groupEvent.assigned, { membership: member, assignments }),
       messages: (member, batch) => this.tell(groupEvent.messages, { membership: member, batch }),
       revoked: (member, partitions) => this.tell(groupEvent.revoked, { membership: member, partitions }),

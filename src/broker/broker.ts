@@ -1,6 +1,7 @@
 // THE PORT over the durable log. Drivers keep these promises; test/conformance/broker.suite.ts holds them to it.
 import { BigpipeError } from '../message/errors.js';
 import type { Acks, Message, Position, StoredMessage } from '../message/message.js';
+import type { Interest } from './interest.js';
 
 /**
  * What an answer of success stands for: nothing yet, this process's memory, the system's page cache, a synced disk,
@@ -50,7 +51,7 @@ export interface Assignment extends TopicPartition {
 /** Messages of one partition in the order of their offsets; never empty, unless only `nextOffset` has moved. */
 export interface MessageBatch extends TopicPartition {
   readonly messages: readonly StoredMessage[];
-  /** Offsets below it that are not in the batch hold nothing that can be delivered (damage, retention). */
+  /** Offsets below it that are not in the batch hold nothing that can be delivered (damage, retention), or nothing that the member wants. */
   readonly nextOffset: bigint;
 }
 
@@ -59,6 +60,11 @@ export interface MessageBatch extends TopicPartition {
  * A batch whose handler throws comes again after a while; what another handler throws is logged.
  */
 export interface GroupHandlers {
+  /**
+   * What the member wants of a topic; null: everything. The rest may be left out, and then `messages` is not called for it:
+   * `Membership.readTo` says how far it is. It may come all the same.
+   */
+  interestIn?(topic: string): Interest | null;
   /** Of a group that this process alone is for a while: nothing is kept on its account, and it leaves nothing behind. */
   readonly keepsNoMark?: true;
   /** The partitions are this member's from now on. Called before their first batch. */
@@ -76,6 +82,16 @@ export abstract class Membership {
   /** No more batches of the partition, save one that is already under way. */
   abstract pause(partition: TopicPartition): void;
   abstract resume(partition: TopicPartition): void;
+
+  /** All below was handed over, or is not wanted by GroupHandlers.interestIn; null while a batch is under way, and where nothing is left out. */
+  readTo(_partition: TopicPartition): bigint | null {
+    return null;
+  }
+
+  /** GroupHandlers.interestIn says something else from now on. */
+  interestChanged(_topic: string): void {
+    // Nothing is left out.
+  }
 
   /**
    * Resolves when the mark is as durable as an acknowledged message. Rejects with `fenced` when the

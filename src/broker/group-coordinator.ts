@@ -1,13 +1,22 @@
 // Consumer groups inside one process: who owns which partition, and that a former owner can no longer commit.
 import type { Clock } from '../message/clock.js';
 import type { GroupHandlers, Membership, TopicPartition } from './broker.js';
+import type { Interest } from './interest.js';
+import { InterestIndex } from './interest-index.js';
 import { LocalMembership, type MembersGroup } from './local-membership.js';
 import type { PartitionLog } from './partition-log.js';
+import { PartitionReaders } from './partition-readers.js';
 import { shareOut } from './share-out.js';
 
 /** Hands a topic's partitions to the members of each group, evenly, moving as few as it can. */
 export class GroupCoordinator {
   private readonly groups = new Map<string, Group>();
+  /** By topic: the groups whose members have read it. */
+  private readonly groupsOf = new Map<string, Set<Group>>();
+  /** By topic and partition. */
+  private readonly readers = new Map<string, PartitionReaders<LocalMembership>[]>();
+  /** By topic: what its readers want of it. */
+  private readonly interests = new Map<string, InterestIndex<LocalMembership>>();
 
   constructor(
     private readonly log: PartitionLog,
@@ -19,8 +28,12 @@ export class GroupCoordinator {
     for (const topic of topics) this.log.partitionsOf(topic);
     let group = this.groups.get(name);
     if (group === undefined) {
-      group = new Group(name, this.log, this.clock, this.report);
+      group = new Group(name, this.log, this.clock, this.report, this);
       this.groups.set(name, group);
+    }
+    for (const topic of topics) {
+      const groups = this.groupsOf.get(topic) ?? new Set();
+      this.groupsOf.set(topic, groups.add(group));
     }
     const member = new LocalMembership(group, topics, handlers, this.log);
     await group.add(member);
@@ -28,21 +41,18 @@ export class GroupCoordinator {
   }
 
   /** A partition of the topic has grown. */
-  wake(partition: TopicPartition): void {
-    for (const group of this.groups.values()) group.wake(partition);
+  wake({ topic, partition }: TopicPartition): void {
+    this.readers.get(topic)?.[partition]?.wake();
   }
 
   /** Partitions were added to a topic: those who subscribe to it share them. */
   async topicChanged(topic: string): Promise<void> {
-    await Promise.all([...this.groups.values()].map((group) => group.topicChanged(topic)));
+    await Promise.all([...(this.groupsOf.get(topic) ?? [])].map((group) => group.topicChanged(topic)));
   }
 
   /** True while some member owns the partition. */
-  isRead(partition: TopicPartition): boolean {
-    for (const { members } of this.groups.values()) {
-      for (const member of members) if (member.owns(partition)) return true;
-    }
-    return false;
+  isRead({ topic, partition }: TopicPartition): boolean {
+    return this.readers.get(topic)?.[partition]?.isEmpty === false;
   }
 
   /** True while a member of the group reads the topic. */
@@ -53,6 +63,32 @@ export class GroupCoordinator {
 
   async close(): Promise<void> {
     await Promise.all([...this.groups.values()].map((group) => group.close()));
+  }
+
+  readersOf(at: TopicPartition): PartitionReaders<LocalMembership> {
+    const { topic, partition } = at;
+    const ofTopic = this.readers.get(topic) ?? [];
+    this.readers.set(topic, ofTopic);
+    let readers = ofTopic[partition];
+    if (readers === undefined) {
+      const { log, clock, report } = this;
+      const failed = (error: unknown) => report(`${topic}/${partition} cannot be read, will try again`, error);
+      readers = new PartitionReaders({ partition: at, log, clock, index: this.indexOf(topic), failed });
+      ofTopic[partition] = readers;
+    }
+    return readers;
+  }
+
+  wants(member: LocalMembership, topic: string, interest: Interest | null): void {
+    const index = this.indexOf(topic);
+    if (interest === null) index.delete(member);
+    else index.set(member, member.group, interest);
+  }
+
+  private indexOf(topic: string): InterestIndex<LocalMembership> {
+    const index = this.interests.get(topic) ?? new InterestIndex<LocalMembership>();
+    this.interests.set(topic, index);
+    return index;
   }
 }
 
@@ -66,7 +102,16 @@ class Group implements MembersGroup {
     private readonly log: PartitionLog,
     readonly clock: Clock,
     readonly report: (text: string, error: unknown) => void,
+    private readonly coordinator: Pick<GroupCoordinator, 'readersOf' | 'wants'>,
   ) {}
+
+  readersOf(partition: TopicPartition): PartitionReaders<LocalMembership> {
+    return this.coordinator.readersOf(partition);
+  }
+
+  wants(member: LocalMembership, topic: string, interest: Interest | null): void {
+    this.coordinator.wants(member, topic, interest);
+  }
 
   add(member: LocalMembership): Promise<void> {
     return this.change(async () => {
@@ -96,10 +141,6 @@ class Group implements MembersGroup {
       for (const member of this.members) await member.drop(this.clock);
       this.members.clear();
     });
-  }
-
-  wake(partition: TopicPartition): void {
-    for (const member of this.members) member.wake(partition);
   }
 
   private change(step: () => Promise<void>): Promise<void> {

@@ -8,8 +8,10 @@ import {
   Membership,
   type TopicPartition,
 } from './broker.js';
+import type { Interest } from './interest.js';
 import { PartitionFeed } from './partition-feed.js';
 import type { PartitionLog } from './partition-log.js';
+import type { PartitionReaders } from './partition-readers.js';
 
 /** A member that does not give a partition back within this time loses it all the same; its late commits are fenced. */
 const revokeBoundMs = 30_000;
@@ -22,10 +24,14 @@ export interface MembersGroup {
   readonly clock: Clock;
   readonly report: (text: string, error: unknown) => void;
   remove(member: LocalMembership): Promise<void>;
+  /** All feeds of the partition. */
+  readersOf(partition: TopicPartition): PartitionReaders<LocalMembership>;
+  /** It owns partitions of the topic and wants this of it; null: everything, or it owns none any more. */
+  wants(member: LocalMembership, topic: string, interest: Interest | null): void;
 }
 
 export class LocalMembership extends Membership {
-  private readonly feeds = new Map<string, PartitionFeed>();
+  private readonly feeds = new Map<string, PartitionFeed<LocalMembership>>();
 
   constructor(
     private readonly membersGroup: MembersGroup,
@@ -48,24 +54,11 @@ export class LocalMembership extends Membership {
     return [...this.feeds.values()].map((feed) => feed.partition).filter((partition) => partition.topic === topic);
   }
 
-  wake(partition: TopicPartition): void {
-    this.feeds.get(nameOf(partition))?.wake();
-  }
-
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
     const claims = await Promise.all(partitions.map((partition) => this.claim(partition)));
-    const feeds = claims.map(
-      ({ topic, partition, start }) =>
-        new PartitionFeed(
-          { topic, partition },
-          start.offset,
-          this.log,
-          (batch) => this.handlers.messages(this, batch),
-          (error) => this.membersGroup.report(`${this.group} cannot read ${topic}/${partition}, will try again`, error),
-          this.membersGroup.clock,
-        ),
-    );
+    const feeds = claims.map(({ topic, partition, start }) => this.feedOf({ topic, partition }, start.offset));
     for (const feed of feeds) this.feeds.set(nameOf(feed.partition), feed);
+    for (const topic of new Set(partitions.map((one) => one.topic))) this.interestChanged(topic);
     const assignments = claims.map((claim, i) => ({ ...claim, isOurs: () => feeds[i]?.isGone === false }));
     await this.tell('assigned', () => this.handlers.assigned(this, assignments));
     for (const feed of feeds) feed.start();
@@ -86,12 +79,34 @@ export class LocalMembership extends Membership {
     await this.bounded(clock, this.stop(feeds));
   }
 
-  private forget(feed: PartitionFeed): void {
-    feed.isGone = true;
-    this.feeds.delete(nameOf(feed.partition));
+  private feedOf(partition: TopicPartition, start: bigint): PartitionFeed<LocalMembership> {
+    const { clock, report } = this.membersGroup;
+    const { log } = this;
+    const readers = this.membersGroup.readersOf(partition);
+    const text = `${this.group} cannot read ${nameOf(partition)}, will try again`;
+    const feed = new PartitionFeed<LocalMembership>({
+      member: this,
+      partition,
+      start,
+      log,
+      clock,
+      readers,
+      deliver: (batch) => this.handlers.messages(this, batch),
+      failed: (error) => report(text, error),
+    });
+    readers.add(feed);
+    return feed;
   }
 
-  private async stop(feeds: readonly PartitionFeed[]): Promise<void> {
+  private forget(feed: PartitionFeed<LocalMembership>): void {
+    const { partition } = feed;
+    feed.isGone = true;
+    this.feeds.delete(nameOf(partition));
+    this.membersGroup.readersOf(partition).delete(feed);
+    if (this.owned(partition.topic).length === 0) this.membersGroup.wants(this, partition.topic, null);
+  }
+
+  private async stop(feeds: readonly PartitionFeed<LocalMembership>[]): Promise<void> {
     await Promise.all(feeds.map((feed) => feed.stop()));
   }
 
@@ -106,6 +121,16 @@ export class LocalMembership extends Membership {
 
   override resume(partition: TopicPartition): void {
     this.feeds.get(nameOf(partition))?.resume();
+  }
+
+  override readTo(partition: TopicPartition): bigint | null {
+    return this.feeds.get(nameOf(partition))?.readTo ?? null;
+  }
+
+  override interestChanged(topic: string): void {
+    const interest = this.handlers.interestIn?.(topic) ?? null;
+    this.membersGroup.wants(this, topic, interest);
+    for (const feed of this.feeds.values()) if (feed.partition.topic === topic) feed.adjust(interest === null);
   }
 
   override async commit(partition: TopicPartition, committed: CommittedOffset): Promise<void> {

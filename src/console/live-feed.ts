@@ -6,6 +6,8 @@ import { History } from './history.js';
 import { type Sample, Sampler } from './sampler.js';
 
 const intervalMs = 1000;
+/** A look at thousands of subscriptions takes longer: of the time it has at most a twentieth. */
+const restPerLook = 20;
 /** Pages that may be open at once. */
 const maxWatchers = 16;
 
@@ -60,11 +62,13 @@ export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
     this.watchers.delete(watcher);
   }
 
-  private later(): void {
-    if (!this.closed) this.timer = this.clock.setTimer(intervalMs, () => this.look());
+  private later(tookMs = 0): void {
+    const restMs = Math.max(intervalMs, tookMs * restPerLook);
+    if (!this.closed) this.timer = this.clock.setTimer(restMs, () => this.look());
   }
 
   private look(): void {
+    const startedMs = this.clock.elapsedMs();
     try {
       this.tell();
       this.lastFault = '';
@@ -74,7 +78,7 @@ export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
       if (fault !== this.lastFault) this.log.warn({ msg: 'the console could not look', error: fault });
       this.lastFault = fault;
     }
-    this.later();
+    this.later(this.clock.elapsedMs() - startedMs);
   }
 
   private tell(): void {

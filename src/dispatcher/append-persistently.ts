@@ -11,7 +11,7 @@ export interface Ownership {
   /** False while somebody else may own it: then nothing is appended. */
   readonly isOurs: boolean;
   /** Nobody wants it any more. */
-  readonly abort: AbortController;
+  readonly abort: { readonly signal: AbortSignal };
 }
 
 /** Resolves to the place once it is durable, to null when it is no longer wanted before. `failed` is told of each refusal; what it throws ends it. */

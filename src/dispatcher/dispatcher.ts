@@ -32,6 +32,7 @@ import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
 import { GroupRunner } from './group-runner.js';
 import { MarkMoves, type OffsetRange } from './mark-moves.js';
+import { PassedMarks } from './passed-marks.js';
 import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import { placeNewGroup } from './starting-place.js';
@@ -57,6 +58,7 @@ export class Dispatcher implements Adjustable {
   private readonly log = new Logger('Dispatcher');
   private readonly served: ServedSubscriptions;
   private readonly markMoves: MarkMoves;
+  private readonly passedMarks: PassedMarks;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
   /** How attempts ended of late. */
@@ -100,6 +102,7 @@ export class Dispatcher implements Adjustable {
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.gone(name),
     });
+    this.passedMarks = new PassedMarks(clock, () => this.subscriptions);
     this.markMoves = new MarkMoves(broker, this.served);
     tracker.follow({
       byId: (id) => this.explainId(id),
@@ -120,6 +123,7 @@ export class Dispatcher implements Adjustable {
     this.learnWants();
     this.known.registrations.follow((group, what) => this.regroup(group, what));
     await this.served.openAll();
+    this.passedMarks.start();
   }
 
   /** What is parked is known by the names of its lanes: these must not change under it. */
@@ -182,6 +186,7 @@ export class Dispatcher implements Adjustable {
     if (this.drained) return;
     this.drained = true;
     this.mailboxes.takeBack();
+    this.passedMarks.stop();
     await this.served.drain();
     await this.transport.close();
     await Promise.all([this.controlLog.close(), this.cancelLog.close(), this.known.registrations.close()]);
@@ -262,7 +267,10 @@ export class Dispatcher implements Adjustable {
     for (const topic of topics ?? new Set([...this.wants.keys(), ...byTopic.keys()])) {
       const wants = this.wants.get(topic) ?? new TopicWants();
       this.wants.set(topic, wants);
+      const before = wants.teller;
       wants.adjust(byTopic.get(topic) ?? []);
+      if (wants.teller === before) continue;
+      for (const group of [before, wants.teller]) this.served.runner(topic, group ?? '')?.interestChanged();
     }
   }
 
@@ -328,6 +336,7 @@ export class Dispatcher implements Adjustable {
         this.attempts.attempted(groupId, delivery, outcome);
         if (outcome.kind === 'delivered') this.successes.tell(groupId, delivery, outcome);
       },
+      seesAll: () => this.wants.get(topic)?.teller === groupId,
       passedOver: (headers, body) => this.wants.get(topic)?.refusedBy(groupId, headers, body),
       replied: (delivery, ending) => this.replied(delivery, ending),
       report,

@@ -8,6 +8,7 @@ import type {
   MessageBatch,
   TopicPartition,
 } from '../broker/broker.js';
+import type { Interest } from '../broker/interest.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { type Clock, within } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
@@ -59,6 +60,8 @@ export interface RunnerParts {
   readonly isCancelled: (id: string) => boolean;
   /** Told of each attempt as it ends. */
   readonly attempted: (delivery: Delivery, outcome: Outcome) => void;
+  /** It is told of all that is passed over. */
+  readonly seesAll: () => boolean;
   /** Read, and not wanted. */
   readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
   /** A caller waits for how this one ended. */
@@ -205,6 +208,7 @@ export class GroupRunner {
       partitions,
       delayed,
       notYet: () => notYet.size,
+      passOver: () => this.reader.passOver(),
     });
   }
 
@@ -237,13 +241,39 @@ export class GroupRunner {
     const { bindings, filters, methods } = subscription;
     Object.assign(subscription, next);
     if (!isDeepStrictEqual([bindings, filters, methods], [next.bindings, next.filters, next.methods]))
-      this.reader.filter = new MessageFilter(next);
+      this.setFilter(new MessageFilter(next));
     const { maxOpen, delivery } = windowSettingsOf(subscription);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
     this.deliverer.scheduler.adjust();
     for (const { window } of this.windows.values()) this.relief.resumeIfRoom(window);
     return true;
+  }
+
+  /** What the broker may leave out of a topic; null: nothing. */
+  interestIn(topic: string): Interest | null {
+    const { filter } = this.reader;
+    return topic !== this.subscription.topic || filter.takesAll || this.parts.seesAll() ? null : filter;
+  }
+
+  /** `interestIn` says something else from now on. */
+  interestChanged(): void {
+    const { topic } = this.subscription;
+    const owned = [...this.windows.values()].find(({ window }) => window.partition.topic === topic);
+    owned?.membership.interestChanged(topic);
+  }
+
+  private setFilter(filter: MessageFilter): void {
+    this.reader.filter = filter;
+    this.interestChanged();
+  }
+
+  /** What was passed over meanwhile is committed. Returns how many commits there are of it. */
+  commitPassedOver(): number {
+    this.reader.passOver();
+    const passed = this.reader.takePassed();
+    for (const owned of passed) void this.committer.commit(owned);
+    return passed.length;
   }
 
   /** Where the message of a place is now; null when its partition is not ours. Looks among the dead letters too. */
@@ -291,8 +321,8 @@ export class GroupRunner {
     this.inlets.set(window, inlet);
     this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
-    // What may be handed out is told before the first message comes.
-    window.isDirty = true;
+    // What may be handed out is told before the first message comes; where none may ever come, with that one.
+    window.isDirty = inlet.kind === 'origin' || start.metadata !== '';
   }
 
   private kindOf(topic: string): InletKind {
@@ -331,6 +361,7 @@ export class GroupRunner {
 
   private async release(leaving: readonly OwnedWindow[]): Promise<void> {
     const { clock } = this.parts;
+    this.reader.passOver();
     const windows = [...leaving.map(({ window }) => window), ...this.resending.openWindows];
     for (const window of windows) {
       window.close();

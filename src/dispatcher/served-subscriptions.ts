@@ -168,7 +168,7 @@ export class ServedSubscriptions {
     const runner = this.parts.newRunner(subscription);
     await runner.prepare();
     for (const name of runner.topics) this.byTopic.set(nameOf(name, groupId), runner);
-    const membership = await this.parts.transport.join(groupId, runner.topics);
+    const membership = await this.parts.transport.join(groupId, runner.topics, (name) => runner.interestIn(name));
     this.served.set(nameOf(topic, groupId), { runner, membership });
   }
 

@@ -1,4 +1,6 @@
 // Which messages of its topic a subscription wants: its bindings, and its filters.
+
+import type { Interest } from '../broker/interest.js';
 import type { BindingSettings, EventFilter } from '../config-watch/settings.js';
 import { typePatternOf } from '../config-watch/type-pattern.js';
 import { attributeOf } from '../message/attributes.js';
@@ -18,9 +20,11 @@ export interface FilterSettings {
 }
 
 /** The same answer for the same headers, always; a type is asked of the patterns once. */
-export class MessageFilter {
+export class MessageFilter implements Interest {
   /** Whatever comes. */
   readonly takesAll: boolean;
+  readonly types: ReadonlySet<string> | null;
+  readonly isByType: boolean;
   private readonly byType = new Map<string, boolean>();
   private readonly isBound: (type: string) => boolean;
   private readonly holds: (headers: MessageHeaders) => boolean;
@@ -30,6 +34,9 @@ export class MessageFilter {
   constructor({ bindings, filters, methods }: FilterSettings) {
     const anyType = bindings.length === 0 || bindings.some(({ kind }) => kind === 'fanout');
     this.takesAll = anyType && filters.length === 0 && methods === null;
+    const exact = bindings.flatMap((binding) => (binding.kind === 'direct' ? [binding.type] : []));
+    this.types = !anyType && exact.length === bindings.length ? new Set(exact) : null;
+    this.isByType = methods === null && filters.length === 0;
     this.methods = methods === null ? null : new Set(methods);
     this.takesTypeless = anyType;
     this.isBound = anyType ? () => true : typeMatcherOf(bindings);
@@ -40,6 +47,10 @@ export class MessageFilter {
   matches(headers: MessageHeaders, body: Buffer): boolean {
     if (this.takesAll) return true;
     return this.takesType(headers[messageHeader.type]) && this.holds(headers) && this.takesMethod(headers, body);
+  }
+
+  wantsType(type: string | null): boolean {
+    return type === null ? this.takesTypeless : this.isBound(type);
   }
 
   /** Messages that name a URL are no calls of a method; bodies that name no method are for the dead letters. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Broker } from '#src/broker/broker.js';
 import type { Message } from '#src/message/message.js';
 import { murmur2 } from '#src/message/partitioner.js';
+import { MessageFilter } from '#src/subscription/message-filter.js';
 import { GroupLog } from '../support/group-log.js';
 import { until } from '../support/until.js';
 
@@ -21,6 +22,12 @@ const messageOf = (body: string, key: string | null = null, partition?: number):
   body: Buffer.from(body),
   headers: { 'bigpipe-url': 'http://receiver/', n: body },
   ...(partition === undefined ? {} : { partition }),
+});
+
+const boundTo = (types: readonly string[]) => ({
+  bindings: types.map((type) => ({ kind: 'direct' as const, type })),
+  filters: [],
+  methods: null,
 });
 
 /** Whether each of the assignments of the partition that a member was told of holds. */
@@ -207,6 +214,87 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
         await until('the rest arrives', () => log.received.length === 2000);
         expect(before).toBeLessThan(2000);
         expect(log.bodies(0)).toEqual(bodies);
+      });
+    });
+
+    describe('what a member wants', () => {
+      const typed = (type: string, n: number) => ({
+        ...messageOf(`${type}${n}`, null, 0),
+        headers: { 'bigpipe-type': type },
+      });
+      const interestIn = (...types: string[]) => new MessageFilter(boundTo(types));
+      const ofType = (log: GroupLog, type: string) => log.bodies().filter((body) => body.startsWith(type));
+
+      test('comes once and in order, whoever else wants what; its place goes past the rest', async () => {
+        const logs = ['a', 'b', 'c', 'nothing'].map((type) => {
+          const log = new GroupLog();
+          log.wanted = interestIn(type);
+          return { type, log };
+        });
+        const all = new GroupLog();
+        await broker.append([typed('a', 0), typed('b', 0)], -1);
+        const joined = await Promise.all(logs.map(({ type, log }) => join(`G-${type}`, log)));
+        await join('G-all', all);
+        for (let n = 1; n < 100; n += 1)
+          await broker.append(
+            ['a', 'b', 'c', 'd'].map((type) => typed(type, n)),
+            -1,
+          );
+        await until('whoever wants all has all', () => all.received.length === 398);
+        for (const { type, log } of logs.slice(0, 3)) {
+          const first = type === 'c' ? 1 : 0;
+          const wanted = Array.from({ length: 100 - first }, (_, i) => `${type}${i + first}`);
+          await until(`${type} is there`, () => ofType(log, type).length >= wanted.length);
+          expect(ofType(log, type)).toEqual(wanted);
+        }
+        await until('all have been read as far as they need', () =>
+          joined.every(({ membership, log }) => {
+            const readTo = membership.readTo({ topic, partition: 0 });
+            return readTo === null ? log.batches.at(-1)?.nextOffset === 398n : readTo === 398n;
+          }),
+        );
+      });
+
+      test('its place does not go past what it wants and was not handed', async () => {
+        const log = new GroupLog();
+        log.wanted = interestIn('a');
+        const { membership } = await join('G', log);
+        const place = { topic, partition: 0 };
+        membership.pause(place);
+        await broker.append([typed('b', 0), typed('a', 1), typed('b', 2)], -1);
+        const other = new GroupLog();
+        await join('H', other);
+        await until('it is read by others', () => other.received.length === 3);
+        expect(membership.readTo(place) ?? 0n).toBeLessThanOrEqual(1n);
+        expect(ofType(log, 'a')).toEqual([]);
+        membership.resume(place);
+        await until('it comes', () => ofType(log, 'a').length === 1);
+      });
+
+      test('may change at any time, for what is appended after it', async () => {
+        const log = new GroupLog();
+        log.wanted = interestIn('a');
+        const { membership } = await join('G', log);
+        await broker.append([typed('a', 0), typed('b', 0)], -1);
+        await until('the first comes', () => ofType(log, 'a').length === 1);
+        log.wanted = interestIn('b');
+        membership.interestChanged(topic);
+        await broker.append([typed('a', 1), typed('b', 1)], -1);
+        await until('the second comes', () => ofType(log, 'b').includes('b1'));
+        log.wanted = null;
+        membership.interestChanged(topic);
+        await broker.append([typed('a', 2), typed('b', 2)], -1);
+        await until('everything comes', () => log.bodies().includes('a2') && log.bodies().includes('b2'));
+      });
+
+      test('a message for one group alone comes to that one, and to nobody who wants other things', async () => {
+        const [one, other] = [new GroupLog(), new GroupLog()];
+        one.wanted = interestIn('x');
+        other.wanted = interestIn('y');
+        await join('One', one);
+        await join('Other', other);
+        await broker.append([{ ...messageOf('for one', null, 0), headers: { 'bigpipe-only-group': 'One' } }], -1);
+        await until('it comes', () => one.bodies().includes('for one'));
       });
     });
 

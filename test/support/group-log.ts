@@ -1,5 +1,6 @@
 // Handlers that note what a broker tells a member, and commit what they are told to.
 import type { Assignment, GroupHandlers, Membership, MessageBatch, TopicPartition } from '#src/broker/broker.js';
+import type { Interest } from '#src/broker/interest.js';
 import type { StoredMessage } from '#src/message/message.js';
 
 export class GroupLog implements GroupHandlers {
@@ -9,8 +10,14 @@ export class GroupLog implements GroupHandlers {
   readonly lost: TopicPartition[] = [];
   /** What the next batches wait for; unset: nothing. */
   hold: Promise<void> | null = null;
+  /** Null: everything. */
+  wanted: Interest | null = null;
   onRevoked: (membership: Membership, partitions: readonly TopicPartition[]) => void | Promise<void> = () => undefined;
   onMessages: (membership: Membership, batch: MessageBatch) => void = () => undefined;
+
+  interestIn(): Interest | null {
+    return this.wanted;
+  }
 
   assigned(_membership: Membership, assignments: readonly Assignment[]): void {
     this.assignments.push(...assignments);

@@ -98,6 +98,7 @@ export class RunnerLab {
       tracing: new NoTracing(),
       isCancelled: (id) => this.cancelled.has(id),
       attempted: () => undefined,
+      seesAll: () => false,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,

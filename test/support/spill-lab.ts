@@ -65,6 +65,7 @@ export class SpillLab {
       tracing: new NoTracing(),
       isCancelled: () => false,
       attempted: () => undefined,
+      seesAll: () => false,
       passedOver: () => undefined,
       replied: () => undefined,
       report: (text) => this.reports.push(text),

@@ -18,7 +18,9 @@ export function storedMessages(directory: string, topic: string): StoredRow[] {
     const found = db.prepare('SELECT id, partitions FROM topics WHERE name = ?').get(topic);
     if (found === undefined) return [];
     const { id, partitions } = found as { id: number; partitions: number };
+    const tables = new Set(db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all());
     return Array.from({ length: partitions }, (_, partition) => {
+      if (!tables.has(`m_${id}_${partition}`)) return [];
       const chunks = db.prepare(`SELECT o, d FROM m_${id}_${partition} ORDER BY o`).all() as { o: number; d: Buffer }[];
       return chunks.flatMap(({ o, d }) => recordsOf(d, partition, o));
     }).flat();

@@ -52,6 +52,7 @@ export class MovableMembership extends Membership {
     if (this.hasLeft) return;
     const { group, topics, handlers } = this.parts;
     const inner = await broker.join(group, topics, {
+      interestIn: (topic) => handlers.interestIn?.(topic) ?? null,
       assigned: (membership, assignments) => {
         this.inner = membership;
         for (const { topic, partition } of assignments)
@@ -102,6 +103,14 @@ export class MovableMembership extends Membership {
 
   override resume(partition: TopicPartition): void {
     this.inner?.resume(partition);
+  }
+
+  override readTo(partition: TopicPartition): bigint | null {
+    return this.inner?.readTo(partition) ?? null;
+  }
+
+  override interestChanged(topic: string): void {
+    this.inner?.interestChanged(topic);
   }
 
   override async commit(partition: TopicPartition, committed: CommittedOffset): Promise<void> {

@@ -34,6 +34,11 @@ export class Adoption {
     this.unknown.set(inlet.owned, unknown.set(inlet, null));
   }
 
+  /** It is known which originals of the partition's topics have copies. */
+  isComplete(owned: OwnedPartition): boolean {
+    return (this.unknown.get(owned)?.size ?? 0) === 0;
+  }
+
   /** Resolves once it is known which originals of the partition's topics have copies; at once after a clean end. */
   async complete(owned: OwnedPartition): Promise<void> {
     const unknown = this.unknown.get(owned);

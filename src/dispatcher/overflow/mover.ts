@@ -205,7 +205,7 @@ export class Mover {
   private async write(batch: readonly Move[]): Promise<boolean> {
     const { broker, report, moved } = this.parts;
     let positions: readonly (Position | null)[] = [];
-    const open = batch.filter(({ work: { window } }) => !window.abort.signal.aborted);
+    const open = batch.filter(({ work: { window } }) => !window.abort.aborted);
     try {
       const messages = open.map(({ message }) => message);
       const isWanted = () => open.every(({ work: { window } }) => window.isOurs);

@@ -40,6 +40,8 @@ export interface ViewParts {
   readonly delayed: DelayedNotes;
   /** How many that are read wait for the moment that their caller asked for. */
   readonly notYet: () => number;
+  /** What was passed over meanwhile counts as read. */
+  readonly passOver: () => void;
 }
 
 /** Under which word of the backlog the unread ones of a topic stand; null for records that are no messages. */
@@ -53,6 +55,7 @@ export class SubscriptionView {
     const { topic, groupId } = this.parts.subscription;
     const owned = this.parts.windows.get(nameOf({ topic, partition }));
     if (owned === undefined) return null;
+    this.parts.passOver();
     const { window, inlet } = owned;
     const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
     const delayed = this.parts.delayed.at(partition, offset);
@@ -141,14 +144,14 @@ export class SubscriptionView {
   /** Of each partition of each topic what is not read yet. */
   private *unread(): Generator<{ window: PartitionWindow; inlet: Inlet; unread: number }> {
     const { groupId } = this.parts.subscription;
-    const ends = new Map(
-      this.parts.topics.flatMap((topic) =>
-        this.parts.broker.lag(groupId, topic).map((row) => [nameOf(row), row.highWatermark] as const),
-      ),
-    );
-    for (const { window, inlet } of this.parts.windows.values()) {
-      const unread = Number((ends.get(nameOf(window.partition)) ?? window.nextOffset) - window.nextOffset);
-      yield { window, inlet, unread };
+    this.parts.passOver();
+    for (const topic of this.parts.topics) {
+      for (const { partition, highWatermark } of this.parts.broker.lag(groupId, topic)) {
+        const owned = this.parts.windows.get(nameOf({ topic, partition }));
+        if (owned === undefined) continue;
+        const { window, inlet } = owned;
+        yield { window, inlet, unread: Number(highWatermark - window.nextOffset) };
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 // What is done with each batch that the broker hands over, by the kind of topic it comes from, until it is in its window.
-import type { MessageBatch } from '../../broker/broker.js';
+import type { MessageBatch, TopicPartition } from '../../broker/broker.js';
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
-import { type Clock, pause } from '../../message/clock.js';
+import { type Clock, pause, within } from '../../message/clock.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import { delayTiers } from '../../message/side-topic.js';
@@ -41,6 +41,7 @@ export interface BatchReaderParts {
 
 export class BatchReader {
   private stopped = false;
+  private readonly passed = new Set<OwnedWindow>();
 
   constructor(
     private readonly parts: BatchReaderParts,
@@ -67,14 +68,53 @@ export class BatchReader {
     // A copy is judged by what was found of its original's topic.
     await adoption.complete(inlet.owned);
     const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
-    const isPassedOver = wanted.messages.length === 0 && batch.messages.length > 0;
+    const isPassedOver = inlet.kind === 'origin' && wanted.messages.length === 0;
     // Of what nobody sends nothing has to be said.
     if (inlet.kind !== 'delay' && !isPassedOver) await committer.promise(owned, batch.nextOffset);
     const origin = intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
-    if (origin !== null) await inlet.owned.windowOf(subscription.topic)?.whenRead(origin);
+    if (origin !== null) await this.originRead({ topic: subscription.topic, partition: batch.partition }, origin);
     if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
     else if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
+  }
+
+  /** What the broker has passed over, since nobody here wants it, counts as read. */
+  passOver(): void {
+    for (const owned of this.parts.windows.values()) this.passOverIn(owned);
+  }
+
+  /** The windows that have moved on by it since this was asked last. */
+  takePassed(): OwnedWindow[] {
+    const passed = [...this.passed];
+    this.passed.clear();
+    return passed;
+  }
+
+  private passOverIn(owned: OwnedWindow): boolean {
+    const { inlet, window, membership } = owned;
+    if (inlet.kind !== 'origin' || window.closed) return false;
+    const readTo = membership.readTo(window.partition);
+    if (readTo === null || readTo <= window.nextOffset) return false;
+    const { adoption, intake, clock, consumer } = this.parts;
+    if (!adoption.isComplete(inlet.owned)) {
+      void adoption.complete(inlet.owned);
+      return false;
+    }
+    consumer.passedOver += Number(readTo - window.nextOffset);
+    intake.readUpTo(inlet, readTo, clock.elapsedMs());
+    this.passed.add(owned);
+    return true;
+  }
+
+  /** Resolves once the subscription's own topic is read as far as `offset`, or is passed over so far. */
+  private async originRead(partition: TopicPartition, offset: bigint): Promise<void> {
+    const owned = this.parts.windows.get(windowName(partition));
+    if (owned === undefined) return;
+    const { window } = owned;
+    while (!window.closed && window.nextOffset <= offset) {
+      if (this.passOverIn(owned)) continue;
+      await within(this.parts.clock, passedCommitMs, window.whenRead(offset));
+    }
   }
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
@@ -129,7 +169,8 @@ export class BatchReader {
       parts.passedOver(headers, body);
       return false;
     });
-    parts.consumer.passedOver += batch.messages.length - messages.length;
+    const from = parts.windows.get(windowName(batch))?.window.nextOffset ?? batch.nextOffset;
+    parts.consumer.passedOver += Math.max(0, Number(batch.nextOffset - from) - messages.length);
     return { ...batch, messages };
   }
 

@@ -4,6 +4,7 @@ import { ReadWaiters } from '../../broker/read-waiters.js';
 import type { Ordering } from '../../config-watch/settings.js';
 import { type Delivery, type DeliverySettings, deliveryOf, type InvalidMessage } from '../../message/delivery.js';
 import { type Position, type StoredMessage, weightOf } from '../../message/message.js';
+import { LazyAbort } from './lazy-abort.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
 /** 4 MiB of messages a partition may be unsettled, or one larger message. */
@@ -77,9 +78,9 @@ export interface TakenCommit {
 export class PartitionWindow {
   readonly partition: TopicPartition;
   /** Ends the attempts of this partition when it is taken away. */
-  readonly abort = new AbortController();
+  readonly abort = new LazyAbort();
   /** Ends what waits for this partition's next messages once it is closed. */
-  readonly closing = new AbortController();
+  readonly closing = new LazyAbort();
   isPaused = false;
   /** True once something was settled or passed over since the last commit. */
   isDirty = false;
@@ -109,7 +110,7 @@ export class PartitionWindow {
 
   /** False while somebody else may own the partition: nothing is sent or stored for it. */
   get isOurs(): boolean {
-    return !this.abort.signal.aborted && this.assignment.isOurs();
+    return !this.abort.aborted && this.assignment.isOurs();
   }
 
   get closed(): boolean {
@@ -287,8 +288,8 @@ export class PartitionWindow {
   close(): void {
     this.isClosed = true;
     this.closing.abort();
-    // What was said ahead of time is taken back, and what was tried and is not settled is named.
-    this.isDirty = true;
+    // What was said ahead of time is taken back, and what was tried and is not settled is named. Of a window that nothing came to nothing was said.
+    if (this.promisedEnd > 0n || this.nextOffset > this.assignment.start.offset) this.isDirty = true;
     this.checkQuiet();
     this.readers.check();
   }

@@ -1,12 +1,26 @@
 // One partition's way to one member, when reading fails for a while.
 import { expect, test } from 'vitest';
 import type { MessageBatch } from '#src/broker/broker.js';
+import { InterestIndex } from '#src/broker/interest-index.js';
 import { PartitionFeed } from '#src/broker/partition-feed.js';
 import type { PartitionLog, ReadResult } from '#src/broker/partition-log.js';
+import { PartitionReaders } from '#src/broker/partition-readers.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { until } from '../../support/until.js';
 
 const partition = { topic: 't', partition: 0 };
+
+function feedOf(
+  log: PartitionLog,
+  clock: FakeClock,
+  deliver: (batch: MessageBatch) => void,
+  failed: (error: unknown) => void = () => undefined,
+): PartitionFeed<string> {
+  const readers = new PartitionReaders<string>({ partition, log, clock, index: new InterestIndex(), failed });
+  const feed = new PartitionFeed({ member: 'one', partition, start: 0n, log, clock, readers, deliver, failed });
+  readers.add(feed);
+  return feed;
+}
 
 test('a read that fails is tried again, and what was to be read comes then', async () => {
   const clock = new FakeClock();
@@ -18,13 +32,11 @@ test('a read that fails is tried again, and what was to be read comes then', asy
     return offset === 0n ? { messages: [], nextOffset: 5n } : null;
   };
   const log = { read, highWatermark: () => 5n } as unknown as PartitionLog;
-  const feed = new PartitionFeed(
-    partition,
-    0n,
+  const feed = feedOf(
     log,
+    clock,
     (batch) => void batches.push(batch),
     (e) => failures.push(e),
-    clock,
   );
   feed.start();
   await until('it has failed', () => failures.length === 1 && clock.pending === 1);
@@ -48,7 +60,7 @@ test('nothing is handed over before the start, and a batch whose handler throws 
     offsets.push(nextOffset);
     if (offsets.length === 1) throw new Error('a bug');
   };
-  const feed = new PartitionFeed(partition, 0n, log, deliver, () => undefined, clock);
+  const feed = feedOf(log, clock, deliver);
   feed.wake();
   await new Promise((resolve) => setImmediate(resolve));
   expect(offsets).toEqual([]);

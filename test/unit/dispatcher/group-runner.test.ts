@@ -51,6 +51,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
       tracing: new NoTracing(),
       isCancelled: () => false,
       attempted: () => undefined,
+      seesAll: () => false,
       passedOver: () => undefined,
       replied: () => undefined,
       report: () => undefined,

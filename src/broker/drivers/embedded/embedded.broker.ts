@@ -427,16 +427,19 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
   private floors(): RetentionFloor[] {
     const groupsCountFrom = this.options.clock.now() - this.options.offsetsRetentionMs;
     return [...this.topics.values()].flatMap(({ partitions, retention }) =>
-      partitions.map(({ topicId, topic, partition, start, readable, marks }) => {
-        let settled = retention === 'keep' && marks.size === 0 ? start : readable;
-        for (const [group, { committed, seenMs }] of marks) {
-          // What stands in a topic of a subscription's own waits for its group, however long that is away.
-          const isGone = seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic);
-          if (isGone && retention === 'standard') continue;
-          settled = Math.min(settled, Number(committed.offset));
-        }
-        return { topicId, partition, settled, ...this.ages(retention) };
-      }),
+      // Where nothing is kept nothing can go.
+      partitions
+        .filter(({ start, end }) => start < end)
+        .map(({ topicId, topic, partition, start, readable, marks }) => {
+          let settled = retention === 'keep' && marks.size === 0 ? start : readable;
+          for (const [group, { committed, seenMs }] of marks) {
+            // What stands in a topic of a subscription's own waits for its group, however long that is away.
+            const isGone = seenMs < groupsCountFrom && !this.coordinator.isActive(group, topic);
+            if (isGone && retention === 'standard') continue;
+            settled = Math.min(settled, Number(committed.offset));
+          }
+          return { topicId, partition, settled, ...this.ages(retention) };
+        }),
     );
   }
 

@@ -12,10 +12,13 @@ export function checkDatabase(directory: string): readonly string[] {
   const db = new Database(path, { readonly: true });
   try {
     const faults = structureFaults(db, path);
+    const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all() as string[];
+    const tables = new Set(names);
     const topics = db.prepare('SELECT id, name, partitions FROM topics').all() as StoredTopic[];
     for (const topic of topics) {
       for (let partition = 0; partition < topic.partitions; partition += 1) {
-        checkPartition(db, topic, partition, faults);
+        // Without one nothing was ever written to it.
+        if (tables.has(messagesTable(topic.id, partition))) checkPartition(db, topic, partition, faults);
       }
     }
     return faults;

@@ -19,6 +19,12 @@ export interface WriterOptions {
   readonly mode: 'write' | 'check';
 }
 
+export interface TopicRequest {
+  readonly name: string;
+  readonly partitions: number;
+  readonly retention: Retention;
+}
+
 /** As StoreWrite. */
 export interface WriteRequest {
   readonly buffer: ArrayBuffer;
@@ -52,7 +58,8 @@ export function unpackPlaces(places: Float64Array): ChunkPlace[] {
 /** The request of each kind, and what its success brings. */
 export interface WriterCalls {
   open: { request: null; result: StoreState };
-  ensureTopic: { request: { name: string; partitions: number; retention: Retention }; result: StoredTopic };
+  /** All of them or none; answered in their order. */
+  ensureTopics: { request: readonly TopicRequest[]; result: readonly StoredTopic[] };
   write: { request: WriteRequest; result: ArrayBuffer };
   noteDamage: { request: DamagedRange; result: null };
   retain: { request: RetentionRequest; result: RetentionResult };

@@ -17,6 +17,7 @@ import {
 import { sealDirectory } from './sqlite.open.js';
 import {
   packPlaces,
+  type TopicRequest,
   type WriterCall,
   type WriterCalls,
   type WriterOptions,
@@ -32,6 +33,12 @@ interface Waiting {
   readonly reject: (error: BigpipeError) => void;
 }
 
+interface WantedTopic {
+  readonly request: TopicRequest;
+  readonly resolve: (topic: StoredTopic) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 interface Reader {
   readonly atOrBefore: Database.Statement<[number], StoredChunk>;
   readonly after: Database.Statement<[number], StoredChunk>;
@@ -44,6 +51,7 @@ export class SqliteStore extends LogStore {
   private worker: Worker | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
+  private wantedTopics: WantedTopic[] = [];
   /** A sync has failed: from then on nothing is written any more, whoever asks. */
   private stopped: BigpipeError | null = null;
   private isWriterGone = false;
@@ -75,7 +83,25 @@ export class SqliteStore extends LogStore {
   }
 
   override ensureTopic(name: string, partitions: number, retention: Retention): Promise<StoredTopic> {
-    return this.call('ensureTopic', { name, partitions, retention });
+    return new Promise((resolve, reject) => {
+      this.wantedTopics.push({ request: { name, partitions, retention }, resolve, reject });
+      // Who asks in this turn of the event loop shares a transaction.
+      if (this.wantedTopics.length === 1) setImmediate(() => void this.ensureWanted());
+    });
+  }
+
+  private async ensureWanted(): Promise<void> {
+    const wanted = this.wantedTopics;
+    this.wantedTopics = [];
+    try {
+      const stored = await this.call(
+        'ensureTopics',
+        wanted.map(({ request }) => request),
+      );
+      for (const [i, { resolve }] of wanted.entries()) resolve(stored[i] as StoredTopic);
+    } catch (error) {
+      for (const { reject } of wanted) reject(error);
+    }
   }
 
   override async seal(why: string): Promise<void> {

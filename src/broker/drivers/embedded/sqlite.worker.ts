@@ -28,8 +28,8 @@ function answer({ call, request }: WriterRequest): WriterCalls[WriterCall]['resu
     throw new BigpipeError('closed', 'the store is not open');
   }
   switch (call) {
-    case 'ensureTopic':
-      return writer.ensureTopic(request as WriterCalls['ensureTopic']['request']);
+    case 'ensureTopics':
+      return writer.ensureTopics(request as WriterCalls['ensureTopics']['request']);
     case 'write':
       return writer.write(writeOf(request as WriteRequest));
     case 'noteDamage':

@@ -16,7 +16,7 @@ import type {
 } from './log-store.js';
 import { sealOf } from './seal.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
-import type { WriterCalls, WriterOptions } from './sqlite.protocol.js';
+import type { TopicRequest, WriterCalls, WriterOptions } from './sqlite.protocol.js';
 import { busyTimeoutMs, createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
 
 /** Chunks that one retention transaction removes at most, so that appends never wait long behind it. */
@@ -46,6 +46,13 @@ interface CommitRow {
   readonly seal: number | null;
 }
 
+interface StartRow {
+  readonly topic: number;
+  readonly partition: number;
+  readonly start: number;
+  readonly seal: number | null;
+}
+
 const offsetOf = ({ committed }: StoredCommit) => Number(committed?.offset ?? 0n);
 
 export class SqliteWriter {
@@ -55,6 +62,10 @@ export class SqliteWriter {
   private readonly reserve: DiskReserve;
   private isFull: boolean;
   private readonly tables = new Map<string, TableStatements>();
+  /** Tables that are there: a partition's comes with its first message, so that thousands that stay empty cost nothing. */
+  private readonly existing: Set<string>;
+  /** In the transaction under way. */
+  private created: string[] = [];
   private readonly putCommit: Database.Statement;
   private readonly putStart: Database.Statement;
   private readonly begin: Database.Statement;
@@ -68,6 +79,8 @@ export class SqliteWriter {
     this.reserve = new DiskReserve(this.db, join(directory, reserveFile), pageSize, maxBytes);
     this.isFull = !this.reserve.take();
     if (this.isFull) this.reserve.release();
+    const names = this.db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all() as string[];
+    this.existing = new Set(names);
     this.putCommit = this.db.prepare(
       `INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
        position = excluded.position, metadata = excluded.metadata, seen = excluded.seen, seal = excluded.seal`,
@@ -95,9 +108,10 @@ export class SqliteWriter {
     const topics = this.db.prepare('SELECT id, name, partitions, retention FROM topics').all() as StoredTopic[];
     const damage = this.walDamage === null ? [] : [this.walDamage];
     const commits = this.storedCommits(damage);
+    const kept = new Map(this.keptStarts().map((row) => [messagesTable(row.topic, row.partition), row]));
     const partitions = topics.flatMap((topic) =>
       Array.from({ length: topic.partitions }, (_, partition) =>
-        this.partitionState(topic.id, partition, commits, damage),
+        this.partitionState(topic.id, partition, kept.get(messagesTable(topic.id, partition)), commits, damage),
       ),
     );
     return { topics, partitions, commits, damage, isFull: this.isFull };
@@ -113,20 +127,23 @@ export class SqliteWriter {
     });
   }
 
+  private keptStarts(): StartRow[] {
+    return this.db.prepare('SELECT topic, partition, start, seal FROM starts').all() as StartRow[];
+  }
+
   private partitionState(
     topicId: number,
     partition: number,
+    kept: StartRow | undefined,
     commits: readonly StoredCommit[],
     damage: string[],
   ): StoredPartition {
     const table = messagesTable(topicId, partition);
-    this.db.exec(createMessagesTable(topicId, partition));
-    const kept = this.db
-      .prepare('SELECT start, seal FROM starts WHERE topic = ? AND partition = ?')
-      .get(topicId, partition) as { start: number; seal: number | null } | undefined;
-    const newest = this.db.prepare(`SELECT o, c FROM ${table} ORDER BY o DESC LIMIT 1`).get() as
-      | { o: number; c: number }
-      | undefined;
+    const newest = this.existing.has(table)
+      ? (this.db.prepare(`SELECT o, c FROM ${table} ORDER BY o DESC LIMIT 1`).get() as
+          | { o: number; c: number }
+          | undefined)
+      : undefined;
     const isWhole = kept === undefined || kept.seal === null || kept.seal === sealOf(topicId, partition, kept.start);
     let start = kept?.start ?? 0;
     if (!isWhole) {
@@ -137,21 +154,22 @@ export class SqliteWriter {
     return { topicId, partition, start, end: Math.max(start, newest === undefined ? 0 : newest.o + newest.c) };
   }
 
-  ensureTopic({ name, partitions, retention }: WriterCalls['ensureTopic']['request']): StoredTopic {
+  ensureTopics(requests: WriterCalls['ensureTopics']['request']): StoredTopic[] {
     const find = this.db.prepare('SELECT id, name, partitions, retention FROM topics WHERE name = ?');
-    const known = find.get(name) as StoredTopic | undefined;
+    const known = requests.map(({ name }) => find.get(name) as StoredTopic | undefined);
+    const isThere = ({ partitions, retention }: TopicRequest, i: number) =>
+      (known[i]?.partitions ?? 0) >= partitions && known[i]?.retention === retention;
     // A start must not need room for what is there already.
-    if (known !== undefined && known.partitions >= partitions && known.retention === retention) return known;
+    if (requests.every(isThere)) return known as StoredTopic[];
+    const put = this.db.prepare(
+      `INSERT INTO topics (name, partitions, retention) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+       partitions = max(partitions, excluded.partitions), retention = excluded.retention`,
+    );
     return this.transaction(() => {
-      this.db
-        .prepare(
-          `INSERT INTO topics (name, partitions, retention) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
-           partitions = max(partitions, excluded.partitions), retention = excluded.retention`,
-        )
-        .run(name, partitions, retention);
-      const stored = find.get(name) as StoredTopic;
-      for (let i = 0; i < stored.partitions; i += 1) this.db.exec(createMessagesTable(stored.id, i));
-      return stored;
+      for (const [i, request] of requests.entries()) {
+        if (!isThere(request, i)) put.run(request.name, request.partitions, request.retention);
+      }
+      return requests.map(({ name }) => find.get(name) as StoredTopic);
     });
   }
 
@@ -161,7 +179,7 @@ export class SqliteWriter {
       for (const { topicId, partition, base, count, timestampMs, start, length } of chunks) {
         const chunk = bytes.subarray(start, start + length);
         sealChunk(chunk);
-        this.table(topicId, partition).insert.run(base, count, timestampMs, chunk);
+        this.writableTable(topicId, partition).insert.run(base, count, timestampMs, chunk);
       }
       for (const commit of commits) this.writeCommit(commit);
       return buffer;
@@ -254,6 +272,7 @@ export class SqliteWriter {
   }
 
   private oldestChunk(topicId: number, partition: number): { o: number; c: number; t: number } | undefined {
+    if (!this.existing.has(messagesTable(topicId, partition))) return undefined;
     return this.table(topicId, partition).oldest.get();
   }
 
@@ -261,6 +280,17 @@ export class SqliteWriter {
     const pages = this.db.pragma('page_count', { simple: true }) as number;
     const free = this.db.pragma('freelist_count', { simple: true }) as number;
     return { pages, free };
+  }
+
+  /** Within a transaction. */
+  private writableTable(topicId: number, partition: number): TableStatements {
+    const name = messagesTable(topicId, partition);
+    if (!this.existing.has(name)) {
+      this.db.exec(createMessagesTable(topicId, partition));
+      this.existing.add(name);
+      this.created.push(name);
+    }
+    return this.table(topicId, partition);
   }
 
   private table(topicId: number, partition: number): TableStatements {
@@ -283,9 +313,14 @@ export class SqliteWriter {
     try {
       const result = steps();
       this.end.run();
+      this.created = [];
       return result;
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      for (const name of this.created.splice(0)) {
+        this.existing.delete(name);
+        this.tables.delete(name);
+      }
       if ((error as { code?: unknown }).code === 'SQLITE_FULL') this.enterFull();
       throw error;
     }
