@@ -245,6 +245,13 @@ export interface PullSettings {
   readonly maxWaitMs: number;
 }
 
+export interface ClusterSettings {
+  /** null: no node asks another one. */
+  readonly secret: string | null;
+  /** An origin; null: what the listener's address says. */
+  readonly advertise: string | null;
+}
+
 export interface RedisSettings {
   /** null: each node by itself. */
   readonly url: string | null;
@@ -405,6 +412,7 @@ export interface Settings {
   readonly reply: ReplySettings;
   readonly pull: PullSettings;
   readonly redis: RedisSettings;
+  readonly cluster: ClusterSettings;
   readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;
