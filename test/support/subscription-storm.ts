@@ -66,7 +66,7 @@ export class SubscriptionStorm {
     );
     const patient = {
       topic,
-      retries: 100_000,
+      retries: 1000,
       retryBackoff: [5, 50],
       retryBudget: { percent: 100 },
       rateLimit: 10_000,
