@@ -27,6 +27,7 @@ import {
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { TransactionSection } from './schema/transaction.js';
+import { WebhookSection } from './schema/webhook.js';
 
 type Class = new () => object;
 
@@ -65,6 +66,7 @@ export function unknownKeys(raw: Json): string[] {
     TransactionSection,
     PullSection,
     ClusterSection,
+    WebhookSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

@@ -30,7 +30,8 @@ import { MessageTracker } from '../tracking/message-tracker.js';
 import { ControlLog } from './control-log.js';
 import { FailureLog } from './failure-log.js';
 import { Gates } from './gates.js';
-import { GroupRunner, keepsIdentity } from './group-runner.js';
+import { GroupRunner } from './group-runner.js';
+import { MarkMoves, type OffsetRange } from './mark-moves.js';
 import type { Ending } from './sending/callback.js';
 import { nameOf, ServedSubscriptions } from './served-subscriptions.js';
 import { placeNewGroup } from './starting-place.js';
@@ -40,12 +41,12 @@ import {
   newClientCounters,
   newConsumerCounters,
 } from './subscription-counters.js';
+import { keepsIdentity } from './subscription-identity.js';
 import { DeliveryMeters } from './subscription-meter.js';
 import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
-import { replayMetadata } from './window/offset-tracker.js';
 
 /** So long an answer waits for what was registered to be in force. */
 const inForceMs = 5000;
@@ -55,6 +56,7 @@ export class Dispatcher implements Adjustable {
   readonly name = 'dispatcher';
   private readonly log = new Logger('Dispatcher');
   private readonly served: ServedSubscriptions;
+  private readonly markMoves: MarkMoves;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
   /** How attempts ended of late. */
@@ -96,6 +98,7 @@ export class Dispatcher implements Adjustable {
       newRunner: (subscription) => this.newRunner(subscription),
       gone: (name) => this.gone(name),
     });
+    this.markMoves = new MarkMoves(broker, this.served);
     tracker.follow({
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
@@ -213,19 +216,16 @@ export class Dispatcher implements Adjustable {
    * moved, those that were served here; null when nothing is changed any more.
    */
   async moveMarks(topic: string, groupId: string, marks: ReadonlyMap<number, bigint>): Promise<Set<number> | null> {
-    if (this.served.runner(topic, groupId) === undefined || this.drained) return null;
-    const moved = new Set<number>();
-    await this.served.reopen(topic, groupId, async (membership) => {
-      for (const [partition, offset] of marks) {
-        const isOurs = await membership.commit({ topic, partition }, { offset, metadata: '' }).then(
-          () => true,
-          () => false,
-        );
-        if (isOurs) moved.add(partition);
-      }
-    });
-    this.log.warn({ msg: 'marks moved by an operator', topic, group: groupId, partitions: [...moved] });
-    return moved;
+    return this.drained ? null : this.markMoves.move(topic, groupId, marks);
+  }
+
+  /**
+   * Drains the subscription and opens it again so that a range of settled messages comes again, to this group alone. `to` null: up to
+   * its mark. Resolves to the range; to a text that says why nothing comes again.
+   */
+  async replay(...[topic, groupId, range]: Parameters<MarkMoves['replay']>): Promise<OffsetRange | string> {
+    if (this.drained) return 'the subscription is being changed, or bigpipe is draining';
+    return this.markMoves.replay(topic, groupId, range);
   }
 
   /** Null for a group that nobody has named; one that is being opened has no partition yet. */
@@ -250,41 +250,6 @@ export class Dispatcher implements Adjustable {
       this.wants.set(topic, wants);
       wants.adjust(byTopic.get(topic) ?? []);
     }
-  }
-
-  /**
-   * Drains the subscription and opens it again so that a range of settled messages comes again, to this group alone. `to` null: up to
-   * its mark. Resolves to the range; to a text that says why nothing comes again.
-   */
-  async replay(
-    topic: string,
-    groupId: string,
-    { partition, from, to }: { readonly partition: number; readonly from: bigint; readonly to: bigint | null },
-  ): Promise<{ readonly from: bigint; readonly to: bigint } | string> {
-    const runner = this.served.runner(topic, groupId);
-    if (runner === undefined || this.drained) return 'the subscription is being changed, or bigpipe is draining';
-    let done: { from: bigint; to: bigint } | string = 'the subscription is being changed';
-    await this.served.reopen(topic, groupId, async (membership) => {
-      const last = runner.lastCommit(partition);
-      if (last === null) {
-        done = `partition ${partition} is not served here`;
-        return;
-      }
-      const end = to ?? last.offset;
-      if (from >= end || end > last.offset) {
-        done = `allowed: from below to, and to at most the mark ${last.offset}`;
-        return;
-      }
-      const metadata = replayMetadata({ from, to: end }, last, this.broker.maxMetadataBytes);
-      if (metadata === null) {
-        done = 'messages wait in its overflow: once they are delivered';
-        return;
-      }
-      await membership.commit({ topic, partition }, { offset: from, metadata });
-      done = { from, to: end };
-    });
-    this.log.warn({ msg: 'a range is replayed by an operator', topic, group: groupId, partition, from: `${from}` });
-    return done;
   }
 
   private runnersOf(topic: string): GroupRunner[] {

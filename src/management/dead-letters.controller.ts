@@ -78,7 +78,7 @@ export class DeadLettersController {
   async purge(@Param() place: Fields, @Query() query: Fields): Promise<{ purged: number }> {
     const { runner } = this.keeperOf(place);
     refuseUnknown(query, rangeFields);
-    const purged = await runner.purge(rangeOf(query));
+    const purged = await runner.resending.purge(rangeOf(query));
     if (purged === null) throw new ConflictException(underWay);
     return { purged: Number(purged) };
   }
@@ -95,7 +95,7 @@ export class DeadLettersController {
       throw new BadRequestException(`dryRun: found ${JSON.stringify(isDry)}, allowed: true or false`);
     const order = orderOf(fields);
     if (isDry) return dryRun(box, order.range);
-    const redrive = runner.startRedrive(order);
+    const redrive = runner.resending.startRedrive(order);
     if (redrive === null) throw new ConflictException(underWay);
     return redrive.report;
   }

@@ -40,6 +40,7 @@ describe.skipIf(!hasGrpcurl)('grpcurl', () => {
     const { out } = await grpcurl('describe', 'bigpipe.v1.Bigpipe');
     expect(out).toContain('rpc PublishStream ( stream .bigpipe.v1.PublishStreamRequest )');
     expect((await grpcurl('describe', 'bigpipe.v1.Message')).out).toContain('google.protobuf.Timestamp not_before');
+    expect((await grpcurl('describe', 'google.rpc.ErrorInfo')).out).toContain('map<string, string> metadata = 3');
   });
 
   test('publishes, calls, and is told what is wrong', async () => {

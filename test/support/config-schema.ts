@@ -17,6 +17,7 @@ import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
 import { TransactionSection } from '#src/config-watch/schema/transaction.js';
+import { WebhookSection } from '#src/config-watch/schema/webhook.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -58,6 +59,7 @@ export function configSchema(): Schema {
     TransactionSection,
     PullSection,
     ClusterSection,
+    WebhookSection,
     TlsSection,
     BrokerSection,
   ];

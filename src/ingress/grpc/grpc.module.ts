@@ -4,6 +4,7 @@ import { AclModule } from '../../acl/acl.module.js';
 import { ProducerModule } from '../../producer/producer.module.js';
 import { ReplyModule } from '../../reply/reply.module.js';
 import { MailboxModule } from '../../target/mailbox/mailbox.module.js';
+import { TransactionModule } from '../../transaction/transaction.module.js';
 import { IngestMeterModule } from '../ingest-meter.module.js';
 import { PullRoom } from '../pull/pull-room.js';
 import { CallController } from './call.controller.js';
@@ -16,11 +17,13 @@ import { GrpcWaitingRoom } from './grpc-waiting-room.js';
 import { OfferReader } from './offer-reader.js';
 import { PublishController } from './publish.controller.js';
 import { SubscribeController } from './subscribe.controller.js';
+import { TransactionController } from './transaction.controller.js';
+import { TransactionReader } from './transaction-reader.js';
 
 @Global()
 @Module({
-  imports: [AclModule, IngestMeterModule, MailboxModule, ProducerModule, ReplyModule],
-  controllers: [CallController, PublishController, SubscribeController],
+  imports: [AclModule, IngestMeterModule, MailboxModule, ProducerModule, ReplyModule, TransactionModule],
+  controllers: [CallController, PublishController, SubscribeController, TransactionController],
   providers: [
     Closing,
     GrpcCaller,
@@ -28,6 +31,7 @@ import { SubscribeController } from './subscribe.controller.js';
     GrpcWaitingRoom,
     OfferReader,
     PullRoom,
+    TransactionReader,
     { provide: GrpcDoor, useClass: GrpcListener },
   ],
   exports: [GrpcDoor],

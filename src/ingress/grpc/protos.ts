@@ -122,3 +122,44 @@ export interface CallResponse {
   readonly headers: readonly HeaderForm[];
   readonly body: Buffer;
 }
+
+export interface BeginTransactionRequest {
+  readonly messages: readonly MessageForm[];
+  readonly check_urls: readonly string[];
+  readonly first_check_after?: DurationForm;
+  readonly idempotency_key?: string;
+}
+
+export interface BeginTransactionResponse {
+  readonly id: string;
+  readonly durability: string;
+  readonly replayed: boolean;
+  readonly message_ids: readonly string[];
+}
+
+/** CommitTransactionRequest, RollBackTransactionRequest and GetTransactionRequest. */
+export interface TransactionRequest {
+  readonly id?: string;
+}
+
+/** What they are answered with. */
+export interface TransactionResponse {
+  readonly transaction: TransactionForm;
+}
+
+export interface TransactionForm {
+  readonly id: string;
+  readonly state: string;
+  readonly created_at: TimestampForm;
+  readonly messages: readonly {
+    readonly id: string;
+    readonly topic: string;
+    readonly url: string;
+    readonly key?: Buffer;
+  }[];
+  readonly checks: number;
+  readonly check_urls: readonly string[];
+  readonly next_check_at?: TimestampForm;
+  readonly decided_by: string;
+  readonly decided_at?: TimestampForm;
+}

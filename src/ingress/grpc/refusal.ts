@@ -57,7 +57,7 @@ export interface StatusError {
 
 /** `afterS`: when to come back, where the problem knows better than we do. */
 export function statusOf(problem: Problem, afterS = isRetriable(problem) ? retryAfterS : null): StatusForm {
-  const { code, detail, errors = [] } = problem;
+  const { code, detail, state, errors = [] } = problem;
   const violations = errors.slice(0, maxViolations).map(({ pointer, header, detail: description }) => ({
     field: shortened(pointer ?? header ?? '', longestField),
     description: shortened(description, longestText),
@@ -68,7 +68,11 @@ export function statusOf(problem: Problem, afterS = isRetriable(problem) ? retry
     code: grpcStatus[code],
     message: shortened(message, 2 * longestText).toWellFormed(),
     details: [
-      detailOf('ErrorInfo', { reason: code.toUpperCase().replaceAll('-', '_'), domain: 'bigpipe' }),
+      detailOf('ErrorInfo', {
+        reason: code.toUpperCase().replaceAll('-', '_'),
+        domain: 'bigpipe',
+        ...(state === undefined ? {} : { metadata: { state } }),
+      }),
       ...(violations.length === 0 ? [] : [detailOf('BadRequest', { field_violations: violations })]),
       ...(afterS === null ? [] : [detailOf('RetryInfo', { retry_delay: { seconds: afterS } })]),
     ],

@@ -1,57 +1,36 @@
-// A transaction as a caller asks for it: its messages, whom to ask about it, and from when on.
-import type { AclEntry } from '../../acl/acl-entry.js';
-import type { Settings } from '../../config-watch/settings.js';
-import { parseCallUrl } from '../../message/call-url.js';
-import { egressRulesOf } from '../../message/egress-rules.js';
-import { messageHeader } from '../../message/message.js';
-import type { HalfMessage } from '../../transaction/half-messages.js';
-import { idempotencyKeyForms, idempotencyKeyOf } from '../idempotency-key.js';
-import { type Draft, draftOf, type FieldName, type Written } from '../messages/draft.js';
+// A transaction as one JSON object.
+import type { Written } from '../messages/draft.js';
 import { pointerOf, readJsonForm } from '../messages/json-form.js';
-import { forbiddenOf, messageOf } from '../messages/message-maker.js';
-import { type Fault, type Problem, problemOf } from '../messages/problem.js';
-import { durationForms, durationOf, momentOf } from '../moments.js';
-
-export const maxMessages = 100;
-export const maxCheckUrls = 10;
+import type { Fault } from '../messages/problem.js';
+import { checkCount, maxMessages, type TransactionField, type WrittenTransaction } from './transaction-draft.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const known: ReadonlySet<string> = new Set(['messages', 'checkUrl', 'firstCheckAfter', 'idempotency_key']);
-const ofTheTransaction: readonly FieldName[] = ['acks', 'idempotency_key'];
-const urlForms = `an absolute http or https URL without credentials, or a list of 1 to ${maxCheckUrls}`;
+const names: Readonly<Record<TransactionField, string>> = {
+  messages: 'messages',
+  checkUrl: 'checkUrl',
+  firstCheckAfter: 'firstCheckAfter',
+  idempotencyKey: 'idempotency_key',
+};
+const known: ReadonlySet<string> = new Set(Object.values(names));
 
-export interface TransactionForm {
-  readonly drafts: readonly { readonly draft: Draft; readonly written: Written }[];
-  readonly checkUrls: readonly string[];
-  readonly firstCheckMs: number | null;
-  readonly idempotencyKey: string | null;
-}
-
-/** All faults are told, not only the first. `caller`'s own addresses hold where the form names none. */
-export function readTransactionForm(
-  json: Json,
-  caller: AclEntry,
-  { ttlMs }: Settings['transaction'],
-  nowMs: number,
-  faults: Fault[],
-): TransactionForm {
+/** A field that nobody knows is a fault: one that was misspelled would not be obeyed. */
+export function readTransactionForm(json: Json, faults: Fault[]): WrittenTransaction {
   for (const name of Object.keys(json))
     if (!known.has(name)) faults.push({ detail: 'there is no such field', pointer: pointerOf(name) });
-  const { messages, checkUrl, firstCheckAfter, idempotency_key: key } = json;
+  const { messages, checkUrl, firstCheckAfter, idempotency_key: idempotencyKey } = json;
   const list = Array.isArray(messages) ? messages : [];
-  if (list.length < 1 || list.length > maxMessages)
-    faults.push({ detail: `allowed: a list of 1 to ${maxMessages} messages`, pointer: pointerOf('messages') });
-  const drafts = list.slice(0, maxMessages).flatMap((one, i) => readMessage(one, i, nowMs, faults) ?? []);
+  checkCount(list.length, pointerOf('messages'), faults);
   return {
-    drafts,
-    checkUrls: checkUrlsOf(checkUrl, caller, faults),
-    firstCheckMs: firstCheckOf(firstCheckAfter, ttlMs, faults),
-    idempotencyKey: keyOf(key, faults),
+    messages: list.slice(0, maxMessages).flatMap((one, i) => readMessage(one, i, faults) ?? []),
+    checkUrl,
+    firstCheckAfter,
+    idempotencyKey,
+    pointerOf: (field) => pointerOf(names[field]),
   };
 }
 
-function readMessage(one: unknown, at: number, nowMs: number, faults: Fault[]) {
+function readMessage(one: unknown, at: number, faults: Fault[]): Written | null {
   const place = (pointer: string) => pointerOf('messages', String(at)) + pointer.slice(1);
   if (typeof one !== 'object' || one === null || Array.isArray(one)) {
     faults.push({ detail: 'allowed: an object', pointer: place('#') });
@@ -59,89 +38,11 @@ function readMessage(one: unknown, at: number, nowMs: number, faults: Fault[]) {
   }
   const own: Fault[] = [];
   const read = readJsonForm(one as Record<string, unknown>, own);
-  const placeOf: Written['placeOf'] = (field, member) => ({
-    pointer: place(read.placeOf(field, member).pointer ?? '#'),
-  });
   faults.push(
     ...own.map((fault) => (fault.pointer === undefined ? fault : { ...fault, pointer: place(fault.pointer) })),
   );
-  for (const field of ofTheTransaction)
-    if (read.fields[field] !== undefined)
-      faults.push({ detail: 'it belongs to the transaction, not to one of its messages', ...placeOf(field) });
-  const { acks: _acks, idempotency_key: _key, ...fields } = read.fields;
-  const written = { ...read, fields, placeOf };
-  return { draft: draftOf(written, nowMs, faults), written };
-}
-
-function checkUrlsOf(asked: unknown, caller: AclEntry, faults: Fault[]): readonly string[] {
-  const pointer = pointerOf('checkUrl');
-  if (asked === undefined || asked === null) {
-    if (caller.checkUrls.length === 0)
-      faults.push({ detail: 'needed: who can say what became of it; this caller has registered nobody', pointer });
-    return caller.checkUrls;
-  }
-  const urls: unknown[] = Array.isArray(asked) ? asked : [asked];
-  const isGood = (url: unknown): url is string =>
-    typeof url === 'string' && /^https?:/i.test(url) && parseCallUrl(url) !== null;
-  if (urls.length >= 1 && urls.length <= maxCheckUrls && urls.every(isGood)) return urls;
-  faults.push({ detail: `allowed: ${urlForms}`, pointer });
-  return [];
-}
-
-function firstCheckOf(asked: unknown, ttlMs: number, faults: Fault[]): number | null {
-  if (asked === undefined || asked === null) return null;
-  const ms = durationOf(asked);
-  if (ms !== null && ms <= ttlMs) return ms;
-  const detail = `allowed: ${durationForms}, and no longer than a transaction may be undecided (${ttlMs / 1000} s)`;
-  faults.push({ detail, pointer: pointerOf('firstCheckAfter') });
-  return null;
-}
-
-function keyOf(asked: unknown, faults: Fault[]): string | null {
-  if (asked === undefined || asked === null) return null;
-  const key = typeof asked === 'string' ? idempotencyKeyOf(asked) : null;
-  if (key === null) faults.push({ detail: `allowed: ${idempotencyKeyForms}`, pointer: pointerOf('idempotency_key') });
-  return key;
-}
-
-/** What the caller may not send, or whom it may not have asked; null when all of it is allowed. */
-export function forbiddenIn(
-  { drafts, checkUrls }: TransactionForm,
-  caller: AclEntry,
-  settings: Settings,
-): Problem | null {
-  const faults = drafts.flatMap(
-    ({ draft, written }) => forbiddenOf(draft, caller, settings, written.placeOf)?.errors ?? [],
-  );
-  const rules = egressRulesOf(settings.egress);
-  const pointer = pointerOf('checkUrl');
-  for (const url of checkUrls) {
-    // Those that the operator registered need no allowance of the caller's.
-    if (!caller.checkUrls.includes(url) && !caller.mayCall(url))
-      faults.push({ detail: 'this caller may not call that URL', pointer });
-    const against = rules.againstUrl(url);
-    if (against !== null) faults.push({ detail: against, pointer });
-  }
-  return faults.length === 0 ? null : problemOf('forbidden', 'the caller may not send this', faults);
-}
-
-/** A delay, and an end that is told as a duration, count from the commit. */
-export function halfMessagesOf({ drafts }: TransactionForm, caller: AclEntry, nowMs: number): HalfMessage[] {
-  return drafts.map(({ draft, written: { fields } }) => {
-    const { topic, key, body, headers } = messageOf(draft, caller, nowMs);
-    const { [messageHeader.notBefore]: notBefore, [messageHeader.expires]: expires, ...rest } = headers;
-    const isDelay = fields.delay !== undefined && notBefore !== undefined;
-    const isLasting = expires !== undefined && momentOf(fields.expires, nowMs) === null;
-    const kept: Record<string, string> = { ...rest };
-    if (notBefore !== undefined && !isDelay) kept[messageHeader.notBefore] = notBefore;
-    if (expires !== undefined && !isLasting) kept[messageHeader.expires] = expires;
-    return {
-      topic,
-      key,
-      body,
-      headers: kept,
-      delayMs: isDelay ? Number(notBefore) - nowMs : 0,
-      lastsMs: isLasting ? Number(expires) - nowMs : 0,
-    };
-  });
+  return {
+    ...read,
+    placeOf: (field, member) => ({ pointer: place(read.placeOf(field, member).pointer ?? '#') }),
+  };
 }

@@ -16,7 +16,8 @@ import { openV1Scope, refuseMethod, sendError } from '../messages/v1-scope.js';
 import { refuseOtherMethods } from '../raw-scope.js';
 import { waitMsIn } from '../waiting-caller.js';
 import { bodyOf } from './transaction-answer.js';
-import { switchedOff, transactionsPath } from './transactions.door.js';
+import { contraryOf, notThere, switchedOff } from './transaction-problems.js';
+import { transactionsPath } from './transactions.door.js';
 
 const path = `${transactionsPath}/:id`;
 const ends: Readonly<Record<Verb, TransactionView['state']>> = { commit: 'committed', rollback: 'rolled-back' };
@@ -40,7 +41,7 @@ export class TransactionDoor implements OnModuleInit {
         handler: (request, reply) =>
           this.asCaller(request, reply, async (id, caller) => {
             const view = await this.transactions.find(id, caller.name);
-            return view === null ? notThere(reply) : this.show(reply, view);
+            return view === null ? sendProblem(reply, notThere) : this.show(reply, view);
           }),
       });
       refuseOtherMethods(scope, path, ['GET', 'HEAD'], refuseMethod);
@@ -72,7 +73,7 @@ export class TransactionDoor implements OnModuleInit {
     if (throttle !== null) return sendThrottled(reply, throttle);
     const { id } = request.params as { id: string };
     try {
-      return isMessageId(id) ? await handle(id, caller) : notThere(reply);
+      return isMessageId(id) ? await handle(id, caller) : sendProblem(reply, notThere);
     } catch (error) {
       return sendError(reply, error);
     }
@@ -90,10 +91,9 @@ export class TransactionDoor implements OnModuleInit {
       return sendProblem(reply, problemOf('invalid-request', '1 fault: see errors', [fault]));
     }
     const view = await this.transactions.decide(id, verb, caller.name);
-    if (view === null) return notThere(reply);
+    if (view === null) return sendProblem(reply, notThere);
     if (view.state === ends[verb]) return this.show(reply, view);
-    const detail = `the transaction is ${view.state}, decided by: ${view.decidedBy}`;
-    return sendProblem(reply, { ...problemOf('already-decided', detail), state: view.state });
+    return sendProblem(reply, contraryOf(view));
   }
 
   private async show(reply: FastifyReply, view: TransactionView): Promise<FastifyReply> {
@@ -104,9 +104,3 @@ export class TransactionDoor implements OnModuleInit {
       .send(JSON.stringify(bodyOf(view, messages, this.clock.now())));
   }
 }
-
-const notThere = (reply: FastifyReply) =>
-  sendProblem(
-    reply,
-    problemOf('not-found', 'this caller has begun no such transaction, or it is decided too long ago'),
-  );

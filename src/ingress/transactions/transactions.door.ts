@@ -21,10 +21,11 @@ import { type Fault, type Problem, problemOf, sendProblem, sendThrottled } from 
 import { openV1Scope, refuseMethod, sendError } from '../messages/v1-scope.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
 import { waitMsIn } from '../waiting-caller.js';
-import { forbiddenIn, halfMessagesOf, readTransactionForm, type TransactionForm } from './transaction-form.js';
+import { forbiddenIn, halfMessagesOf, type TransactionDraft, transactionDraftOf } from './transaction-draft.js';
+import { readTransactionForm } from './transaction-form.js';
+import { switchedOff } from './transaction-problems.js';
 
 export const transactionsPath = '/v1/transactions';
-export const switchedOff = problemOf('not-found', 'transactions are switched off (transaction.enabled)');
 
 const nothing = Buffer.alloc(0);
 const jsonTypes: readonly string[] = ['application/json', 'application/vnd.bigpipe+json'];
@@ -82,7 +83,7 @@ export class TransactionsDoor implements OnModuleInit {
   private async begin(
     request: FastifyRequest,
     reply: FastifyReply,
-    form: TransactionForm,
+    form: TransactionDraft,
     caller: AclEntry,
     nowMs: number,
   ): Promise<FastifyReply> {
@@ -110,7 +111,7 @@ export class TransactionsDoor implements OnModuleInit {
       .send(JSON.stringify({ id, durability: word, messages: begun.map(idOf) }));
   }
 
-  private formOf(request: FastifyRequest, caller: AclEntry, nowMs: number): TransactionForm | Problem {
+  private formOf(request: FastifyRequest, caller: AclEntry, nowMs: number): TransactionDraft | Problem {
     const { headers, raw, body } = request;
     const mediaType = (contentTypeOf(raw)?.split(';', 1)[0] ?? '').trim().toLowerCase();
     if (!jsonTypes.includes(mediaType))
@@ -122,7 +123,8 @@ export class TransactionsDoor implements OnModuleInit {
       ]);
     const faults: Fault[] = [];
     const { settings } = this.configWatch;
-    const form = readTransactionForm(json, caller, settings.transaction, nowMs, faults);
+    const written = readTransactionForm(json, faults);
+    const form = transactionDraftOf(written, caller, settings.transaction, nowMs, faults);
     const idempotencyKey = keyInHeaders(headers, form, faults);
     faults.push(...strangeHeaders(headers));
     if (faults.length > 0) return problemOf('invalid-request', detailOf(faults), faults);
@@ -138,7 +140,7 @@ export class TransactionsDoor implements OnModuleInit {
 const idOf = ({ headers }: HalfMessage) => ({ id: headers[messageHeader.id] });
 
 /** The body's wins. */
-function keyInHeaders(headers: FastifyRequest['headers'], form: TransactionForm, faults: Fault[]): string | null {
+function keyInHeaders(headers: FastifyRequest['headers'], form: TransactionDraft, faults: Fault[]): string | null {
   const header = headers['idempotency-key'];
   if (form.idempotencyKey !== null || header === undefined) return form.idempotencyKey;
   const key = idempotencyKeyOf(String(header));

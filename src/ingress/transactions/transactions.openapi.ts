@@ -11,7 +11,7 @@ import {
 } from '../openapi/document.js';
 import { durabilitySchema, idempotencyHeader, idSchema, retryAfter, storedHeaders } from '../openapi/shared-pieces.js';
 import { transactionStates } from './transaction-answer.js';
-import { maxCheckUrls, maxMessages } from './transaction-form.js';
+import { maxCheckUrls, maxMessages } from './transaction-draft.js';
 import { transactionsPath } from './transactions.door.js';
 
 const tags = ['transactions'];

@@ -115,7 +115,7 @@ describe('nothing is lost and no key is out of order', () => {
         if (random.below(8) === 0) isDead[random.below(3)] = random.below(3) === 0;
         for (const body of poison) if (random.below(6) === 0) poison.delete(body);
         if (random.below(2) === 0)
-          lab.runner.startRedrive({ ...order, perSecond: random.below(2) === 0 ? 100_000 : 300 });
+          lab.runner.resending.startRedrive({ ...order, perSecond: random.below(2) === 0 ? 100_000 : 300 });
         sky.isRefusing = random.below(4) === 0;
         for (let rest = random.below(40); rest > 0; rest -= 1) {
           lab.clock.advance(random.below(60));
@@ -136,7 +136,7 @@ describe('nothing is lost and no key is out of order', () => {
     );
     for (let turn = 0; turn < 5 && open() > 0; turn += 1) {
       await lab.until('no redrive is under way', () => lab.runner.letters.redrive?.isUnderWay !== true, 100);
-      lab.runner.startRedrive(order);
+      lab.runner.resending.startRedrive(order);
       await lab.until('it has ended', () => lab.runner.letters.redrive?.isUnderWay === false, 100);
     }
     await lab.until('all are delivered', () => bodies.length === count, 100);

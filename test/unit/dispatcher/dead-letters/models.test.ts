@@ -211,7 +211,7 @@ describe('a redrive', () => {
             await lab.until('all are dead letters', () => open() === total);
             isWell = true;
             const order = { range: everything, perSecond: 1_000_000, canary: canaryShare, abortIfFailRate };
-            const redrive = lab.runner.startRedrive(order);
+            const redrive = lab.runner.resending.startRedrive(order);
             await lab.until('it has ended', () => redrive?.isUnderWay === false);
             const report = redrive?.report ?? expect.fail('none was started');
             const canary = Math.max(1, Math.ceil(total * canaryShare));

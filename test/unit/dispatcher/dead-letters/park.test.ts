@@ -42,7 +42,7 @@ const report = () => lab.runner.letters.redrive?.report;
 
 async function redrive(changes: Partial<RedriveOrder> = {}): Promise<void> {
   await lab.until('none is under way', () => lab.runner.letters.redrive?.isUnderWay !== true);
-  expect(lab.runner.startRedrive({ ...order, ...changes })).not.toBeNull();
+  expect(lab.runner.resending.startRedrive({ ...order, ...changes })).not.toBeNull();
   await lab.until('the redrive has ended', () => lab.runner.letters.redrive?.isUnderWay === false);
 }
 
@@ -82,7 +82,7 @@ describe('a key whose message cannot be delivered', () => {
     await lab.append(...Array.from({ length: 500 }, (_, i) => lab.call(`a${i}`, 'a', url)));
     await lab.until('all are dead letters', () => open() === 500);
     isWell = true;
-    expect(lab.runner.startRedrive({ ...order, perSecond: 1000 })).not.toBeNull();
+    expect(lab.runner.resending.startRedrive({ ...order, perSecond: 1000 })).not.toBeNull();
     for (let i = 500; i < 700; i += 10) {
       await lab.append(...Array.from({ length: 10 }, (_, n) => lab.call(`a${i + n}`, 'a', url)));
       await lab.until('some more are delivered', () => bodies.length >= i - 499);
@@ -133,7 +133,7 @@ describe('a key whose message cannot be delivered', () => {
     const bodies = noteDeliveries((body) => (body === 'a0' ? rejected : delivered));
     await lab.append(lab.call('a0', 'a', url), lab.call('a1', 'a', url));
     await lab.until('two are dead letters', () => open() === 2);
-    expect(await lab.runner.purge(everything)).toBe(2n);
+    expect(await lab.runner.resending.purge(everything)).toBe(2n);
     await lab.append(lab.call('a2', 'a', url));
     await lab.until('the key goes on', () => bodies.length === 1);
     expect([bodies, parked(), open()]).toEqual([['a2'], [], 0]);
@@ -172,7 +172,7 @@ describe('a key whose message cannot be delivered', () => {
     await lab.append(...Array.from({ length: 513 }, (_, i) => lab.call(`${i}`, `k${i}`, dead)));
     await lab.until('one of them is tried again', () => [...attempts.values()].some((count) => count > 2));
     expect([open(), parked().length]).toEqual([512, 512]);
-    expect(await lab.runner.purge(everything)).toBe(512n);
+    expect(await lab.runner.resending.purge(everything)).toBe(512n);
     await lab.until('then that one is parked', () => open() === 1);
   });
 });
@@ -221,7 +221,8 @@ describe('through poison, spill, redrive, stops and kills at any moment', () => 
         for (let step = 0; step < 4; step += 1) {
           isDead[random(3)] = random(3) === 0;
           if (random(3) === 0) for (const body of poison) if (random(2) === 0) poison.delete(body);
-          if (random(2) === 0) lab.runner.startRedrive({ ...order, perSecond: random(2) === 0 ? 100_000 : 300 });
+          if (random(2) === 0)
+            lab.runner.resending.startRedrive({ ...order, perSecond: random(2) === 0 ? 100_000 : 300 });
           for (let turn = random(30); turn > 0; turn -= 1) {
             lab.clock.advance(random(60));
             await new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,146 @@
+// What is done with each batch that the broker hands over, by the kind of topic it comes from, until it is in its window.
+import type { MessageBatch } from '../../broker/broker.js';
+import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import { type Clock, pause } from '../../message/clock.js';
+import { type MessageHeaders, messageHeader } from '../../message/message.js';
+import { sideNoteOf } from '../../message/side-message.js';
+import { delayTiers } from '../../message/side-topic.js';
+import type { MessageFilter } from '../../subscription/message-filter.js';
+import type { Letters } from '../dead-letters/letters.js';
+import type { Adoption } from '../overflow/adoption.js';
+import type { DelayedNotes } from '../overflow/delayed-notes.js';
+import type { ConsumerCounters } from '../subscription-counters.js';
+import { type Committer, type OwnedWindow, passedCommitMs, windowName } from './committer.js';
+import type { Inlet } from './inlet.js';
+import type { Intake } from './intake.js';
+import type { OwnedPartition } from './owned-partition.js';
+import type { PartitionWindow } from './partition-window.js';
+import type { Relief } from './relief.js';
+
+export interface BatchReaderParts {
+  readonly subscription: SubscriptionSettings;
+  readonly clock: Clock;
+  readonly intake: Intake;
+  readonly relief: Relief;
+  readonly committer: Committer;
+  readonly adoption: Adoption;
+  readonly letters: Letters;
+  readonly delayed: DelayedNotes;
+  /** In the order of delayTiers. */
+  readonly delayTopics: readonly string[];
+  /** By `topic/partition`. */
+  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly inlets: WeakMap<PartitionWindow, Inlet>;
+  readonly consumer: ConsumerCounters;
+  readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
+  /** All parked keys that an earlier owner has left in the partition are known now. */
+  readonly parkedKnown: (partition: number) => void;
+  /** Something may have become ready. */
+  readonly pump: () => void;
+}
+
+export class BatchReader {
+  private stopped = false;
+
+  constructor(
+    private readonly parts: BatchReaderParts,
+    /** What is wanted of the subscription's own topic. */
+    public filter: MessageFilter,
+  ) {}
+
+  /** Nothing is taken any more. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** The next batch of the partition comes when the promise has resolved. */
+  async take(batch: MessageBatch): Promise<void> {
+    const { windows, adoption, committer, intake, subscription } = this.parts;
+    const owned = windows.get(windowName(batch));
+    if (owned === undefined) return;
+    const { inlet } = owned;
+    if (inlet.kind === 'parked') {
+      this.takeParked(owned, batch);
+      return;
+    }
+    await this.parkedAreKnown(inlet.owned);
+    // A copy is judged by what was found of its original's topic.
+    await adoption.complete(inlet.owned);
+    const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
+    const isPassedOver = wanted.messages.length === 0 && batch.messages.length > 0;
+    // Of what nobody sends nothing has to be said.
+    if (inlet.kind !== 'delay' && !isPassedOver) await committer.promise(owned, batch.nextOffset);
+    const origin = intake.lastOriginLeft(inlet, batch.messages);
+    // What an earlier owner had before them in their lanes is not settled and comes from there.
+    if (origin !== null) await inlet.owned.windowOf(subscription.topic)?.whenRead(origin);
+    if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
+    else if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
+  }
+
+  /** Nothing is sent before it is known which keys an earlier owner has parked. */
+  async parkedAreKnown(owned: OwnedPartition): Promise<void> {
+    const window = owned.windowOf(this.parts.letters.parkedLog.topic);
+    const leftEnd = window === undefined ? 0n : (this.parts.inlets.get(window)?.leftEnd ?? 0n);
+    if (window !== undefined && window.nextOffset < leftEnd) await window.whenRead(leftEnd - 1n);
+  }
+
+  private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
+    const { letters, committer, parkedKnown } = this.parts;
+    const wasLeft = window.nextOffset < inlet.leftEnd;
+    const lettersEnd = letters.endOf(partition);
+    for (const stored of messages) letters.takeParked(inlet, stored, lettersEnd);
+    window.readUpTo(nextOffset);
+    committer.soon();
+    if (wasLeft && nextOffset >= inlet.leftEnd) parkedKnown(partition);
+  }
+
+  /** In a delay topic the first one is always the first whose time comes. */
+  private async takeWhenDue(
+    owned: OwnedWindow,
+    { topic, partition, messages, nextOffset }: MessageBatch,
+  ): Promise<void> {
+    const { clock, committer, delayed, delayTopics } = this.parts;
+    const { window, inlet } = owned;
+    const tierMs = delayTiers[delayTopics.indexOf(topic)]?.ms ?? 0;
+    for (const stored of messages) {
+      // Not longer than it was meant to, and not longer behind the one before, whatever was done to the machine's clock.
+      const leftMs = Math.min(tierMs, stored.timestampMs + tierMs - clock.now());
+      const waitMs = Math.min(leftMs, inlet.dueAfterLast(stored.timestampMs) - clock.elapsedMs());
+      inlet.lastDue = { timestampMs: stored.timestampMs, dueMs: clock.elapsedMs() + Math.max(0, waitMs) };
+      if (waitMs > 0) await pause(clock, waitMs, window.closing.signal);
+      if (this.stopped || window.closed) return;
+      const origin = sideNoteOf(stored.headers)?.origin;
+      if (origin !== undefined) delayed.delete(partition, origin.offset);
+      await committer.promise(owned, stored.offset + 1n);
+      if (!this.stopped && !window.closed)
+        this.takeBatch(owned, { topic, partition, messages: [stored], nextOffset: stored.offset + 1n });
+    }
+    if (!this.stopped && !window.closed) this.takeBatch(owned, { topic, partition, messages: [], nextOffset });
+  }
+
+  /** The batch without what its bindings and filters do not want, which counts as settled once it is read. */
+  private wantedOf(batch: MessageBatch): MessageBatch {
+    const { filter, parts } = this;
+    if (filter.takesAll) return batch;
+    const { groupId } = parts.subscription;
+    const messages = batch.messages.filter(({ headers, body }) => {
+      const only = headers[messageHeader.onlyGroup];
+      if (only === undefined ? filter.matches(headers, body) : only === groupId) return true;
+      parts.passedOver(headers, body);
+      return false;
+    });
+    parts.consumer.passedOver += batch.messages.length - messages.length;
+    return { ...batch, messages };
+  }
+
+  private takeBatch(owned: OwnedWindow, { messages, nextOffset }: MessageBatch, isPassedOver = false): void {
+    const { clock, intake, relief, committer, pump } = this.parts;
+    const nowMs = clock.elapsedMs();
+    const { inlet } = owned;
+    for (const stored of messages) intake.take(inlet, stored, nowMs);
+    intake.readUpTo(inlet, nextOffset, nowMs);
+    relief.pauseIfFull(owned);
+    committer.soon(isPassedOver ? passedCommitMs : undefined);
+    pump();
+  }
+}
