@@ -8,9 +8,9 @@ import { until } from '../support/until.js';
 
 /** SUBSCRIPTION_KILLS=20 SUBSCRIPTION_MESSAGES=2000 for a longer one: so many are accepted before the next kill. */
 const kills = Number(process.env['SUBSCRIPTION_KILLS'] ?? 2);
-const messages = Number(process.env['SUBSCRIPTION_MESSAGES'] ?? 200);
+const messages = Number(process.env['SUBSCRIPTION_MESSAGES'] ?? 100);
 const seed = Number(process.env['SUBSCRIPTION_SEED'] ?? 1);
-const [keys, pauseMs, partitions] = [12, 50, 4];
+const [keys, pauseMs, partitions] = [12, 100, 4];
 const boundMs = 120_000;
 
 const topic = `storm-${process.pid}`;
@@ -29,19 +29,28 @@ afterEach(async () => {
 });
 
 async function run(config: Config, count: number): Promise<void> {
+  const beginMs = performance.now();
+  const phases: string[] = [];
+  const over = (phase: string) => phases.push(`${phase} ${((performance.now() - beginMs) / 1000).toFixed(1)} s`);
   const nodes = await Promise.all(Array.from({ length: count }, () => BigpipeProcess.start({ config })));
   storm = new SubscriptionStorm({ nodes, topic, push, pull, keys, pauseMs, seed });
   const { sent, books } = storm;
+  over('started');
   await storm.start();
+  over('registered');
   for (let kill = 0; kill < kills; kill += 1) {
     const from = sent.accepted.size;
     await until('messages flow', () => sent.accepted.size >= from + messages, boundMs + messages * 100);
+    over('flowed');
     await storm.kill(kill % count);
+    over('killed');
   }
   const from = sent.accepted.size;
   await until('messages flow on', () => sent.accepted.size >= from + messages, boundMs + messages * 100);
+  over('flowed');
   await storm.settle(boundMs);
-  console.log(storm.text);
+  over('settled');
+  console.log(`${storm.text}; ${phases.join(', ')}`);
   expect(storm.surprises).toEqual([]);
   for (const book of [books.push, books.pull]) expect([book.lost(), book.faults]).toEqual([[], []]);
 }

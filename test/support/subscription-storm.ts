@@ -135,21 +135,16 @@ export class SubscriptionStorm {
 
   private async sendKey(key: string): Promise<void> {
     const { topic, pauseMs } = this.settings;
-    for (let number = 0; this.isSending; number += 1) {
+    for (let number = 0; this.isSending; await sleep(pauseMs)) {
       const { node } = this;
+      if (node === null) continue;
       const name: MessageName = `${key}-${number}`;
+      number += 1;
       const headers = { 'bigpipe-topic': topic, 'bigpipe-message-id': name, 'bigpipe-key': key };
-      const status =
-        node === null
-          ? 0
-          : await send(node, headers, name).then(
-              (answer) => answer.status,
-              () => 0,
-            );
-      if (status === 202) this.sent.accept(name);
-      else this.sent.unknown += 1;
-      if (status !== 202 && status !== 0 && status !== 503) this.surprises.push(`${name} was answered ${status}`);
-      await sleep(pauseMs);
+      const answer = await send(node, headers, name).catch(() => null);
+      if (answer?.status === 202) this.sent.accept(name);
+      else if (answer === null || answer.status === 503) this.sent.unknown += 1;
+      else this.surprises.push(`${name} was answered ${answer.status}`);
     }
   }
 
@@ -194,7 +189,8 @@ export class SubscriptionStorm {
   private async churn(): Promise<void> {
     for (let round = 0; this.isChurning; round += 1) {
       await this.join(round % endpoints, this.random.pick([1, 2]));
-      if (round % 2 === 1) await this.leave((round + 2) % endpoints);
+      // The one that came before it, if it is still there.
+      if (round % 2 === 1) await this.leave((round + endpoints - 1) % endpoints);
       await sleep(1000);
     }
   }
