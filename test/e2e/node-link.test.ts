@@ -21,7 +21,7 @@ beforeEach(async () => {
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       const { subject } = (request.socket as TLSSocket).getPeerCertificate();
-      response.end(`${request.method} ${request.url} ${Buffer.concat(parts).toString()} ${subject.CN}`);
+      response.end(`${request.method} ${request.url} ${Buffer.concat(parts).toString()} ${String(subject.CN)}`);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

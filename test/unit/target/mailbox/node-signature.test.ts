@@ -1,5 +1,6 @@
 // Requests between nodes: only what one of ours has signed, for this node, just now, is let in.
 import { expect, test } from 'vitest';
+import { signedAgain } from '#src/ingress/pull/signed-again.js';
 import { newLeaseId, nodeOfLease } from '#src/target/mailbox/lease-id.js';
 import { nodeCallerHeader, nodeHeader, signed, verifiedCaller } from '#src/target/mailbox/node-signature.js';
 
@@ -34,6 +35,14 @@ test('nothing else is', () => {
     nothing: verifiedCaller({}, request, secret, nowMs),
   };
   expect(Object.values(wrong).filter((caller) => caller !== null)).toEqual([]);
+});
+
+test('a worker that says more of it signs for the new path and body', () => {
+  const nack = { ...request, path: '/v1/subscriptions/G1/nack', body: Buffer.from('{"leases":["y"]}') };
+  const again = signedAgain({ ...headers, accept: '*/*' }, nack, secret, nowMs + 70_000);
+  expect(verifiedCaller(again, nack, secret, nowMs + 70_000)).toBe('system-1 é');
+  expect(again['accept']).toBe('*/*');
+  expect(signedAgain({ authorization: 'x' }, nack, secret, nowMs)).toEqual({ authorization: 'x' });
 });
 
 test('a lease says whose it is; what is no lease says nothing', () => {
