@@ -33,8 +33,8 @@ import { otherNodes } from './other-nodes.js';
 import { TopicTable } from './topic-table.js';
 import { WholeView } from './whole-view.js';
 
-/** A topic that was made a moment ago is not known to every node yet. */
-const topicBoundMs = 15_000;
+/** A topic that was made a moment ago is not known to every node yet, and one of them may be frozen. */
+const topicBoundMs = 30_000;
 /** How long one look into a partition is tried. */
 const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
@@ -96,7 +96,7 @@ export class KafkaBroker extends Broker {
     options.node?.follow(() => {
       for (const member of this.members) member.grown();
     });
-    this.topics = new TopicTable(this.kafka, this.link, settings, (text) => report(text, undefined));
+    this.topics = new TopicTable(this.link, settings, (text) => report(text, undefined));
     this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
       lost: (error) => report('Kafka does not answer', error),
       failed: (error) => this.failed(error),
@@ -109,9 +109,8 @@ export class KafkaBroker extends Broker {
     try {
       await this.link.open();
       await this.appendLink.open();
-      await this.topics.open();
     } catch (error) {
-      await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+      await Promise.all([this.link.close(), this.appendLink.close()]);
       throw asBigpipeError(error, `no node answers at kafka.bootstrap.servers (${servers.join(', ')})`);
     }
     this.state = 'open';
@@ -274,7 +273,7 @@ export class KafkaBroker extends Broker {
     if (!wasOpen) return;
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await Promise.all([...this.members].map((member) => member.leave()));
-    await Promise.all([this.link.close(), this.appendLink.close(), this.whole.close(), this.topics.close()]);
+    await Promise.all([this.link.close(), this.appendLink.close(), this.whole.close()]);
   }
 
   private mustBeOpen(): void {
