@@ -9,6 +9,8 @@ export const goals = {
   accepted: atLeast(0.45, 0.6),
   /** Calls taken by the newer doors, against the original's. */
   doors: atLeast(0.9, 1),
+  /** Calls a second in batches. */
+  batch: atLeast(20_000, 40_000),
   transactions: {
     /** Against plain calls at the newer door. */
     commits: atLeast(0.4, 0.6),

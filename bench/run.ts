@@ -6,6 +6,7 @@ import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { batch } from './scenarios/batch.ts';
 import { openConsole } from './scenarios/console.ts';
 import { deadReceivers } from './scenarios/dead-receivers.ts';
 import { delayed } from './scenarios/delayed.ts';
@@ -47,6 +48,7 @@ const scenarios: Scenarios = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
+  batch: (lab) => batch(lab, goals.batch),
   transactions: (lab) => transactions(lab, goals.transactions),
   delayed: (lab) => delayed(lab, goals.delayed, false),
   'delayed-killed': (lab) => delayed(lab, goals.delayed, true),

@@ -75,7 +75,8 @@ export interface CallForm extends Spread {
   readonly topics?: number;
 }
 
-const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
+/** Of the doors that want it there. */
+export const callAuthorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 export const callTopic = 'bench';
 const topicDigits = 5;
 const topicHole = '-----';
@@ -97,14 +98,14 @@ function partsOfCall(form: CallForm): readonly [line: string, headers: readonly 
     case 'commit':
       return [
         `POST /commit?topic=${callTopic}&key=${user} HTTP/1.1`,
-        [authorization, 'content-type: application/octet-stream'],
+        [callAuthorization, 'content-type: application/octet-stream'],
         data,
       ];
     case 'messages':
       return [
         'POST /v1/messages HTTP/1.1',
         [
-          authorization,
+          callAuthorization,
           'content-type: application/octet-stream',
           `bigpipe-url: ${callUrl}`,
           `bigpipe-key: ${user}`,

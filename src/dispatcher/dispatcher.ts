@@ -64,6 +64,8 @@ export class Dispatcher implements Adjustable {
   private readonly meters: DeliveryMeters;
   private readonly successes: SuccessLog;
   private readonly wants = new Map<string, TopicWants>();
+  /** Groups whose endpoints have changed, and that are not brought into force yet. */
+  private readonly regrouped = new Set<string>();
   private drained = false;
 
   constructor(
@@ -148,12 +150,28 @@ export class Dispatcher implements Adjustable {
 
   /** A group was registered, or changed, or its endpoints did. */
   private regroup(groupId: string, what: Parameters<Follower>[1]): void {
-    if (what === 'endpoints') this.known.refreshEndpoints(groupId);
-    else {
-      const before = this.known.ofGroup(groupId);
-      this.known.refresh();
-      this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    if (what === 'endpoints') {
+      // Of those that are read together each would look at all of its group.
+      if (this.regrouped.size === 0) queueMicrotask(() => this.followEndpoints());
+      this.regrouped.add(groupId);
+      return;
     }
+    const before = this.known.ofGroup(groupId);
+    this.known.refresh();
+    this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    this.bringIntoForce(groupId);
+  }
+
+  private followEndpoints(): void {
+    const groups = [...this.regrouped];
+    this.regrouped.clear();
+    for (const groupId of groups) {
+      this.known.refreshEndpoints(groupId);
+      this.bringIntoForce(groupId);
+    }
+  }
+
+  private bringIntoForce(groupId: string): void {
     void this.served.reconcile(new Set(), groupId).catch((error: unknown) => {
       this.log.error({ msg: 'a registered subscription could not be brought into force', group: groupId, err: error });
     });
