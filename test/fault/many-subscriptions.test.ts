@@ -6,13 +6,13 @@ import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
 /** MANY_SUBSCRIPTIONS makes it larger. */
-const groups = Number(process.env['MANY_SUBSCRIPTIONS'] ?? 40);
-const types = 10;
+const groups = Number(process.env['MANY_SUBSCRIPTIONS'] ?? 20);
+const types = 6;
 const callers = 8;
 const kills = 2;
-const perLife = 200;
+const perLife = 60;
 /** Starts, and all that is left, on a machine that does much else. */
-const boundMs = 60_000;
+const boundMs = 240_000;
 
 const typeOf = (group: number) => `type.${group % types}`;
 const wantedBy = (group: number) => (group === 1 ? /^type\.[0-4]$/ : new RegExp(`^type\\.${group % types}$`));
@@ -145,4 +145,4 @@ test('kills lose nothing and bring nobody what another wants; marks go past what
   await untilSettled(again);
   const repeated = [...arrivals()].filter(([name, times]) => times !== (came.get(name) ?? 1));
   expect(repeated).toEqual([]);
-}, 180_000);
+}, 900_000);
