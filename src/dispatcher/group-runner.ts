@@ -103,7 +103,7 @@ export class GroupRunner {
     const { topic, groupId } = subscription;
     const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
-    this.windowSettings = windowSettingsOf(subscription);
+    this.windowSettings = windowSettingsOf(subscription, () => partitions.size);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, meter, report });
     const endings = new EndingsKept({ broker, clock, groupId, client, report });
     this.deliverer = new Deliverer({
@@ -223,8 +223,7 @@ export class GroupRunner {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
     this.partitionCount = Math.max(1, partitions);
-    await this.letters.open(partitions);
-    await this.mover.prepare(partitions);
+    await Promise.all([this.letters.open(partitions), this.mover.prepare(partitions)]);
   }
 
   /**
@@ -238,7 +237,7 @@ export class GroupRunner {
     Object.assign(subscription, next);
     if (!isDeepStrictEqual([bindings, filters, methods], [next.bindings, next.filters, next.methods]))
       this.reader.filter = new MessageFilter(next);
-    const { maxOpen, delivery } = windowSettingsOf(subscription);
+    const { maxOpen, delivery } = windowSettingsOf(subscription, () => this.partitions.size);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
     this.deliverer.scheduler.adjust();
