@@ -62,8 +62,20 @@ async function commits(lab: Lab, goals: { readonly commits: Goal; readonly begin
 }
 
 async function undecided(lab: Lab, goals: { readonly weight: Goal; readonly herd: Goal }): Promise<Figure[]> {
-  const count = lab.quick ? 40_000 : 100_000;
   const producer = await Producer.start();
+  try {
+    return await withProducer(lab, goals, producer);
+  } finally {
+    await producer.close();
+  }
+}
+
+async function withProducer(
+  lab: Lab,
+  goals: { readonly weight: Goal; readonly herd: Goal },
+  producer: Producer,
+): Promise<Figure[]> {
+  const count = lab.quick ? 40_000 : 100_000;
   const settings = { 'transaction.enabled': true, 'transaction.check.rate': checksPerSecond };
   const app = await lab.app({ directory: await lab.directory(), concurrency: null, settings, isInspected: true });
   const callers = await opened(app);
@@ -87,7 +99,6 @@ async function undecided(lab: Lab, goals: { readonly weight: Goal; readonly herd
   await sleep(lab.quick ? 10_000 : 25_000);
   const seconds = producer.perSecond();
   lab.say(`checks in each second after it came back: ${seconds.join(' ')}`);
-  await producer.close();
   const of = `${count.toLocaleString('en')} undecided`;
   const weight = (late.live - early.live) / (count - first);
   return [
