@@ -29,7 +29,7 @@ afterAll(async () => {
 function config(more: Config[] = []): Config {
   const own = baseConsumer({ topic: 'refused', groupId: 'own', url: target.url('/own') });
   const replayed = ['replayed', 'beside'].map((groupId) =>
-    baseConsumer({ topic: 'replays', groupId, url: target.url(`/${groupId}`) }),
+    baseConsumer({ topic: 'replays', groupId, url: target.url(`/${groupId}`), timeout: 30_000 }),
   );
   return baseConfig({
     'kafka.topics': topics.map((name) => ({ name, partitions: name === 'starts' || name === 'replays' ? 1 : 3 })),

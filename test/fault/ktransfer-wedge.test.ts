@@ -27,6 +27,7 @@ beforeAll(async () => {
           uri: '/XXX/{#TOPIC}?key={#KEY}&partition={#PARTITION}&transid={#TRANSID}',
           methods: ['Reply'],
           concurrency: 16,
+          timeout: 30_000,
           poison: 'block',
         }),
       ],
@@ -51,6 +52,10 @@ async function ofTopic(): Promise<LagRow[]> {
   return rows.filter(({ topic }) => topic === 'test');
 }
 
+/** partition/offset of everything that has come. */
+const places = () =>
+  new Set(target.arrivals.map(({ path }) => /partition=(\d)&transid=(\d+)$/.exec(path)?.slice(1).join('/') ?? path));
+
 const line = (key: string, body: Uint8Array) => ({
   topic: 'test',
   key,
@@ -63,12 +68,11 @@ test('two partitions in one process: all of both is delivered once, and nothing 
   const good = Array.from({ length: 2 * perPartition }, (_, i) => line(`key/${i}`, encode({ method: 'Reply', i })));
   const { status, lines } = await sendLines(bigpipe, [...bad, ...good]);
   expect([status, lines.filter((one) => one.status !== 202)]).toEqual([200, []]);
-  await until('all have come', () => target.arrivals.length >= good.length);
+  await until('all have come', () => places().size >= good.length);
   await until('nothing is behind', async () => (await ofTopic()).every(({ lag }) => lag === '0'));
-  const places = target.arrivals.map(({ path }) => /partition=(\d)&transid=(\d+)$/.exec(path)?.slice(1).join('/'));
-  expect(new Set(places).size).toBe(good.length);
+  expect(places().size).toBe(good.length);
   // Both had the same offsets, and more of them than a window holds.
-  const offsets = Map.groupBy(places, (place) => place?.split('/')[1]);
+  const offsets = Map.groupBy(places(), (place) => place.split('/')[1]);
   expect([...offsets.values()].filter((both) => both.length === 2).length).toBeGreaterThan(900);
 });
 
@@ -96,5 +100,5 @@ test('what is no msgpack is a dead letter, even where a failed message blocks it
   await sendLines(bigpipe, [line('after', encode({ method: 'Reply', i: -1 }))]);
   await until('it has come', () => target.arrivals.some(({ path }) => path.includes('key=after')));
   // Acknowledged in both partitions: none of them comes again.
-  expect(target.arrivals).toHaveLength(before + 1);
+  expect(target.arrivals.slice(before).filter(({ path }) => !path.includes('key=after'))).toEqual([]);
 });
