@@ -35,7 +35,7 @@ beforeAll(async () => {
     }),
   });
   client = await ReflectedClient.connect(`127.0.0.1:${bigpipe.grpcPort}`);
-});
+}, 180_000);
 
 beforeEach(() => {
   says = 'unknown';
@@ -201,4 +201,4 @@ test('without transaction.enabled there is none of it', async () => {
     stranger.close();
     await plain.dispose();
   }
-});
+}, 180_000);

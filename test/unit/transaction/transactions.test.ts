@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeError } from '#src/message/errors.js';
 import { messageHeader } from '#src/message/message.js';
 import { transactionTopic } from '#src/message/side-topic.js';
-import { recordOf } from '#src/transaction/transaction-record.js';
+import { entryOf, recordOf } from '#src/transaction/transaction-record.js';
 import { TransactionLab, type TransactionNode } from '../../support/transaction-lab.js';
 
 let lab: TransactionLab;
@@ -46,6 +46,11 @@ describe('checks', () => {
     expect(third - second).toBeGreaterThanOrEqual(48_000);
     await lab.until('an hour has gone by', 60_000, () => lab.clock.now() > (askedMs[2] as number) + 3_600_000);
     expect(await asksOf(id)).toHaveLength(3);
+    expect(await node.transactions.askAgain(id, 'the producer is back')).toMatchObject({
+      state: 'undecided',
+      checks: 0,
+    });
+    await lab.until('it is asked about again', 1000, async () => (await asksOf(id)).length === 4);
   });
 
   test('one that was not sent does not count, and one that is lost is asked anew', async () => {
@@ -124,6 +129,21 @@ describe('a lost decision record', () => {
   });
 });
 
+test('messages are stored in the order of the decisions, also when those of the first are read last', async () => {
+  const node = await start();
+  const [first, second] = [await node.begin('first'), await node.begin('second')];
+  const read = node.records.messagesOf.bind(node.records);
+  const { promise: secondIsRead, resolve } = Promise.withResolvers<void>();
+  node.records.messagesOf = async (transaction) => {
+    const messages = await read(transaction);
+    if (transaction.id === first) await secondIsRead;
+    else resolve();
+    return messages;
+  };
+  await Promise.all([first, second].map((id) => node.transactions.decide(id, 'commit', 'c')));
+  expect(await lab.bodies()).toEqual(['first', 'second']);
+});
+
 describe('at the end of its time', () => {
   test('dead letters of those who would have got it, with the reason', async () => {
     const node = await start({ ttlMs: 3_600_000, maxChecks: 1 });
@@ -173,6 +193,10 @@ describe('what a node that died left behind', () => {
     await lab.until('the other one asks', 200, async () => (await asksOf(next)).length > 0);
     // What the first has asked is not asked again.
     expect([(await asksOf(open)).length, (await asksOf(next)).length]).toEqual([1, 1]);
+    // Each says so before it asks: what the other one may still carry does not hold from there on.
+    const entries = (await lab.read(transactionTopic)).map((stored) => entryOf(stored));
+    const epochs = entries.flatMap((entry) => (entry?.kind === 'owns' ? [entry.epoch] : []));
+    expect(new Set(epochs).size).toBe(2);
     expect(await lab.bodies()).toEqual(['a']);
   });
 });
