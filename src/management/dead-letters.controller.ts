@@ -20,6 +20,7 @@ import type { GroupRunner } from '../dispatcher/group-runner.js';
 import { historyOf, withoutHistory } from '../message/dead-letter.js';
 import { managementListener } from '../message/listener.js';
 import { messageHeader, type StoredMessage } from '../message/message.js';
+import { rangeFields, rangeOf, refuseEmpty } from './letter-range.js';
 import { optionalNumber, optionalWhole } from './query.js';
 
 const defaultLimit = 100;
@@ -94,6 +95,7 @@ export class DeadLettersController {
     if (typeof isDry !== 'boolean')
       throw new BadRequestException(`dryRun: found ${JSON.stringify(isDry)}, allowed: true or false`);
     const order = orderOf(fields);
+    refuseEmpty(box, order.range);
     if (isDry) return dryRun(box, order.range);
     const redrive = runner.resending.startRedrive(order);
     if (redrive === null) throw new ConflictException(underWay);
@@ -143,21 +145,12 @@ function fieldsOf(body: unknown): Fields {
   return body as Fields;
 }
 
-const rangeFields = ['partition', 'from', 'to'];
 const redriveFields = [...rangeFields, 'rate', 'canary', 'abortIfFailRate', 'dryRun'];
 
 /** A misspelled bound would mean all of them. */
 function refuseUnknown(fields: Fields, known: readonly string[]): void {
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new BadRequestException(`${unknown}: is not known, allowed: ${known.join(', ')}`);
-}
-
-function rangeOf(fields: Fields): LetterRange {
-  const partition = optionalWhole(fields, 'partition', 0, 1023) ?? null;
-  const from = optionalWhole(fields, 'from', 0, Number.MAX_SAFE_INTEGER) ?? 0;
-  const to = optionalWhole(fields, 'to', 0, Number.MAX_SAFE_INTEGER) ?? null;
-  if (to !== null && to <= from) throw new BadRequestException(`to: found ${to}, allowed: above from (${from})`);
-  return { partition, from: BigInt(from), to: to === null ? null : BigInt(to) };
 }
 
 /** 10 a second, a hundredth first, and no more once a fifth has failed, unless told otherwise. */

@@ -68,7 +68,7 @@ class ClusterRateGate extends Gate {
   override enter(_candidate: Candidate): Entry {
     if (this.rate === null) return free;
     const nowMs = this.clock.elapsedMs();
-    if (this.shared.scope === 'node' || !this.shared.health().ok) return this.enterAlone(this.rate, nowMs);
+    if (this.shared.scope === 'node' || !this.shared.isWorthAsking()) return this.enterAlone(this.rate, nowMs);
     this.alone = null;
     const taken = this.tokens.take(nowMs);
     if (taken === true) return this.sharedEntry;

@@ -64,7 +64,7 @@ export class MessageIds implements OnModuleInit {
     this.waiting += 1;
     try {
       // Others may have taken all of a row that came.
-      while (this.state.health().ok) {
+      while (this.state.isWorthAsking()) {
         await this.fetch();
         const id = this.inHand();
         if (id !== null) return id;

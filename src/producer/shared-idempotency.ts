@@ -42,7 +42,7 @@ export class SharedIdempotency extends Idempotency {
 
   override async claim(once: OnceKey): Promise<Claim> {
     const claim = await this.own.claim(once);
-    if (this.scope === 'node') return claim;
+    if (this.state.scope === 'node' || !this.state.isWorthAsking()) return claim;
     if (claim.kind === 'known') return { ...claim, scope: await this.share(once, claim.answer) };
     if (claim.kind !== 'new') return claim;
     const mine = Buffer.from(`${once.fingerprint.toString('hex')} ${randomUUID()}`);

@@ -86,7 +86,7 @@ export class Replies {
 
   /** The answer to a call like this one, if it is kept. A state that cannot be reached has none. */
   async findResult(key: string): Promise<{ readonly reply: Reply; readonly ageMs: number } | null> {
-    const bytes = this.state.health().ok ? await this.state.get(resultKeyOf(key)).catch(() => null) : null;
+    const bytes = this.state.isWorthAsking() ? await this.state.get(resultKeyOf(key)).catch(() => null) : null;
     const reply = bytes && replyOf(bytes.subarray(timeBytes));
     if (bytes === null || reply === null) {
       this.counters.resultMisses += 1;

@@ -3,6 +3,7 @@ import { Logger, Module } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { RedisSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
+import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { MemorySharedState } from './drivers/memory/memory.shared-state.js';
 import { RedisSharedState } from './drivers/redis/redis.shared-state.js';
@@ -17,18 +18,30 @@ function report(text: string, error: unknown): void {
   else log.warn({ msg: text, err: error });
 }
 
-function make({ url, prefix }: RedisSettings, clock: Clock): SharedState {
+function make({ url, prefix }: RedisSettings, clock: Clock, metrics: Metrics): SharedState {
   if (url === null) return new MemorySharedState({ clock, maxBytes: memoryBytes });
-  return new RedisSharedState({ url, prefix, clock, report });
+  const counters = {
+    lost: metrics.counter('bigpipe_shared_state_losses_total', 'Times that Redis was lost').of(),
+    alone: metrics.counter('bigpipe_shared_state_fallbacks_total', 'Times that this node had to do without Redis').of(),
+  };
+  const count = (what: keyof typeof counters) => {
+    counters[what].value += 1;
+  };
+  const state = new RedisSharedState({ url, prefix, clock, report, count });
+  metrics.register({
+    shapes: [{ name: 'bigpipe_shared_state_up', help: '1 while Redis answers', type: 'gauge', labels: [] }],
+    read: (add) => add('bigpipe_shared_state_up', state.health().ok ? 1 : 0),
+  });
+  return state;
 }
 
 @Module({
   providers: [
     {
       provide: SharedState,
-      inject: [ConfigWatch, Clock, Stats],
-      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats) => {
-        const state = make(configWatch.settings.redis, clock);
+      inject: [ConfigWatch, Clock, Stats, Metrics],
+      useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics) => {
+        const state = make(configWatch.settings.redis, clock, metrics);
         stats.register('sharedStateStats', () => ({ scope: state.scope, ...state.health() }));
         await state.open();
         return state;

@@ -13,7 +13,7 @@ export interface SharedStateHealth {
 export type ChannelListener = (message: Buffer) => void;
 
 /**
- * Nothing here is durable: what must not be lost belongs into the broker. Every call but `open`, `health` and `close`
+ * Nothing here is durable: what must not be lost belongs into the broker. Every call but `open`, `isWorthAsking`, `health` and `close`
  * rejects with `unavailable`, within half a second, while the state cannot be reached; whoever calls has a way without it.
  * Keys and channels are texts of at most 512 characters.
  */
@@ -55,6 +55,11 @@ export abstract class SharedState {
 
   /** Resolves once everything that is published from now on is heard; to what ends it. After a lost connection it goes on by itself. */
   abstract subscribe(channel: string, listener: ChannelListener): Promise<() => void>;
+
+  /** False while it is no use to ask; whoever wanted to goes by what its node knows itself, which is counted. */
+  isWorthAsking(): boolean {
+    return this.health().ok;
+  }
 
   abstract health(): SharedStateHealth;
 

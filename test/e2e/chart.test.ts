@@ -150,8 +150,12 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
     try {
       const page = await (await fetch(`${bigpipe.management}/metrics`)).text();
       const told = metricsIn([...page.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name).join(' '));
-      // On Kafka only.
-      const elsewhere = ['bigpipe_kafka_waiting_bytes', 'bigpipe_kafka_retention_lost_total'];
+      // On Kafka only, and with Redis.
+      const elsewhere = [
+        'bigpipe_shared_state_up',
+        'bigpipe_kafka_waiting_bytes',
+        'bigpipe_kafka_retention_lost_total',
+      ];
       expect([...used].filter((name) => !told.has(name) && !elsewhere.includes(name))).toEqual([]);
     } finally {
       await bigpipe.dispose();

@@ -229,7 +229,12 @@ describe('bigpipe pause and resume', () => {
       paused: [fits({ destination: 'http://127.0.0.1:9' }), fits({ destination: null })],
     });
     await ask('resume', ...place);
+    const resumed = await ask('resume', 'test', 'G1', '--json');
+    expect([resumed.code, resumed.stderr, jsonOf(resumed)]).toEqual([0, '', { paused: [] }]);
     expect((await ask('resume', 'test', 'G1')).stdout).toBe('nothing is paused\n');
+    const none = await ask('resume', 'test', 'G9', '--json');
+    expect([none.code, none.stdout]).toEqual([1, '']);
+    expect(none.stderr).toContain('no subscription of the topic test with the group G9');
     expect((await ask('pause', 'test', 'G1', '--destination', 'x')).stderr).toContain('destination: found "x"');
   });
 });

@@ -95,6 +95,15 @@ describe('a running bigpipe', () => {
     expect((await fetch(`${bigpipe.origin}/config/check`, { method: 'POST', body: '{}' })).status).toBe(404);
   });
 
+  test('is asked by bigpipe config check --against, also for JSON', async () => {
+    const file = join(bigpipe.directory, 'asked.json');
+    await writeFile(file, textOf(bigpipe, baseConfig(changes)));
+    const args = ['config', 'check', file, '--json', '--against', bigpipe.management];
+    const { code, stdout, stderr } = await command(args, { cwd: bigpipe.directory });
+    const answer = { valid: true, faults: [], warnings: [], changes: changeLines };
+    expect([code, stderr, JSON.parse(stdout)]).toEqual([0, '', answer]);
+  });
+
   test('is asked by bigpipe config check --against', async () => {
     const file = join(bigpipe.directory, 'asked.json');
     await writeFile(file, textOf(bigpipe, baseConfig(changes)));
@@ -141,6 +150,24 @@ describe('bigpipe config check', () => {
       '  log.level: found 7, allowed: a whole number from 0 to 5',
       '  http.server.port: found -1, allowed: a whole number from 0 to 65535',
     ]);
+  });
+
+  test('as JSON', async () => {
+    const asked = async (name: string, changes: object) => {
+      await writeFile(join(home, name), JSON.stringify(baseConfig(changes as never)));
+      const { code, stdout, stderr } = await command(['config', 'check', name, '--json'], { cwd: home });
+      return { code, stderr, answer: JSON.parse(stdout) as unknown };
+    };
+    expect(await asked('fine.json', {})).toEqual({
+      code: 0,
+      stderr: '',
+      answer: { valid: true, faults: [], warnings: [] },
+    });
+    expect(await asked('wrong.json', { 'log.level': 7 })).toEqual({
+      code: 78,
+      stderr: '',
+      answer: { valid: false, faults: ['log.level: found 7, allowed: a whole number from 0 to 5'], warnings: [] },
+    });
   });
 
   test.each([[[]], [['config']], [['config', 'check']], [['config', 'check', 'a', 'b']], [['config', 'check', '--x']]])(

@@ -143,6 +143,30 @@ test('stop being sent once the first few have failed; what was not sent stays', 
   await until('none is missing', async () => (await openLetters()) === 100);
 });
 
+test('a redrive of a range in which there is nothing is told so, and sends nothing', async () => {
+  await fail(5);
+  const redrive = async (range: object) => {
+    const { status, answer } = await ask('POST', `${place}/redrive`, range);
+    return `${status} ${(answer as { message: string }).message}`;
+  };
+  expect(await redrive({ partition: 7 })).toBe('404 partition: found 7, there are 0 to 0');
+  expect(await redrive({ from: 5 })).toBe('404 from: found 5, the letters end before 5 in partition 0');
+  expect((await ask('DELETE', `${place}?from=1&to=3`)).answer).toEqual({ purged: 2 });
+  const gone = '404 no letter is left of this range: all were purged or sent again';
+  expect(await redrive({ partition: 0, from: 1, to: 3 })).toBe(gone);
+  expect(await redrive({ from: 1, to: 3, dryRun: true })).toBe(gone);
+  // What is left beside what was purged goes.
+  const sentBefore = target.arrivals.length;
+  target.script = (_arrival, response) => {
+    response.end();
+  };
+  expect((await ask('POST', `${place}/redrive`, { to: 3, rate: 1000 })).status).toBe(202);
+  expect(await untilEnded()).toMatchObject({ state: 'done', total: 1, delivered: 1 });
+  expect(target.arrivals.length).toBe(sentBefore + 1);
+  expect(await redrive({ to: 3 })).toBe(gone);
+  expect((await letters()).map(({ id }) => id)).toEqual(['id-3', 'id-4']);
+});
+
 test('can be counted before anything is sent', async () => {
   await fail(3);
   const before = target.arrivals.length;

@@ -60,6 +60,13 @@ test('by time', async () => {
   expect(bodies()).toEqual([2, 3]);
 });
 
+test('as JSON', async () => {
+  await call(0, 1);
+  const { code, text } = await reset('test', 'G1', '--to', '1', '--json');
+  expect([code, JSON.parse(text)]).toEqual([0, { partitions: [{ partition: 0, from: '2', to: '1' }] }]);
+  expect((await reset('test', 'G1', '--to', '7', '--json')).text).toContain('to: found 7');
+});
+
 test('what is wrong is told', async () => {
   await call(0);
   expect((await reset('test', 'G1', '--to', '7')).text).toContain('to: found 7, allowed: at most 1 in partition 0');

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { idOf, send, sendJson, sendLines } from '../support/messages-door.js';
+import { MetricsPage } from '../support/metrics-page.js';
 import type { RawAnswer } from '../support/raw-request.js';
 import { hasRedis, RedisServer } from '../support/redis-server.js';
 import { TargetServer } from '../support/target-server.js';
@@ -50,6 +51,13 @@ describe.skipIf(!hasRedis)('two nodes', () => {
     const response = await fetch(`${node.management}/health`);
     const { details } = (await response.json()) as { details: Record<string, { status: string; detail: string }> };
     return [response.status, details['sharedState']] as const;
+  };
+  const measured = async (node: BigpipeProcess) => {
+    const page = await MetricsPage.of(node);
+    const [up, losses, fallbacks] = ['up', 'losses_total', 'fallbacks_total'].map((name) =>
+      page.sum(`bigpipe_shared_state_${name}`),
+    ) as [number, number, number];
+    return { series: page.series('bigpipe_shared_state_up').length, up, losses, fallbacks };
   };
   const scopeOf = ({ headers }: { headers: Record<string, unknown> }) => headers['bigpipe-idempotency-scope'];
 
@@ -115,6 +123,7 @@ describe.skipIf(!hasRedis)('two nodes', () => {
   });
 
   test('without Redis nothing is refused or lost, and all say what does not hold; then it holds again', async () => {
+    const before = await measured(nodes[0]);
     await redis.kill();
     await bothAre(false);
     const [status, seen] = await healthOf(nodes[0]);
@@ -131,10 +140,15 @@ describe.skipIf(!hasRedis)('two nodes', () => {
     expect(answers.map(scopeOf)).toEqual(['node', 'node', 'node']);
     expect(new Set(answers.map(idOf)).size).toBe(2);
     await slow('/apart', 20);
+    const away = await measured(nodes[0]);
+    expect([away.series, away.up, away.losses > before.losses]).toEqual([1, 0, true]);
+    // Of the keys, and of each attempt under the limit of all.
+    expect(away.fallbacks - before.fallbacks).toBeGreaterThanOrEqual(22);
     await redis.begin();
     await bothAre(true);
     const { scope, losses } = await sharedOf(nodes[0]);
     expect([scope, losses > 0]).toEqual(['cluster', true]);
+    await until('the metrics say so', async () => (await measured(nodes[0])).up === 1);
     const [one, other] = await whileShared('both know a key again', async (idempotency_key) => {
       const after = { ...fields, idempotency_key };
       return [await sendJson(nodes[0], after), await sendJson(nodes[1], after)];

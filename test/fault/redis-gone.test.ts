@@ -11,6 +11,7 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
   let redis: RedisServer;
   let state: RedisSharedState;
   let told: string[];
+  let counted: { lost: number; alone: number };
 
   beforeAll(async () => {
     redis = await RedisServer.start();
@@ -18,7 +19,16 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
 
   beforeEach(async () => {
     told = [];
-    state = new RedisSharedState({ url: redis.url, prefix: 'x:', clock, report: (text) => told.push(text) });
+    counted = { lost: 0, alone: 0 };
+    state = new RedisSharedState({
+      url: redis.url,
+      prefix: 'x:',
+      clock,
+      report: (text) => told.push(text),
+      count: (what) => {
+        counted[what] += 1;
+      },
+    });
     await state.open();
   });
 
@@ -49,6 +59,9 @@ describe.skipIf(!hasRedis)('Redis is gone for a while', () => {
       detail: expect.stringMatching(/^Redis does not answer: /),
       losses: 1,
     });
+    expect(state.isWorthAsking()).toBe(false);
+    // Each of nine questions, and the one whether it is worth while.
+    expect(counted).toEqual({ lost: 1, alone: 10 });
     if (how === 'killed') await redis.begin();
     else redis.thaw();
     await until('it is well', () => state.health().ok);

@@ -61,6 +61,11 @@ export class DeadLetterBox {
     return this.partitions.has(partition);
   }
 
+  /** Also of those that are others'. */
+  get partitionCount(): number {
+    return this.broker.lag(this.group, this.topic).length;
+  }
+
   /** Of the partitions that are ours. */
   counts(): LetterCount[] {
     return this.broker.lag(this.group, this.topic).flatMap(({ partition, highWatermark }) => {

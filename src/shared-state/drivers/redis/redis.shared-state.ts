@@ -21,6 +21,8 @@ export interface RedisStateOptions {
   readonly clock: Clock;
   /** Error undefined: it is well again. */
   readonly report: (text: string, error: unknown) => void;
+  /** Told when Redis is lost, and whenever somebody has to do without it. */
+  readonly count?: (what: 'lost' | 'alone') => void;
 }
 
 /** Calls of one turn of the event loop go together. What was under way when a connection breaks is not sent again. */
@@ -113,6 +115,12 @@ export class RedisSharedState extends SharedState {
     }
   }
 
+  override isWorthAsking(): boolean {
+    const { ok } = this.health();
+    if (!ok) this.options.count?.('alone');
+    return ok;
+  }
+
   override health(): SharedStateHealth {
     const ok = this.isConnected && !this.isLost;
     const detail = ok ? 'connected to Redis' : `Redis does not answer: ${this.lastError}`;
@@ -146,13 +154,22 @@ export class RedisSharedState extends SharedState {
 
   private async ask<T>(command: () => Promise<T>): Promise<T> {
     try {
+      return await this.tried(command);
+    } catch (error) {
+      this.options.count?.('alone');
+      throw new BigpipeError('unavailable', `Redis does not answer: ${textOf(error)}`, { cause: error });
+    }
+  }
+
+  private async tried<T>(command: () => Promise<T>): Promise<T> {
+    try {
       const answer = await command();
       this.recovered();
       return answer;
     } catch (error) {
       // One that is frozen keeps its connections.
       this.failed(error);
-      throw new BigpipeError('unavailable', `Redis does not answer: ${textOf(error)}`, { cause: error });
+      throw error;
     }
   }
 
@@ -162,6 +179,7 @@ export class RedisSharedState extends SharedState {
     if (this.isLost) return;
     this.isLost = true;
     this.losses += 1;
+    this.options.count?.('lost');
     this.askLater();
     this.options.report(
       'Redis does not answer: until it does each node knows only its own keys, limits and answers',
@@ -172,7 +190,7 @@ export class RedisSharedState extends SharedState {
   /** Nobody else may ask for long. */
   private askLater(): void {
     this.asking = this.options.clock.setTimer(askIntervalMs, () => {
-      this.ask(() => this.redis.ping())
+      this.tried(() => this.redis.ping())
         .catch(() => undefined)
         .finally(() => {
           if (this.isLost && !this.closed) this.askLater();
