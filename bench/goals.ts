@@ -9,6 +9,8 @@ export const goals = {
   accepted: atLeast(0.45, 0.6),
   /** Calls taken by the newer doors, against the original's. */
   doors: atLeast(0.9, 1),
+  /** Calls a second in batches. */
+  batch: atLeast(20_000, 40_000),
   transactions: {
     /** Against plain calls at the newer door. */
     commits: atLeast(0.4, 0.6),
@@ -92,6 +94,12 @@ export const goals = {
     /** MB while they wait. */
     resident: atMost(300, 200),
   },
+  /** CPU a message against the first point of what grows, or against the line through its sizes. */
+  growth: atMost(1.15, 1.15),
+  /** Milliseconds of p99 above a bare POST and one fdatasync; pauses that are the program's own. */
+  latency: { arrival: atMost(15, 5), pauses: atMost(0, 0) },
+  /** MB with 5 GB of backlog; milliseconds of p99 above a bare POST; of the calls that were to be accepted. */
+  deadReceivers: { resident: atMost(250, 200), answer: atMost(15, 5), rate: atLeast(0.98, 0.99) },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
   /** What two workers gain over one process, against what a second process gains bare node:http. */

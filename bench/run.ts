@@ -1,20 +1,24 @@
-// npm run bench: measures the built program beside its limits, prints a table, keeps the day's results.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+// npm run bench: measures the built program beside its limits, prints a table, keeps the day's results; or compares two results.
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { goals } from './goals.ts';
 import { accept } from './scenarios/accept.ts';
 import { acceptAndDeliver } from './scenarios/accept-and-deliver.ts';
 import { backlog } from './scenarios/backlog.ts';
+import { batch } from './scenarios/batch.ts';
 import { openConsole } from './scenarios/console.ts';
+import { deadReceivers } from './scenarios/dead-receivers.ts';
 import { delayed } from './scenarios/delayed.ts';
 import { doors } from './scenarios/doors.ts';
 import { egress } from './scenarios/egress.ts';
 import { embeddedAppend } from './scenarios/embedded-append.ts';
 import { endToEnd } from './scenarios/end-to-end.ts';
+import { growth } from './scenarios/growth.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { kafkaAppend } from './scenarios/kafka-append.ts';
 import { kafkaGrowth } from './scenarios/kafka-growth.ts';
+import { latency } from './scenarios/latency.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryKeys } from './scenarios/memory-keys.ts';
 import { observed } from './scenarios/observed.ts';
@@ -29,19 +33,22 @@ import { retryBudget } from './scenarios/retry-budget.ts';
 import { throttling } from './scenarios/throttling.ts';
 import { transactions } from './scenarios/transactions.ts';
 import { workers } from './scenarios/workers.ts';
-import { whyNoKafka } from './support/bench-kafka.ts';
-import type { Figure } from './support/figures.ts';
-import { Lab } from './support/lab.ts';
-import { machineSeconds, ownCpuSeconds } from './support/proc.ts';
-import { type Report, type ScenarioReport, tableOf } from './support/report.ts';
+import { BenchRun, type RunOptions, type Scenario, type Scenarios } from './support/bench-run.ts';
+import { compareReports } from './support/compare.ts';
+import { comparisonText } from './support/comparison-text.ts';
+import { tableOf } from './support/report.ts';
+import { baselineFile, drawCurves, jsonOf, keepResult, readResult } from './support/results.ts';
 
-/** No run takes longer: what hangs ends. */
-const wholeRunMs = 1_800_000;
+/** No run takes longer, unless --minutes-at-most says so: what hangs ends. */
+const wholeRunMinutes = 30;
+/** The short bench that CI compares with what is kept is ended after it. */
+const shortRunMs = 75_000;
 
-const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
+const scenarios: Scenarios = {
   'accept-64': (lab) => accept(lab, { broker: 'embedded', connections: 64, goal: goals.accepted }),
   'accept-256': (lab) => accept(lab, { broker: 'embedded', connections: 256 }),
   doors: (lab) => doors(lab, goals.doors),
+  batch: (lab) => batch(lab, goals.batch),
   transactions: (lab) => transactions(lab, goals.transactions),
   delayed: (lab) => delayed(lab, goals.delayed, false),
   'delayed-killed': (lab) => delayed(lab, goals.delayed, true),
@@ -86,6 +93,9 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   console: (lab) => openConsole(lab, goals.console),
   reloads: (lab) => reloads(lab, goals.pause),
   workers: (lab) => workers(lab, 64, goals.gain),
+  latency: (lab) => latency(lab, goals.latency),
+  'dead-receivers': (lab) => deadReceivers(lab, goals.deadReceivers),
+  growth: (lab) => growth(lab, goals.growth),
   'kafka-append': (lab) => kafkaAppend(lab, goals.kafka.append),
   'kafka-accept': (lab) => accept(lab, { broker: 'kafka', connections: 64, goal: goals.kafka.accepted }),
   'kafka-backlog': (lab) =>
@@ -102,107 +112,124 @@ const scenarios: Record<string, (lab: Lab) => Promise<Figure[]>> = {
   'kafka-growth': (lab) => kafkaGrowth(lab),
 };
 
-const onKafka = (name: string) => name.startsWith('kafka-');
+const shortCalls = 3000;
+/** What most depends on, within a minute; what takes longest comes last, for then the time may be up. */
+const short: Scenarios = {
+  'accept-64': scenarios['accept-64'] as Scenario,
+  'embedded-append': scenarios['embedded-append'] as Scenario,
+  'accept-and-deliver': (lab) =>
+    acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }, shortCalls),
+};
 
-interface Options {
-  readonly json: boolean;
-  readonly quick: boolean;
-  readonly names: readonly string[];
-  readonly directory: string;
-  readonly profiles: string | null;
-}
+/** They take long, or much room: only who names them gets them. */
+const onlyByName: readonly string[] = ['growth', 'latency', 'dead-receivers'];
 
-function options(): Options {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'boolean', default: false },
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      directory: { type: 'string', default: tmpdir() },
-      profiles: { type: 'string' },
-    },
-  });
-  const names = values.only?.split(',') ?? Object.keys(scenarios);
-  const unknown = names.filter((name) => !(name in scenarios));
-  if (unknown.length > 0) {
-    throw new Error(`no such scenario: ${unknown.join(', ')}; there are ${Object.keys(scenarios).join(', ')}`);
-  }
-  const { json, quick, directory, profiles = null } = values;
-  return { json, quick, names, directory, profiles };
-}
+const usage = `usage: npm run bench [-- SCENARIO ...] [--quick] [--json]
+       npm run bench -- compare OLD.json NEW.json [--json]
+       npm run bench -- baseline [--keep]
+scenarios: ${Object.keys(scenarios).join(', ')}`;
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-let underWay: Lab | null = null;
-let isOver = false;
-
-async function measure(name: string, { quick, directory, profiles }: Options): Promise<ScenarioReport> {
-  say(`${name} ...`);
-  const lab = new Lab({ base: directory, quick, profiles, say });
-  underWay = lab;
-  const startedMs = performance.now();
-  const before = { machine: machineSeconds(), own: ownCpuSeconds() };
-  let figures: readonly Figure[];
-  try {
-    figures = await (scenarios[name] as (lab: Lab) => Promise<Figure[]>)(lab);
-  } finally {
-    await lab.close();
-    underWay = null;
-  }
-  const machine = machineSeconds();
-  const others = machine.busy - before.machine.busy - (ownCpuSeconds() - before.own);
-  const foreignPercent = (Math.max(0, others) * 100) / (machine.all - before.machine.all);
-  return { name, seconds: (performance.now() - startedMs) / 1000, foreignPercent, figures };
+function readArguments() {
+  return parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      directory: { type: 'string', default: tmpdir() },
+      drawing: { type: 'string' },
+      most: { type: 'string' },
+      bytes: { type: 'string' },
+      minutes: { type: 'string' },
+      profiles: { type: 'string' },
+      'minutes-at-most': { type: 'string', default: String(wholeRunMinutes) },
+    },
+  });
 }
 
-async function main(): Promise<void> {
-  const chosen = options();
-  const startedMs = performance.now();
-  const reports: ScenarioReport[] = [];
-  const noKafka = chosen.names.some(onKafka) ? await whyNoKafka() : null;
-  for (const name of chosen.names) {
-    if (onKafka(name) && noKafka !== null) {
-      say(`SKIPPED ${name}: ${noKafka}`);
-      continue;
-    }
-    try {
-      reports.push(await measure(name, chosen));
-    } catch (error) {
-      // giveUp cleans up and ends the process.
-      if (isOver) return;
-      // The other scenarios are still worth having.
-      say(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
-      process.exitCode = 1;
-    }
-  }
-  const skipped = chosen.names.filter((name) => onKafka(name) && noKafka !== null);
-  const report: Report = {
-    date: new Date().toISOString().slice(0, 10),
-    node: process.versions.node,
-    processors: availableParallelism(),
-    quick: chosen.quick,
-    seconds: (performance.now() - startedMs) / 1000,
-    scenarios: reports,
-    skipped,
+type Values = ReturnType<typeof readArguments>['values'];
+
+function refuse(why: string): never {
+  say(`${why}\n${usage}`);
+  process.exit(64);
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) refuse(`--${name}: found ${text}, allowed: a number above 0`);
+  return value;
+}
+
+function optionsOf(values: Values, longestMs: number): RunOptions {
+  const { quick, directory, profiles = null } = values;
+  const size = (name: 'most' | 'bytes' | 'minutes') => {
+    const text = values[name];
+    return text === undefined ? null : numberOf(name, text);
   };
-  const json = `${JSON.stringify(report, null, 2)}\n`;
+  const sizes = { most: size('most'), backlogBytes: size('bytes'), minutes: size('minutes') };
+  return { base: directory, quick, profiles, sizes, say, longestMs };
+}
+
+/** Its lab ends with it, also when somebody ends the bench. */
+function begin(of: Scenarios, options: RunOptions): BenchRun {
+  const run = new BenchRun(of, options);
+  const end = async (why: string) => {
+    await run.end(why);
+    process.exit(1);
+  };
+  process.once('SIGINT', () => void end('interrupted'));
+  process.once('SIGTERM', () => void end('told to end'));
+  return run;
+}
+
+async function measure(names: readonly string[], values: Values): Promise<void> {
+  const unknown = names.filter((name) => !(name in scenarios));
+  if (unknown.length > 0) refuse(`no such scenario: ${unknown.join(', ')}`);
+  const usual = Object.keys(scenarios).filter((name) => !onlyByName.includes(name));
+  const chosen = names.length === 0 ? usual : names;
+  const run = begin(scenarios, optionsOf(values, numberOf('minutes-at-most', values['minutes-at-most']) * 60_000));
+  const report = await run.measure(chosen);
   // A part, or a try, is not the day's result.
-  if (!chosen.quick && chosen.profiles === null && reports.length === Object.keys(scenarios).length) {
-    const results = new URL('./results/', import.meta.url);
-    await mkdir(results, { recursive: true });
-    await writeFile(new URL(`${report.date}.json`, results), json);
+  const isWhole = !values.quick && values.profiles === undefined && report.scenarios.length === chosen.length;
+  const [only] = chosen;
+  if (isWhole && names.length === 0) await keepResult(report, null);
+  else if (isWhole && only !== undefined && chosen.length === 1 && onlyByName.includes(only))
+    await keepResult(report, only);
+  if (values.drawing !== undefined) await drawCurves(report, values.drawing);
+  process.stdout.write(values.json ? jsonOf(report) : `${tableOf(report)}\n`);
+  if (run.failures > 0) process.exitCode = 1;
+}
+
+async function compare(files: readonly string[], { json }: Values): Promise<void> {
+  const [old, now] = files;
+  if (old === undefined || now === undefined || files.length > 2) refuse('compare takes two files');
+  try {
+    const comparison = compareReports(await readResult(old), await readResult(now));
+    process.stdout.write(json ? `${JSON.stringify(comparison, null, 2)}\n` : `${comparisonText(comparison)}\n`);
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
   }
-  process.stdout.write(chosen.json ? json : `${tableOf(report)}\n`);
 }
 
-async function giveUp(why: string): Promise<void> {
-  isOver = true;
-  say(why);
-  await underWay?.close();
-  process.exit(1);
+/** The short bench against what is kept of it; with --keep it is kept. */
+async function baseline(values: Values): Promise<void> {
+  const run = begin(short, { ...optionsOf(values, shortRunMs), quick: true });
+  const report = await run.measure(Object.keys(short));
+  if (values.keep) {
+    if (run.failures > 0 || report.skipped.length > 0) refuse('not kept: the short bench is not complete');
+    await writeFile(baselineFile, jsonOf(report));
+    process.stdout.write(`${tableOf(report)}\n`);
+    return;
+  }
+  const comparison = compareReports(await readResult(baselineFile), report);
+  process.stdout.write(values.json ? `${JSON.stringify(comparison, null, 2)}\n` : `${comparisonText(comparison)}\n`);
 }
 
-process.once('SIGINT', () => void giveUp('interrupted'));
-process.once('SIGTERM', () => void giveUp('ended'));
-setTimeout(() => void giveUp('the bench took too long'), wholeRunMs).unref();
-await main();
+const { values, positionals } = readArguments();
+const [command, ...rest] = positionals;
+if (command === 'compare') await compare(rest, values);
+else if (command === 'baseline') await baseline(values);
+else await measure([...positionals, ...(values.only?.split(',') ?? [])], values);

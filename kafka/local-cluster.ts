@@ -91,8 +91,11 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** From a random place on, so that two clusters that start at once do not choose alike. */
-async function freePorts(count: number): Promise<number[]> {
+/**
+ * Below those that the system gives to outgoing connections; from a random place on, so that two who look at once do not
+ * choose alike.
+ */
+export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   let port = firstPort + (randomBytes(2).readUInt16BE() % (lastPort - firstPort));
   while (ports.length < count) {

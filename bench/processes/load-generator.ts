@@ -57,9 +57,8 @@ class Run {
   }
 }
 
-function connect({ port, connections, callUrl, users, destinations, door }: LoadTarget): Promise<LoadConnection[]> {
-  const open = () =>
-    LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, callUrl, { users, destinations }, door));
+function connect({ port, connections, ...form }: LoadTarget): Promise<LoadConnection[]> {
+  const open = () => LoadConnection.open(port, new CallRequest(`127.0.0.1:${port}`, form));
   return Promise.all(Array.from({ length: connections }, open));
 }
 

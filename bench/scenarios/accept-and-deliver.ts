@@ -10,8 +10,11 @@ const inFlight = 64;
 const settleMs = 100;
 const per = 100_000;
 
-export async function acceptAndDeliver(lab: Lab, goals: { rate: Goal; cpu: Goal }): Promise<Figure[]> {
-  const count = lab.quick ? 10_000 : 30_000;
+export async function acceptAndDeliver(
+  lab: Lab,
+  goals: { rate: Goal; cpu: Goal },
+  count = lab.quick ? 10_000 : 30_000,
+): Promise<Figure[]> {
   const { receiver, origin } = await lab.receiver(0);
   const app = await lab.app({ directory: await lab.directory(), concurrency: inFlight });
   const { server, port } = await lab.bareHttp(null);

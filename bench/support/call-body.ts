@@ -20,8 +20,8 @@ const perPart = 100;
 
 export const callAcl = { name: 'bench', secret: 'not a secret' } as const;
 
-export function sampleData(): string {
-  return `${timeHole} ${sequenceHole} `.padEnd(dataBytes, 'abcdefghij ');
+export function sampleData(bytes = dataBytes): string {
+  return `${timeHole} ${sequenceHole} `.padEnd(bytes, 'abcdefghij ');
 }
 
 /** The same as the sample's, stamped and shorter. */
@@ -64,59 +64,87 @@ export const doors = ['rpc', 'commit', 'messages'] as const;
 /** rpc-wait: the caller waits for the receiver's answer. */
 export type Door = (typeof doors)[number] | 'rpc-wait';
 
-const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
+export interface CallForm extends Spread {
+  /** The URL inside the calls. */
+  readonly callUrl: string;
+  /** The original's when absent. */
+  readonly door?: Door;
+  /** Of the data; 1,024 when absent. */
+  readonly bytes?: number;
+  /** They go to so many topics, `topicOf` 0 and on, in turns; one that the caller's entry names when absent. Of door "messages" only. */
+  readonly topics?: number;
+}
+
+/** Of the doors that want it there. */
+export const callAuthorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 export const callTopic = 'bench';
+const topicDigits = 5;
+const topicHole = '-----';
+/** All names are equally long. */
+export const topicOf = (number: number) => `${callTopic}.${String(number).padStart(topicDigits, '0')}`;
 
 /** Request line, headers of the door's own, and body; the same message through each. */
-function partsOfCall(door: Door, callUrl: string): readonly [line: string, headers: readonly string[], body: string] {
+function partsOfCall(form: CallForm): readonly [line: string, headers: readonly string[], body: string] {
+  const { callUrl, door = 'rpc', bytes, topics } = form;
+  const data = sampleData(bytes);
   const user = `user-${userHole}`;
   switch (door) {
     case 'rpc':
     case 'rpc-wait': {
-      const plain = { url: callUrl, partition_key: user, acl: callAcl, data: sampleData() };
+      const plain = { url: callUrl, partition_key: user, acl: callAcl, data };
       const call = door === 'rpc' ? plain : { ...plain, wait: 30 };
       return ['POST /rpc/call HTTP/1.1', ['content-type: application/json'], JSON.stringify(call)];
     }
     case 'commit':
       return [
         `POST /commit?topic=${callTopic}&key=${user} HTTP/1.1`,
-        [authorization, 'content-type: application/octet-stream'],
-        sampleData(),
+        [callAuthorization, 'content-type: application/octet-stream'],
+        data,
       ];
     case 'messages':
       return [
         'POST /v1/messages HTTP/1.1',
-        [authorization, 'content-type: application/octet-stream', `bigpipe-url: ${callUrl}`, `bigpipe-key: ${user}`],
-        sampleData(),
+        [
+          callAuthorization,
+          'content-type: application/octet-stream',
+          `bigpipe-url: ${callUrl}`,
+          `bigpipe-key: ${user}`,
+          ...(topics === undefined ? [] : [`bigpipe-topic: ${callTopic}.${topicHole}`]),
+        ],
+        data,
       ];
   }
 }
 
-/** A whole HTTP request whose time, number, user and destination are overwritten in place before each use. */
+/** A whole HTTP request whose time, number, user, destination and topic are overwritten in place before each use. */
 export class CallRequest {
   readonly bytes: Buffer;
   private readonly timeAt: number;
   private readonly userAt: number;
   private readonly addressAt: number;
-  private readonly spread: Spread;
+  private readonly topicAt: number;
+  private readonly form: CallForm;
 
-  constructor(host: string, callUrl: string, spread: Spread, door: Door = 'rpc') {
-    const [line, headers, body] = partsOfCall(door, callUrl);
+  constructor(host: string, form: CallForm) {
+    const [line, headers, body] = partsOfCall(form);
     const head = [line, `host: ${host}`, ...headers, `content-length: ${Buffer.byteLength(body)}`, '', ''].join('\r\n');
     this.bytes = Buffer.from(head + body, 'latin1');
     this.timeAt = this.bytes.indexOf(timeHole);
     this.userAt = this.bytes.indexOf(userHole);
     this.addressAt = this.bytes.indexOf(addressOf(0));
-    this.spread = spread;
-    assert(this.timeAt > 0 && this.userAt > 0 && (spread.destinations === 1 || this.addressAt > 0));
+    this.topicAt = this.bytes.indexOf(topicHole);
+    this.form = form;
+    assert(this.timeAt > 0 && this.userAt > 0 && (form.destinations === 1 || this.addressAt > 0));
+    assert(form.topics === undefined || this.topicAt > 0);
   }
 
   stamp(us: number, sequence: number): void {
     writeDigits(this.bytes, this.timeAt, timeDigits, us);
     writeDigits(this.bytes, this.timeAt + sequenceAt, sequenceDigits, sequence);
-    const { users, destinations } = this.spread;
+    const { users, destinations, topics } = this.form;
     writeDigits(this.bytes, this.userAt, userHole.length, sequence % users);
     if (destinations > 1) this.stampAddress(sequence % destinations);
+    if (topics !== undefined) writeDigits(this.bytes, this.topicAt, topicDigits, sequence % topics);
   }
 
   private stampAddress(destination: number): void {

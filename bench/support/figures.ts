@@ -17,6 +17,8 @@ export interface Figure {
   /** Median of the windows' own ratios, or of their differences. */
   readonly compared?: { readonly how: 'ratio' | 'above'; readonly value: number; readonly of: readonly number[] };
   readonly goal?: Goal;
+  /** Its place in a curve: which line over which axis, and how far along it. */
+  readonly at?: { readonly axis: string; readonly line: string; readonly x: number };
 }
 
 export function median(values: readonly number[]): number {

@@ -17,10 +17,11 @@ export class HelperProcess<C extends Commands<C>> {
   private readonly isProfiled: boolean;
   private lastId = 0;
 
-  constructor(file: URL, nodeArgs: readonly string[] = []) {
+  constructor(file: URL, nodeArgs: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
     this.isProfiled = nodeArgs.length > 0;
     this.child = fork(file, {
       execArgv: [...process.execArgv, ...nodeArgs],
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child.on('message', (reply: Reply) => this.settle(reply));

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BenchKafka } from './bench-kafka.ts';
 import { type AppOptions, BigpipeApp } from './bigpipe-app.ts';
-import { addressOf, defaultUsers, type Spread } from './call-body.ts';
+import { addressOf, callTopic, defaultUsers, type Spread } from './call-body.ts';
 import { HelperProcess } from './helper-process.ts';
 import type {
   AppendCommands,
@@ -13,6 +13,7 @@ import type {
   ClosedLoad,
   Commands,
   ConsumerCommands,
+  FillCommands,
   KafkaAppendCommands,
   LoadCommands,
   LoadResult,
@@ -33,6 +34,7 @@ const processFiles = {
   'bare-kafkajs': new URL('../processes/bare-kafkajs.ts', import.meta.url),
   'bare-undici': new URL('../processes/bare-undici.ts', import.meta.url),
   'http-target': new URL('../processes/http-target.ts', import.meta.url),
+  'embedded-fill': new URL('../processes/embedded-fill.ts', import.meta.url),
   'embedded-append': new URL('../processes/embedded-append.ts', import.meta.url),
   'kafka-append': new URL('../processes/kafka-append.ts', import.meta.url),
   'load-generator': new URL('../processes/load-generator.ts', import.meta.url),
@@ -41,10 +43,23 @@ const processFiles = {
   receiver: new URL('../processes/receiver.ts', import.meta.url),
   'scripted-receiver': new URL('../processes/scripted-receiver.ts', import.meta.url),
 };
+const probing = [`--import=${new URL('../processes/loop-probe.ts', import.meta.url).href}`];
+const loopNotesVariable = 'BENCH_LOOP_NOTES';
 const noTimeBound = 170_000;
 const callsAtOnce = 200_000;
 
+type LabAppOptions = Omit<AppOptions, 'nodeArgs'> & { readonly loopNotes?: string };
 type Log = Pick<AppOptions, 'partitions' | 'kafka'>;
+
+/** How far the largest scenarios go; null: as far as the issue of them asks, or a tenth of it when it is to be quick. */
+export interface Sizes {
+  /** Of what grows; points above it are left out. */
+  readonly most: number | null;
+  /** Of a backlog that stands. */
+  readonly backlogBytes: number | null;
+  /** How long everything is dead. */
+  readonly minutes: number | null;
+}
 
 export interface LabOptions {
   /** A directory on the file system that is measured. */
@@ -53,11 +68,13 @@ export interface LabOptions {
   readonly quick: boolean;
   /** Where CPU profiles of the program go; the figures then say little. */
   readonly profiles: string | null;
+  readonly sizes: Sizes;
   readonly say: (text: string) => void;
 }
 
 export class Lab {
   readonly quick: boolean;
+  readonly sizes: Sizes;
   readonly say: (text: string) => void;
   private readonly options: LabOptions;
   private readonly helpers: { stop(): Promise<void> }[] = [];
@@ -69,6 +86,7 @@ export class Lab {
   constructor(options: LabOptions) {
     this.options = options;
     this.quick = options.quick;
+    this.sizes = options.sizes;
     this.say = options.say;
   }
 
@@ -79,8 +97,12 @@ export class Lab {
     return directory;
   }
 
-  async app(options: Omit<AppOptions, 'nodeArgs'>): Promise<BigpipeApp> {
-    const app = await BigpipeApp.start({ ...options, nodeArgs: this.profiling });
+  /** `loopNotes`: into this file goes how late the program's event loops are. */
+  async app({ loopNotes, ...options }: LabAppOptions): Promise<BigpipeApp> {
+    const { env = {} } = options;
+    const probed: Record<string, string> = loopNotes === undefined ? {} : { [loopNotesVariable]: loopNotes };
+    const nodeArgs = [...this.profiling, ...(loopNotes === undefined ? [] : probing)];
+    const app = await BigpipeApp.start({ ...options, nodeArgs, env: { ...env, ...probed } });
     this.apps.push(app);
     return app;
   }
@@ -129,6 +151,11 @@ export class Lab {
     return { pids: servers.map(({ pid }) => pid), port };
   }
 
+  /** A process that does nothing but note how late its event loop is: the machine's own pauses. */
+  idler(loopNotes: string): void {
+    this.helpers.push(new HelperProcess(processFiles['bare-http'], probing, { [loopNotesVariable]: loopNotes }));
+  }
+
   sender(): HelperProcess<SenderCommands> {
     return this.helper<SenderCommands>('bare-undici');
   }
@@ -156,7 +183,7 @@ export class Lab {
   /** Calls of the scenario are numbered from 1 on, so that the receiver can tell repeats. */
   async makeCalls(
     generator: LoadGenerator,
-    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl' | 'door'> & {
+    load: Pick<ClosedLoad, 'port' | 'connections' | 'callUrl' | 'door' | 'bytes' | 'topics'> & {
       count?: number;
       durationMs?: number;
     } & Partial<Spread>,
@@ -190,6 +217,22 @@ export class Lab {
     }
     await generator.stop();
     await app.stop();
+  }
+
+  /** The same straight into the log of a program that does not run, without its door and without a sync: millions in a minute. */
+  async fillLog(
+    directory: string,
+    what: { callUrl: string; count: number; users: number; bytes: number },
+  ): Promise<void> {
+    const filler = this.helper<FillCommands>('embedded-fill');
+    await filler.call('open', { directory: join(directory, 'data'), topic: callTopic, partitions: 8 });
+    for (let made = 0; made < what.count; made += callsAtOnce) {
+      const count = Math.min(callsAtOnce, what.count - made);
+      await filler.call('fill', { ...what, count, firstSequence: this.nextSequence });
+      this.nextSequence += count;
+    }
+    await filler.call('close', null);
+    await filler.stop();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,7 @@
 // What the kernel says about a process and the machine: CPU seconds, resident memory, who else was busy.
 import { readdirSync, readFileSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** USER_HZ, which Linux fixes for everything it shows to programs. */
 const ticksPerSecond = 100;
@@ -39,6 +41,12 @@ export function residentBytes(pid: number): number {
 /** What the process has had written to storage so far. */
 export function writtenBytes(pid: number): number {
   return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
+}
+
+/** Of all files in it, not of those in directories below. */
+export async function directoryBytes(directory: string): Promise<number> {
+  const sizes = (await readdir(directory)).map(async (name) => (await stat(join(directory, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** Seconds that all processors have worked, and that they could have worked, since the machine started. */

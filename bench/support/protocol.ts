@@ -1,6 +1,6 @@
 // What the bench says to its helper processes, and what they answer.
 
-import type { Door, Spread } from './call-body.ts';
+import type { CallForm } from './call-body.ts';
 
 /** A helper's commands: each with its request and its answer, both plain JSON. */
 export type Commands<C> = { readonly [K in keyof C]: { request: unknown; answer: unknown } };
@@ -14,13 +14,9 @@ export interface LatencySummary {
   readonly maxMs: number;
 }
 
-export interface LoadTarget extends Spread {
+export interface LoadTarget extends CallForm {
   readonly port: number;
   readonly connections: number;
-  /** The URL inside the calls. */
-  readonly callUrl: string;
-  /** The original's when absent. */
-  readonly door?: Door;
   /** Number of the first call; each further call has the next one. */
   readonly firstSequence: number;
 }
@@ -169,6 +165,16 @@ export const appendedPerSecond = ({ appended, elapsedMs }: Appended) => (appende
 export interface AppendCommands {
   open: { request: { directory: string; callers: number }; answer: null };
   run: { request: { durationMs: number }; answer: Appended };
+  close: { request: null; answer: null };
+}
+
+/** Puts messages into the log of a program that does not run, as its door would have, but many at once and without a sync. */
+export interface FillCommands {
+  open: { request: { directory: string; topic: string; partitions: number }; answer: null };
+  fill: {
+    request: { count: number; firstSequence: number; callUrl: string; users: number; bytes: number };
+    answer: null;
+  };
   close: { request: null; answer: null };
 }
 

@@ -28,7 +28,7 @@ export function tableOf({ date, node, processors, quick, seconds, scenarios, ski
   return [
     `bigpipe, ${date}, node ${node}, ${processors} processors, ${seconds.toFixed(0)} s${quick ? ', quick' : ''}`,
     '',
-    ...aligned([header, ...rows]),
+    ...aligned(header, rows),
     '',
     `Processor time of others: ${foreign === '' ? 'unknown' : foreign}.`,
     ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(', ')}.`]),
@@ -60,15 +60,15 @@ function boundText(sense: Goal['sense'], bound: number): string {
   return `${sense === 'at least' ? '>=' : '<='} ${bound.toLocaleString('en')}`;
 }
 
-function shown(value: number): string {
+export function shown(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** As a Markdown table, so that it can be quoted as it is. */
-function aligned(rows: readonly string[][]): string[] {
-  const widths = header.map((_, column) => Math.max(3, ...rows.map((row) => (row[column] as string).length)));
+export function aligned(head: readonly string[], rows: readonly string[][]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(3, ...all.map((row) => (row[column] as string).length)));
   const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] as number)).join(' | ')} |`;
-  const [head, ...body] = rows;
-  return [line(head as string[]), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...body.map(line)];
+  return [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)];
 }

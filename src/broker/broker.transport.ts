@@ -1,6 +1,6 @@
 // The Nest transport strategy over the broker: hands each group's messages to the handlers that Nest has wired.
 import { Injectable, Logger } from '@nestjs/common';
-import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
+import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { type Assignment, Broker, type Membership, type MessageBatch, type TopicPartition } from './broker.js';
 
@@ -31,6 +31,8 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
   override readonly transportId = BROKER_TRANSPORT;
   private readonly log = new Logger(BrokerTransport.name);
   private readonly memberships = new Set<Membership>();
+  /** Nest reads an event's name as JSON each time it is asked, which fails, and that is dear for every batch. */
+  private readonly bound = new Map<string, MessageHandler>();
 
   constructor(private readonly broker: Broker) {
     super();
@@ -73,8 +75,7 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
 
   /** Resolves once the handler is through. A failure there is a programming error; the driver hands the batch out again. */
   private async tell(event: string, payload: AssignedEvent | MessagesEvent | RevokedEvent): Promise<void> {
-    const handler = this.getHandlerByPattern(event);
-    if (handler === null) throw new Error(`no handler is bound to the broker's event '${event}'`);
+    const handler = this.handlerOf(event);
     try {
       const answer: unknown = await handler(payload);
       if (isObservable(answer)) await lastValueFrom(answer, { defaultValue: undefined });
@@ -82,5 +83,15 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
       this.log.error({ msg: 'a broker handler failed', err: error, event, group: payload.membership.group });
       throw error;
     }
+  }
+
+  /** Bound before anybody joins, and for good. */
+  private handlerOf(event: string): MessageHandler {
+    const known = this.bound.get(event);
+    if (known !== undefined) return known;
+    const handler = this.getHandlerByPattern(event);
+    if (handler === null) throw new Error(`no handler is bound to the broker's event '${event}'`);
+    this.bound.set(event, handler);
+    return handler;
   }
 }

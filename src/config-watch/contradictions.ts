@@ -119,17 +119,24 @@ function repeatedClaims(consumers: readonly SubscriptionEntry[]): ReadonlySet<nu
 const onlyPushed = ['url', 'endpoints', 'signing', 'destinations', 'successOn', 'retryOn', 'rejectOn'] as const;
 
 /** What is said of requests to a subscription's own receivers needs such receivers. */
-function collectShape(path: string, { uri, headers, url, endpoints }: SubscriptionEntry, faults: Faults): void {
-  const receivers: unknown[] = [url, ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url)];
+function collectShape(path: string, entry: SubscriptionEntry, faults: Faults): void {
+  const { uri, headers, url, endpoints } = entry;
   const hasNone = url === undefined && endpoints === undefined;
   const hasHeaders = typeof headers === 'object' && headers !== null && Object.keys(headers).length > 0;
   if (hasNone && uri !== undefined)
     faults.push(`${path}.uri: found without url or endpoints, allowed: beside one of them`);
   if (hasNone && hasHeaders)
     faults.push(`${path}.headers: found without url or endpoints, allowed: beside one of them`);
-  const isGrpc = receivers.some((receiver) => typeof receiver === 'string' && /^grpcs?:/i.test(receiver));
-  if (isGrpc && uri !== undefined) faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
+  if (uri !== undefined && receiversOf(entry).some(isGrpc))
+    faults.push(`${path}.uri: found beside a grpc receiver, allowed: beside http ones`);
 }
+
+const receiversOf = ({ url, endpoints }: SubscriptionEntry): unknown[] => [
+  url,
+  ...entriesOf<EndpointEntry>(endpoints).map((endpoint) => endpoint.url),
+];
+
+const isGrpc = (url: unknown) => typeof url === 'string' && /^grpcs?:/i.test(url);
 
 /** Inside one consumer entry. */
 export function collectEntry(path: string, entry: SubscriptionEntry, faults: Faults): void {
@@ -148,6 +155,7 @@ export function collectEntry(path: string, entry: SubscriptionEntry, faults: Fau
   collectEndpoints(path, entry, faults);
   collectStatuses(path, entry, faults);
   collectShape(path, entry, faults);
+  collectHandshake(path, entry, faults);
   const named = entriesOf<NamedDestinationEntry>(entry.destinations);
   const names = named.map(({ name }) => name);
   repeated(names, (i) => faults.push(`${path}.destinations[${i}].name: found ${faults.shown(names[i])} a second time`));
@@ -167,6 +175,17 @@ export function collectEntry(path: string, entry: SubscriptionEntry, faults: Fau
       faults.push(`${path}.${where}.burst: found ${faults.shown(of.burst)}, allowed: beside a rateLimit only`);
     }
   }
+}
+
+/** Only whom the subscription names itself is asked, and over HTTP. */
+function collectHandshake(path: string, entry: SubscriptionEntry, faults: Faults): void {
+  const { handshake, url, endpoints, delivery } = entry;
+  if (handshake !== 'required') return;
+  const found = `${path}.handshake: found "required"`;
+  if (delivery === 'pull') faults.push(`${found} beside "delivery": "pull", allowed: where messages are sent`);
+  else if (url === undefined && endpoints === undefined)
+    faults.push(`${found} without url or endpoints, allowed: beside one of them`);
+  if (receiversOf(entry).some(isGrpc)) faults.push(`${found} beside a grpc receiver, allowed: beside http ones`);
 }
 
 function collectEndpoints(path: string, { url, endpoints, durable }: SubscriptionEntry, faults: Faults): void {

@@ -31,6 +31,7 @@ import { mainPages, ServerSection } from './schema/server.js';
 import { RetryBackoffEntry, type SubscriptionEntry, SubscriptionSection } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { TransactionSection } from './schema/transaction.js';
+import { WebhookSection } from './schema/webhook.js';
 import { type GrpcSettings, type Settings, SettingsError, type TopicLimitSettings } from './settings.js';
 import { subscriptionOf } from './subscription-settings.js';
 import { collectTlsFaults, listenerTlsOf } from './tls-settings.js';
@@ -77,6 +78,7 @@ function settingsOf(source: string, files: MergedFiles, environment: Environment
   collectTlsFaults(sections.tls, faults);
   collectRedisFaults(sections, environment, faults);
   collectMonitorFaults(sections.monitor, faults);
+  collectWebhookFaults(sections, faults);
   collectManagementFaults(sections.server, environment, parts.started, faults);
   const unknown = unknownKeys(raw);
   if (faults.lines.length > 0) {
@@ -110,6 +112,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     redis: read(RedisSection),
     transaction: read(TransactionSection),
     monitor: read(MonitorSection),
+    webhook: read(WebhookSection),
   };
   collectBackoffFaults(sections.subscription, faults);
   return sections;
@@ -171,6 +174,7 @@ interface Sections {
   readonly redis: RedisSection;
   readonly transaction: TransactionSection;
   readonly monitor: MonitorSection;
+  readonly webhook: WebhookSection;
 }
 
 export function collectFaults(errors: readonly ValidationError[], path: string, faults: Faults): void {
@@ -201,7 +205,7 @@ export function collectBackoffFault({ retryBackoff }: SubscriptionEntry, path: s
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
   const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
-  const { transaction } = sections;
+  const { transaction, webhook } = sections;
   const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
@@ -257,6 +261,7 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
       maxWaitMs: reply['reply.max.wait'],
     },
     pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
+    webhook: { origin: webhook['webhook.origin'] ?? null, consentMs: webhook['webhook.consent.ttl'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
     messageIds: server['message.ids'],
     broker: {
@@ -294,6 +299,17 @@ function collectRedisFaults({ redis, server, kafka }: Sections, environment: Env
     faults.push('message.ids: found "counter", allowed: beside a redis.url only');
   if (kafka['kafka.offset.store'] === 'redis')
     faults.push('kafka.offset.store: found "redis", allowed: beside a redis.url only');
+}
+
+/** Who is asked wants to know by whom. */
+function collectWebhookFaults({ webhook, subscription }: Sections, faults: Faults): void {
+  if (webhook['webhook.origin'] !== undefined) return;
+  const at = entriesOf<SubscriptionEntry>(subscription['kafka.consumer.list']).findIndex(
+    ({ handshake }) => handshake === 'required',
+  );
+  if (at === -1) return;
+  const why = `kafka.consumer.list[${at}].handshake is "required"`;
+  faults.push(`webhook.origin: found nothing, allowed: the DNS name of this bigpipe, since ${why}`);
 }
 
 function topicLimitOf({ name, rateLimit, burst }: TopicEntry): TopicLimitSettings[] {

@@ -41,6 +41,8 @@ const live: ReadonlySet<string> = new Set([
   'reply.max.wait',
   'pull.max.waiting',
   'pull.max.wait',
+  'webhook.origin',
+  'webhook.consent.ttl',
   'management.token',
   'management.open',
   'egress.allow',

@@ -139,6 +139,8 @@ export interface SubscriptionSettings {
   readonly choice: EndpointChoice;
   /** false: what comes while its group has no endpoint is dropped, and counted. */
   readonly durable: boolean;
+  /** Nothing goes to its own receivers before they have agreed to it (CloudEvents' webhook handshake). */
+  readonly needsConsent: boolean;
   /** Where a group begins that has never been served: a time in Unix milliseconds, an offset, an end. */
   readonly startAt: StartAt;
   /** Path and query of the requests for messages that name no URL (message/request-shape.ts); null: as the receiver's URL says. */
@@ -243,6 +245,13 @@ export interface PullSettings {
   /** Requests and streams that wait for messages at the same moment. */
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
+}
+
+export interface WebhookSettings {
+  /** The DNS name under which receivers are asked for their consent; null: none is asked. */
+  readonly origin: string | null;
+  /** How long a consent holds. */
+  readonly consentMs: number;
 }
 
 export interface RedisSettings {
@@ -404,6 +413,7 @@ export interface Settings {
   readonly egress: EgressSettings;
   readonly reply: ReplySettings;
   readonly pull: PullSettings;
+  readonly webhook: WebhookSettings;
   readonly redis: RedisSettings;
   readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;

@@ -43,6 +43,7 @@ export function subscriptionOf(entry: SubscriptionEntry): SubscriptionSettings {
     endpoints: entry.endpoints?.map(endpointOf) ?? null,
     choice: entry.choice,
     durable: entry.durable,
+    needsConsent: entry.handshake === 'required',
     startAt: startOf(entry.startAt) ?? (entry.durable ? 'earliest' : 'latest'),
     uri: entry.uri ?? null,
     headers: Object.entries(entry.headers).map(([name, value]) => [name.toLowerCase(), value]),

@@ -39,6 +39,7 @@ export function checkSubscriptionOf(section: TransactionSection): SubscriptionSe
     endpoints: null,
     isPulled: false,
     durable: true,
+    needsConsent: false,
     startAt: 'earliest',
     choice: 'round-robin',
     uri: null,

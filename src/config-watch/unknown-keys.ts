@@ -26,6 +26,7 @@ import {
 } from './schema/subscription.js';
 import { TlsSection } from './schema/tls.js';
 import { TransactionSection } from './schema/transaction.js';
+import { WebhookSection } from './schema/webhook.js';
 
 type Class = new () => object;
 
@@ -63,6 +64,7 @@ export function unknownKeys(raw: Json): string[] {
     ReplySection,
     TransactionSection,
     PullSection,
+    WebhookSection,
     TlsSection,
     BrokerSection,
   ].flatMap(keysOf);

@@ -7,6 +7,8 @@ import { SubscriptionModule } from '../subscription/subscription.module.js';
 import { MailboxModule } from '../target/mailbox/mailbox.module.js';
 import { TargetModule } from '../target/target.module.js';
 import { TrackingModule } from '../tracking/tracking.module.js';
+import { ConsentPolicy } from './consent/consent.policy.js';
+import { Consents } from './consent/consents.js';
 import { ControlLog } from './control-log.js';
 import { DispatcherController } from './dispatcher.controller.js';
 import { Dispatcher } from './dispatcher.js';
@@ -24,7 +26,7 @@ import { DemandPolicy } from './sending/demand.policy.js';
     TrackingModule,
   ],
   controllers: [DispatcherController],
-  providers: [ControlLog, DemandPolicy, Dispatcher, Gates],
+  providers: [ConsentPolicy, Consents, ControlLog, DemandPolicy, Dispatcher, Gates],
   exports: [ControlLog, Dispatcher],
 })
 export class DispatcherModule {}

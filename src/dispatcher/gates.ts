@@ -23,6 +23,7 @@ import { RetryAfterPolicy } from '../policy/retry-after.policy.js';
 import { RetryBudgetPolicy } from '../policy/retry-budget.policy.js';
 import { SharePolicy } from '../policy/share.policy.js';
 import { WarmUpPolicy } from '../policy/warm-up.policy.js';
+import { ConsentPolicy } from './consent/consent.policy.js';
 import { DemandPolicy } from './sending/demand.policy.js';
 
 /** Passes of every gate, or the first hold. `endpoint`: where it goes, if its group has chosen that. */
@@ -45,7 +46,10 @@ export interface Row {
 
 @Injectable()
 export class Gates {
-  /** What costs nothing to give back is asked first; what says most about why somebody waits comes before the rest. */
+  /**
+   * What costs nothing to give back is asked first; what says most about why somebody waits comes before the rest. Consent
+   * is asked for with the leave of all others, so it comes last.
+   */
   private readonly subscriptionOrder: readonly DispatchPolicy[];
   private readonly destinationOrder: readonly DispatchPolicy[];
 
@@ -60,9 +64,22 @@ export class Gates {
     pause: PausePolicy,
     demand: DemandPolicy,
     clusterRate: ClusterRatePolicy,
+    consent: ConsentPolicy,
   ) {
     this.subscriptionOrder = [pause, concurrency, rate, clusterRate];
-    this.destinationOrder = [pause, demand, budget, retryAfter, circuit, share, concurrency, warmUp, rate, clusterRate];
+    this.destinationOrder = [
+      pause,
+      demand,
+      budget,
+      retryAfter,
+      circuit,
+      share,
+      concurrency,
+      warmUp,
+      rate,
+      clusterRate,
+      consent,
+    ];
   }
 
   openSubscription(scope: GateScope): GateRow {
@@ -85,7 +102,8 @@ export class GateRow implements Row {
     for (const gate of this.gates) {
       const entry = gate.enter(candidate);
       if ('hold' in entry) {
-        for (const pass of passes) pass.cancel();
+        if (entry.takeOver !== undefined) entry.takeOver(passes);
+        else for (const pass of passes) pass.cancel();
         return entry;
       }
       if (entry.pass !== freePass) passes.push(entry.pass);

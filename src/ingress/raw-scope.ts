@@ -5,6 +5,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { mainListener } from '../message/listener.js';
 import { readBody } from './read-body.js';
 
+/** What Fastify is told of every body. */
+const anyBody = 'application/octet-stream';
+
 const otherMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** The content type as the caller wrote it, which the scope hides from Fastify; undefined for none. */
@@ -43,12 +46,13 @@ export function openRawScope(
   const fastify = adapterHost.httpAdapter.getInstance<FastifyInstance>();
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (request, payload, done) => {
+    scope.addContentTypeParser(['*', anyBody], (request, payload, done) => {
       readBody(payload, Number(request.headers['content-length']), bodyLimit(), done);
     });
-    // Without a content type Fastify asks no more about it, and takes the parser above.
-    scope.addHook('onRequest', (request, _reply, done) => {
-      request.raw.headers['content-type'] = undefined;
+    // One name for all: Fastify knows it and asks no more about it. Where there is no body it is told none.
+    scope.addHook('onRequest', ({ raw: { headers } }, _reply, done) => {
+      const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+      headers['content-type'] = hasBody ? anyBody : undefined;
       done();
     });
     addRoutes(scope);

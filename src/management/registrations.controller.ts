@@ -22,7 +22,7 @@ import { Broker } from '../broker/broker.js';
 import { readSubscription } from '../config-watch/registered-subscription.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { Dispatcher } from '../dispatcher/dispatcher.js';
-import { parseCallUrl } from '../message/call-url.js';
+import { parseCallUrl, schemeOf } from '../message/call-url.js';
 import { Clock } from '../message/clock.js';
 import { BigpipeError } from '../message/errors.js';
 import { managementListener } from '../message/listener.js';
@@ -147,6 +147,8 @@ export class RegistrationsController {
     const ttlSeconds = optionalWhole(fields, 'ttlSeconds', 1, 86_400) ?? 30;
     const warmupSeconds = optionalWhole(fields, 'warmupSeconds', 0, 3600);
     const weight = optionalNumber(fields, 'weight', 0, 1000) ?? 1;
+    if (schemeOf(url).startsWith('grpc') && this.subscriptions.ofGroup(group).some(({ needsConsent }) => needsConsent))
+      throw wrong([`url: found ${shown(url)}, allowed: http or https, since the group asks for consent`]);
     const { registrations } = this.subscriptions;
     const noRoom = registrations.noRoomFor(group, url);
     if (noRoom !== null) throw new HttpException(noRoom, 429);

@@ -30,6 +30,8 @@ export interface DeliverySettings {
   readonly keepsAnswer: boolean;
   /** null: requests are not signed. */
   readonly signing: SigningSettings | null;
+  /** Receivers have agreed to these deliveries, and are told so by whom. */
+  readonly needsConsent?: boolean;
   /** The name under which an origin's limits, circuit and order stand. */
   readonly destinationOf: (origin: string) => string;
   /** Where a message goes that names no URL: there, to one endpoint of the subscription's group, or nowhere. */

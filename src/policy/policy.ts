@@ -1,5 +1,6 @@
 // THE PORT: what may hold a delivery back before an attempt.
 import type { DestinationSettings, SubscriptionSettings } from '../config-watch/settings.js';
+import type { CallUrl } from '../message/call-url.js';
 import type { Outcome } from '../message/outcome.js';
 
 /** The settings that a gate goes by; they may change while it works. */
@@ -17,6 +18,8 @@ export interface GateScope extends GateSettings {
   readonly hasPeers: () => boolean;
   /** The part of the topic's partitions that is this node's, from 0 to 1; all of them where it is not told. */
   readonly share?: () => number;
+  /** Set where the subscription names the receiver that these attempts go to. */
+  readonly receiver?: CallUrl | null;
   /** Called when a gate that held somebody back may let him through earlier than it said. */
   readonly wake: () => void;
 }
@@ -38,6 +41,7 @@ export const holdReasons = [
   'retry-after',
   'warm-up',
   'no-endpoint',
+  'consent',
 ] as const;
 export type HoldReason = (typeof holdReasons)[number];
 
@@ -58,7 +62,13 @@ export interface Pass {
   cancel(): void;
 }
 
-export type Entry = { readonly pass: Pass } | { readonly hold: Hold };
+export type Entry = { readonly pass: Pass } | Held;
+
+export interface Held {
+  readonly hold: Hold;
+  /** Takes over the leave that the gates before it gave, for a request of the gate's own; without it that is given back. */
+  readonly takeOver?: (passes: readonly Pass[]) => void;
+}
 
 /** What a gate says of itself to /stats: its state in a word, and why and until when. */
 export interface GateState {

@@ -29,6 +29,8 @@ const begin = (tracing: Tracing, { topic, headers }: Message): Span | null =>
   tracing.begin({ name: `append ${topic}`, kind: 'producer', parent: storedTrace(headers), isLinked: false });
 
 function withTrace(message: Message, { context }: Span): Message {
+  // A trace that is not recorded goes on as it came.
+  if (message.headers[messageHeader.traceparent] === context.traceparent) return message;
   const headers = { ...message.headers };
   putTrace(headers, context);
   return { ...message, headers };

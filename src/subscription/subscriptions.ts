@@ -95,10 +95,12 @@ export class Subscriptions {
 
   /** `taken`: which topics are somebody's own. */
   private whyNot(settings: SubscriptionSettings, taken: ReadonlyMap<string, string>): string | null {
-    const { topic, groupId } = settings;
-    const { topics, subscriptions } = this.configWatch.settings;
+    const { topic, groupId, needsConsent } = settings;
+    const { topics, subscriptions, webhook } = this.configWatch.settings;
     if (subscriptions.some((one) => one.groupId === groupId))
       return `the configuration file names the group ${groupId}, and the file wins`;
+    if (needsConsent && webhook.origin === null)
+      return 'handshake: found "required", allowed: where the configuration file says webhook.origin';
     const known = topics.map(({ name }) => name).filter((name) => !ownTopics.includes(name));
     if (!known.includes(topic))
       return `topic: found ${JSON.stringify(topic)}, allowed: a topic of kafka.topics (${known.join(', ')})`;

@@ -6,7 +6,7 @@ import type { Outcome } from '../message/outcome.js';
 import { GrpcTarget } from './grpc/grpc.target.js';
 import { HttpTarget } from './http/http.target.js';
 import { MailboxTarget } from './mailbox/mailbox.target.js';
-import { Target } from './target.js';
+import { type ConsentQuestion, type ConsentReply, Target } from './target.js';
 
 @Injectable()
 export class TargetByScheme extends Target {
@@ -22,6 +22,11 @@ export class TargetByScheme extends Target {
     if (delivery.mailbox !== null) return this.mailbox.send(delivery, signal);
     const isGrpc = schemeOf(delivery.url.origin).startsWith('grpc');
     return (isGrpc ? this.grpc : this.http).send(delivery, signal);
+  }
+
+  override ask(question: ConsentQuestion, signal: AbortSignal): Promise<ConsentReply> {
+    const isGrpc = schemeOf(question.url.origin).startsWith('grpc');
+    return (isGrpc ? this.grpc : this.http).ask(question, signal);
   }
 
   override async close(): Promise<void> {

@@ -6,9 +6,9 @@ import { Clock, type Timer } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import type { Message } from '../message/message.js';
 import { checkMessageOf, lostMs } from './check-message.js';
+import { CheckPlan } from './check-plan.js';
 import { nextCheckMs } from './check-schedule.js';
 import { CheckSlots } from './check-slots.js';
-import { DueHeap } from './due-heap.js';
 import { Finisher } from './finisher.js';
 import { Keeping } from './keeping.js';
 import { TransactionLog } from './transaction-log.js';
@@ -23,17 +23,11 @@ const maxPerTick = 50;
 /** After somebody could not be asked. */
 const againMs = 5000;
 
-/** Holds as long as nothing has happened to the transaction since. */
-interface Due {
-  readonly id: string;
-  readonly changedAt: number;
-}
-
 @Injectable()
 export class Checker {
   readonly counters = { checksAsked: 0, checksAnswered: 0 };
   private readonly log = new Logger('Transactions');
-  private readonly due = new DueHeap<Due>();
+  private readonly due = new CheckPlan();
   private readonly slots = new CheckSlots();
   /** Those who waited for a slot and have one. */
   private ready: string[] = [];
@@ -141,8 +135,7 @@ export class Checker {
   }
 
   private plan(transaction: Transaction): void {
-    const { id, changedAt } = transaction;
-    this.due.add(this.dueMs(transaction), { id, changedAt });
+    this.due.add(this.dueMs(transaction), transaction);
   }
 
   private dueMs(transaction: Transaction): number {
@@ -172,11 +165,7 @@ export class Checker {
       const found = table.find(id);
       if (found !== undefined) return found;
     }
-    for (let due = this.due.take(nowMs); due !== undefined; due = this.due.take(nowMs)) {
-      const found = table.find(due.id);
-      if (found?.changedAt === due.changedAt) return found;
-    }
-    return null;
+    return this.due.take(nowMs) ?? null;
   }
 
   /** One that cannot be asked about is no reason not to ask about the others. */
@@ -207,14 +196,14 @@ export class Checker {
   }
 
   private tryLater(transaction: Transaction, error: unknown): void {
-    const { id, changedAt } = transaction;
+    const { id } = transaction;
     this.log.error({ msg: 'a transaction could not be asked about, will try again', id, error: textOf(error) });
     this.letNext(this.slots.release(id));
-    this.due.add(this.clock.now() + againMs, { id, changedAt });
+    this.due.add(this.clock.now() + againMs, transaction);
   }
 
   private async expire(transaction: Transaction): Promise<void> {
-    const { id, caller, changedAt } = transaction;
+    const { id, caller } = transaction;
     const { onTtl } = this.schedule;
     const verb = onTtl === 'commit' ? 'commit' : 'rollback';
     try {
@@ -226,7 +215,7 @@ export class Checker {
         id,
         error: textOf(error),
       });
-      this.due.add(this.clock.now() + againMs, { id, changedAt });
+      this.due.add(this.clock.now() + againMs, transaction);
     }
   }
 }

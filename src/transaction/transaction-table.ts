@@ -1,10 +1,10 @@
 // What is known of all transactions: the log's records, folded. Bodies stay in the log.
 import type { StoredMessage } from '../message/message.js';
 import { type Entry, entryOf, type Facts } from './transaction-record.js';
-import { begun, isOver, next, type State } from './transaction-state.js';
+import { begun, type Happening, isOver, next, type State } from './transaction-state.js';
 
-/** Callers commonly have few check addresses: equal ones are kept once. */
-const maxKnownUrls = 1024;
+/** Callers are few, and commonly have few check addresses: equal ones are kept once. */
+const maxShared = 1024;
 
 export interface Transaction extends Facts {
   readonly id: string;
@@ -15,10 +15,16 @@ export interface Transaction extends Facts {
   changedAt: number;
 }
 
+/** What happened to one whose state is not known. */
+interface Seen {
+  readonly at: number;
+  readonly what: Happening;
+}
+
 /** A transaction carried to `to` rests on all records from `from` on: no reader may begin in between. */
 interface Span {
   readonly from: number;
-  readonly to: number;
+  to: number;
 }
 
 export type Changed = (transaction: Transaction, before: State | null) => void;
@@ -32,9 +38,9 @@ export class TransactionTable {
   private readonly known = new Map<string, Transaction>();
   /** Those that are over, the first to end first. */
   private readonly over = new Map<string, Transaction>();
-  private readonly urls = new Map<string, readonly string[]>();
-  /** While the log is read up: the last record of each transaction that began before the first record that was read. */
-  private strangers: Map<string, number> | null = new Map();
+  private readonly shared = new Map<string, Pick<Facts, 'caller' | 'checkUrls'>>();
+  /** While the log is read up: what happened to transactions that began before the first record that was read. */
+  private strangers: Map<string, Seen[]> | null = new Map();
   private spans: Span[] = [];
   /** Of the keeper, as far as the log has been read. */
   private epoch = '';
@@ -111,8 +117,11 @@ export class TransactionTable {
     if (asOf + 1 < (this.start ?? 0)) return;
     const known = this.known.get(id);
     if (known === undefined) {
-      if (this.strangers === null || (this.strangers.get(id) ?? -1) > asOf) return;
+      if (this.strangers === null) return;
       const { caller, checkUrls, firstCheckMs, createdMs } = entry;
+      // A record that changed nothing for those who know it, like an answer that came twice, changes nothing here.
+      const changes = ({ at: seenAt, what }: Seen) => seenAt > asOf && next(state, what, 0, checkUrls.length) !== state;
+      if (this.strangers.get(id)?.some(changes)) return;
       this.add({ id, caller, checkUrls, firstCheckMs, createdMs, offset: at, state, changedAt: asOf });
     } else {
       if (known.state.kind !== 'undecided' || known.changedAt > asOf) return;
@@ -120,7 +129,9 @@ export class TransactionTable {
       known.offset = at;
       this.known.set(id, known);
     }
-    this.spans.push({ from: asOf + 1, to: at });
+    const last = this.spans.at(-1);
+    if (last?.from === asOf + 1) last.to = at;
+    else this.spans.push({ from: asOf + 1, to: at });
   }
 
   private happened(
@@ -130,7 +141,7 @@ export class TransactionTable {
   ): void {
     const known = this.known.get(entry.id);
     if (known === undefined) {
-      this.strangers?.set(entry.id, at);
+      this.stranger(entry.id, { at, what: entry });
       return;
     }
     const before = known.state;
@@ -141,13 +152,19 @@ export class TransactionTable {
     this.changed(known, before);
   }
 
+  private stranger(id: string, seen: Seen): void {
+    const before = this.strangers?.get(id);
+    if (before === undefined) this.strangers?.set(id, [seen]);
+    else before.push(seen);
+  }
+
   private add(transaction: Transaction): void {
-    const { id } = transaction;
-    const text = transaction.checkUrls.join(' ');
-    const checkUrls = this.urls.get(text) ?? transaction.checkUrls;
-    if (this.urls.size >= maxKnownUrls) this.urls.clear();
-    this.urls.set(text, checkUrls);
-    const kept = { ...transaction, checkUrls };
+    const { id, caller } = transaction;
+    const text = `${caller} ${transaction.checkUrls.join(' ')}`;
+    const shared = this.shared.get(text) ?? { caller, checkUrls: transaction.checkUrls };
+    if (this.shared.size >= maxShared) this.shared.clear();
+    this.shared.set(text, shared);
+    const kept = { ...transaction, ...shared };
     this.known.set(id, kept);
     this.changed(kept, null);
   }

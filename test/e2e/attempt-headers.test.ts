@@ -66,7 +66,7 @@ test('the first attempt says nothing of a repeat, each later one says how the on
     }
   });
   close = () => target.close();
-  bigpipe = await BigpipeProcess.start({ config: configOf({ retries: 4, timeout: 1000 }) });
+  bigpipe = await BigpipeProcess.start({ config: configOf({ retries: 4, timeout: 5000 }) });
   await accepted(bigpipe.call({ id: 'one', url: target.url(), partition_key: 'k' }));
   await until('it is delivered', () => target.arrivals.length === 4);
   expect(target.arrivals.map(told)).toEqual([

@@ -1,6 +1,7 @@
 // Calls that would reach what only this machine and its network may: refused at the door, at the look-up, on every way round.
 import { scryptSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { freePorts } from '../../kafka/local-cluster.ts';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { type Letter, readLetters } from '../support/dead-letters-page.js';
 import { DnsServer } from '../support/dns-server.js';
@@ -34,9 +35,10 @@ const config = (allow: readonly string[]) =>
   });
 
 beforeAll(async () => {
-  outside = await TargetServer.start(undefined, { host: outsideAddress });
   // The same port: a name that leads elsewhere leads there.
-  inside = await TargetServer.start(undefined, { host: insideAddress, port: outside.port });
+  const [port] = await freePorts(1);
+  outside = await TargetServer.start(undefined, { host: outsideAddress, port });
+  inside = await TargetServer.start(undefined, { host: insideAddress, port });
   dns = await DnsServer.start((name, nth) => {
     if (name.startsWith('inside6')) return ['::1'];
     if (name.startsWith('inside')) return [insideAddress];

@@ -118,12 +118,12 @@ test('two streams share a group, and one key is out once at a time', async () =>
 });
 
 test('a heartbeat keeps what is held; without one it comes again; a nack may ask for a delay', async () => {
-  const { call, answers, got } = subscribe('leases', 10, { lease: { seconds: 2 } });
+  const { call, answers, got } = subscribe('leases', 10, { lease: { seconds: 8 } });
   await send('leases', ['a']);
   const [first] = await got(1);
   const beating = setInterval(() => call.write({ heartbeat: true }), 50);
   try {
-    const later = Date.now() + 2500;
+    const later = Date.now() + 9000;
     await until('more than its time has gone by', () => Date.now() > later);
     expect((await pullStats())['expired']).toBe(0);
   } finally {

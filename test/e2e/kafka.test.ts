@@ -34,7 +34,7 @@ describe.skipIf(!canStartKafka)('bigpipe on Kafka', () => {
       'broker.driver': 'kafka',
       'kafka.bootstrap.servers': kafka.servers,
       'kafka.consumer.session.timeout': sessionTimeoutMs,
-      'kafka.consumer.list': [baseConsumer({ timeout: 5000 })],
+      'kafka.consumer.list': [baseConsumer({ timeout: 60_000 })],
     });
     bigpipe = await BigpipeProcess.start({ config, env: collector.env });
   }, 200_000);

@@ -14,7 +14,7 @@ const consumers: Record<string, object> = {
   waits: {},
   answers: {},
   narrow: { concurrency: 2 },
-  short: { retries: 1, timeout: 300, retryBackoff: [1] },
+  short: { retries: 1, timeout: 2000, retryBackoff: [1] },
   nacks: { retries: 5, retryBackoff: [3_600_000] },
   wrong: {},
   late: {},
@@ -157,11 +157,11 @@ test('a lease that is never renewed ends, and is a failed attempt; one that is e
   expect(letter).toMatchObject({ id: 'id-short', history: { reason: 'exhausted', attempts: '2' } });
   await send('short', 'b');
   const kept = await one(puller.pull({ leaseSeconds: 60 }));
-  expect((await puller.extend([kept], 0.2)).body).toEqual({ done: 1 });
+  expect((await puller.extend([kept], 5)).body).toEqual({ done: 1 });
   expect((await puller.extend([kept], 60)).body).toEqual({ done: 1 });
   await send('short', 'c');
-  await one(puller.pull());
-  // With the later one's time the first one's is over too, but for its last extension.
+  // It outlives the first extension of the other.
+  await one(puller.pull({ leaseSeconds: 6 }));
   await until('the other has ended', async () => (await pullStats())['expired'] === 3);
   expect((await puller.ack(kept)).body).toEqual({ done: 1 });
 });

@@ -24,7 +24,7 @@ beforeEach(async () => {
     config: baseConfig({
       'reply.max.bytes': 1000,
       'http.server.write.timeout': 300,
-      'kafka.consumer.list': [baseConsumer({ timeout: 1500, retries: 0 })],
+      'kafka.consumer.list': [baseConsumer({ timeout: 5000, retries: 0 })],
     }),
   });
 });

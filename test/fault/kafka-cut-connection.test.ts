@@ -13,6 +13,7 @@ const partitions = 3;
 /** A bare client loses one message at each of them. */
 const cuts = 8;
 const answersBetweenCuts = 100;
+const maxRounds = 5;
 
 describe.skipIf(!canStartKafka)('connections that break between append and answer', () => {
   let kafka: LocalCluster;
@@ -89,12 +90,17 @@ describe.skipIf(!canStartKafka)('connections that break between append and answe
     });
     const producer = client.producer({ idempotent: true, allowAutoTopicCreation: false });
     await producer.connect();
-    const { lost } = await ordeal((topic, value, partition) =>
-      producer.send({ topic, acks: -1, messages: [{ key: null, value, partition }] }),
-    );
+    let lost = 0;
+    // Whether a cut meets a message between append and answer is chance.
+    for (let round = 0; round < maxRounds && lost === 0; round += 1) {
+      const result = await ordeal((topic, value, partition) =>
+        producer.send({ topic, acks: -1, messages: [{ key: null, value, partition }] }),
+      );
+      ({ lost } = result);
+    }
     await producer.disconnect();
     expect(lost).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 
   test('the driver loses none and stores none twice', async () => {
     const broker = kafkaBroker(proxied, {
@@ -109,5 +115,5 @@ describe.skipIf(!canStartKafka)('connections that break between append and answe
     });
     await broker.close();
     expect({ lost, copies, rejected }).toEqual({ lost: 0, copies: 0, rejected: 0 });
-  }, 120_000);
+  }, 300_000);
 });

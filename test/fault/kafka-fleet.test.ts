@@ -57,7 +57,7 @@ describe.skipIf(!canStartKafka)('three processes on one Kafka', () => {
       'kafka.consumer.session.timeout': sessionTimeoutMs,
       'kafka.topics': [{ name: `fleet-${round}`, partitions }],
       'kafka.producer.acl': [{ name: 'system-1', secret: 'i am good', topic: `fleet-${round}` }],
-      'kafka.consumer.list': [baseConsumer({ topic: `fleet-${round}`, timeout: 3000 })],
+      'kafka.consumer.list': [baseConsumer({ topic: `fleet-${round}`, timeout: 20_000 })],
     });
     fleet = await Promise.all([0, 1, 2].map(() => BigpipeProcess.start({ config })));
     calling = Array.from({ length: callers }, (_, caller) => callInTurn(caller));

@@ -115,4 +115,25 @@ describe.skipIf(!canStartKafka)('a leader that dies while a write spans three no
     await broker.close();
     expect(result).toEqual({ lost: 0, copies: 0 });
   }, 200_000);
+
+  test('a frozen node keeps nobody from a topic that is there', async () => {
+    await allAreThere();
+    const name = `known-${randomUUID()}`;
+    const spec = { name, partitions, retention: 'standard' } as const;
+    // Each asks a node of its own choice: so many that some ask the frozen one.
+    const brokers = Array.from({ length: 6 }, () => kafkaBroker(kafka.servers));
+    for (const broker of brokers) {
+      await broker.open();
+      await broker.ensureTopic(spec);
+    }
+    const frozen = await leaderOf(name);
+    await frozen.freeze();
+    try {
+      await Promise.all(brokers.map((broker) => broker.ensureTopic(spec)));
+    } finally {
+      await frozen.thaw();
+      await frozen.answering();
+    }
+    await Promise.all(brokers.map((broker) => broker.close()));
+  }, 200_000);
 });

@@ -15,7 +15,8 @@ const keys = 300;
 const each = 5;
 const messages = destinations * keys * each;
 const maxAttempts = 3;
-const timeoutMs = 400;
+/** Longer than a busy machine keeps the receiver waiting: it must not take an attempt for open that was given up. */
+const timeoutMs = 5000;
 const failing = 0.2;
 const longestAnswerMs = 20;
 const seed = seedOfRun();
@@ -82,7 +83,7 @@ function serve({ headers }: Arrival, response: ServerResponse, socket: Socket): 
     return;
   }
   const kind = random();
-  if (kind < 0.1) {
+  if (kind < 0.02) {
     counts.silence += 1;
     // A little before the other side gives up: its next message cannot be here before that.
     ended(id, attempt, false, performance.now() + 0.9 * timeoutMs);
@@ -138,7 +139,7 @@ test(`${messages} messages in ${keys * destinations} lanes: none is first delive
   const data = { 'broker.embedded.directory': `${directory}/data` };
   const killed = await BigpipeProcess.start({ config: { ...config([consumer]), ...data }, directory });
   last = killed;
-  await until('half of them are settled', () => settledFrom.size >= messages / 2, 60_000);
+  await until('half of them are settled', () => settledFrom.size >= messages / 2, 120_000);
   killed.child.kill('SIGKILL');
   expect(await killed.exited).toBe('SIGKILL');
   await until('its connections are gone', async () =>
@@ -148,7 +149,7 @@ test(`${messages} messages in ${keys * destinations} lanes: none is first delive
   const settledAtKill = settledFrom.size;
   const finishing = await BigpipeProcess.start({ directory });
   last = finishing;
-  await until('all are settled', () => settledFrom.size === messages, 60_000);
+  await until('all are settled', () => settledFrom.size === messages, 120_000);
   expect(await finishing.end('SIGTERM')).toBe(0);
   console.log(
     `${counts.attempts} attempts: ${counts.answered} answered 200, ${counts.status} 500, ${counts.reset} reset, ${counts.silence} never answered; ` +
@@ -157,4 +158,4 @@ test(`${messages} messages in ${keys * destinations} lanes: none is first delive
   expect(faults).toEqual([]);
   // Otherwise there was little to be out of order.
   expect(counts.most).toBeGreaterThan(32);
-}, 180_000);
+}, 400_000);

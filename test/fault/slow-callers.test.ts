@@ -64,7 +64,7 @@ function dripping(port: number, text: string): { socket: Socket; answer: string[
 }
 
 test('slow heads and slow bodies are cut by the read timeout while others are served', async () => {
-  const { bigpipe, target } = await startWith({ 'http.server.read.timeout': 1000 });
+  const { bigpipe, target } = await startWith({ 'http.server.read.timeout': 3000 });
   const slow = [slowHead, slowBody].flatMap((text) => Array.from({ length: 25 }, () => dripping(bigpipe.port, text)));
   let served = 0;
   await until('all slow ones are cut', async () => {
@@ -73,7 +73,9 @@ test('slow heads and slow bodies are cut by the read timeout while others are se
     served += 1;
     return slow.every(({ socket }) => socket.destroyed);
   });
-  expect(slow.filter(({ answer }) => !answer.join('').startsWith('HTTP/1.1 408 '))).toEqual([]);
+  // Who goes on writing may be reset before the answer is read.
+  expect(slow.filter(({ answer }) => !/^(HTTP\/1\.1 408 |$)/.test(answer.join('')))).toEqual([]);
+  expect(slow.some(({ answer }) => answer.length > 0)).toBe(true);
   await until('the quick ones arrive', () => target.arrivals.length === served);
   expect((await bigpipe.stats()).serverStats['acceptedCall']).toBe(served);
   expect(await bigpipe.end('SIGTERM')).toBe(0);

@@ -6,8 +6,8 @@ import { residentBytes } from '../support/sockets.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
-/** What a moment's garbage takes; a body that is kept would be ten times that. */
-const flatBytes = 100 * 2 ** 20;
+/** What a moment's garbage takes; a body that is kept would be five times that. */
+const flatBytes = 200 * 2 ** 20;
 const gibibyte = 2 ** 30;
 
 let bigpipe: BigpipeProcess;
@@ -16,7 +16,7 @@ const open: Stranger[] = [];
 
 beforeAll(async () => {
   target = await TargetServer.start();
-  bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'http.server.read.timeout': 3000 }) });
+  bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'http.server.read.timeout': 10_000 }) });
   for (let i = 0; i < 50; i += 1) await served();
 });
 

@@ -29,7 +29,7 @@ export function baseConsumer(changes: Config = {}): Config {
     topic: 'test',
     groupId: 'G1',
     rateLimit: 100_000,
-    timeout: 2000,
+    timeout: 20_000,
     retries: 2,
     concurrency: 50,
     retryBackoff: { initialMs: 10, maxMs: 50 },

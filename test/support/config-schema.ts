@@ -16,6 +16,7 @@ import { ServerSection } from '#src/config-watch/schema/server.js';
 import { SubscriptionSection } from '#src/config-watch/schema/subscription.js';
 import { TlsSection } from '#src/config-watch/schema/tls.js';
 import { TransactionSection } from '#src/config-watch/schema/transaction.js';
+import { WebhookSection } from '#src/config-watch/schema/webhook.js';
 
 export type Schema = Record<string, unknown>;
 type Class = new () => object;
@@ -56,6 +57,7 @@ export function configSchema(): Schema {
     ReplySection,
     TransactionSection,
     PullSection,
+    WebhookSection,
     TlsSection,
     BrokerSection,
   ];

@@ -1,10 +1,9 @@
 // A real Prometheus that scrapes a bigpipe, from the program of the machine.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../kafka/local-cluster.ts';
 import { until } from './until.js';
 
 /** Says aloud what is not tested without it. */
@@ -29,7 +28,7 @@ export class Prometheus {
     const jobs = [{ job_name: 'bigpipe', static_configs: [{ targets: [target] }] }];
     // JSON is YAML.
     await writeFile(file, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: jobs }));
-    const port = await freePort();
+    const port = (await freePorts(1))[0] as number;
     const args = [`--config.file=${file}`, `--storage.tsdb.path=${join(directory, 'data')}`];
     const child = spawn('prometheus', [...args, `--web.listen-address=127.0.0.1:${port}`], { stdio: 'ignore' });
     return new Prometheus(child, directory, port);
@@ -55,12 +54,4 @@ export class Prometheus {
     const value = data.result[0]?.value[1];
     return value === undefined ? null : Number(value);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

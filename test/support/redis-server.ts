@@ -1,6 +1,7 @@
 // A real Redis on a free port that a test may stop and start, from the redis-server of the machine.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
+import { freePorts } from '../../kafka/local-cluster.ts';
 import { until } from './until.js';
 
 /** Says aloud what is not tested without it. */
@@ -13,7 +14,7 @@ export class RedisServer {
   private constructor(private readonly port: number) {}
 
   static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort());
+    const server = new RedisServer((await freePorts(1))[0] as number);
     await server.begin();
     return server;
   }
@@ -59,12 +60,4 @@ export class RedisServer {
       socket.setTimeout(1000, () => end(false));
     });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

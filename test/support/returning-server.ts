@@ -1,6 +1,24 @@
 // A server that can go away and come back on the same port.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { until } from './until.js';
+
+/** While it was away an outgoing connection may have had its port: such a one is waited for. */
+async function listen(server: Server, port: number): Promise<void> {
+  await until(
+    'the port is free',
+    () =>
+      new Promise<boolean>((resolve, reject) => {
+        const refused = (error: NodeJS.ErrnoException) =>
+          error.code === 'EADDRINUSE' ? resolve(false) : reject(error);
+        server.once('error', refused);
+        server.listen(port, '127.0.0.1', () => {
+          server.off('error', refused);
+          resolve(true);
+        });
+      }),
+  );
+}
 
 export class ReturningServer {
   private readonly listener: RequestListener;
@@ -25,10 +43,7 @@ export class ReturningServer {
     const server = createServer(this.listener);
     server.keepAliveTimeout = 60_000;
     this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', resolve);
-    });
+    await listen(server, this.port);
     this.port = (server.address() as AddressInfo).port;
   }
 

@@ -12,7 +12,7 @@ import type { Outcome } from '#src/message/outcome.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
 import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { FakeClock } from './fake-clock.js';
-import { newGates } from './gates.js';
+import { newConsents, newGates } from './gates.js';
 import { newMeter } from './meter.js';
 import { ScriptedTarget } from './scripted-target.js';
 import { newSubscription } from './subscription.js';
@@ -71,6 +71,8 @@ export class RunnerLab {
   readonly cancelled = new Set<string>();
   readonly broker = new MemoryBroker({ maxBytes: 1_000_000_000, clock: this.clock, report: () => undefined });
 
+  readonly consents = newConsents(this.clock, this.target, { origin: 'bus.example', consentMs: 100_000 });
+
   /** False: nobody has told the member for long that its partitions are its own. */
   isCertain = true;
 
@@ -88,7 +90,7 @@ export class RunnerLab {
     const runner = new GroupRunner(newSubscription({ topic, groupId: group, ...changes }), {
       broker,
       clock,
-      gates: newGates(clock),
+      gates: newGates(clock, undefined, undefined, this.consents),
       target,
       client: this.client,
       consumer: newConsumerCounters(),

@@ -1,7 +1,7 @@
 // A target whose attempts the test ends, one by one.
 import type { Delivery } from '#src/message/delivery.js';
 import type { Outcome } from '#src/message/outcome.js';
-import { Target } from '#src/target/target.js';
+import { type ConsentQuestion, type ConsentReply, Target } from '#src/target/target.js';
 
 export const delivered: Outcome = { kind: 'delivered', status: 200, durationMs: 1, body: '' };
 export const failed: Outcome = {
@@ -22,6 +22,20 @@ export const rejected: Outcome = {
   body: 'no',
 };
 
+/** What a receiver says that agrees to `rate` requests a minute. */
+export const consenting = (rate = '*', origin = '*'): ConsentReply => ({
+  outcome: delivered,
+  allowedOrigin: origin,
+  allowedRate: rate,
+});
+/** One that knows no such question. */
+export const unconsenting: ConsentReply = { outcome: delivered, allowedOrigin: null, allowedRate: null };
+
+interface Asked {
+  readonly question: ConsentQuestion;
+  readonly answer: (reply: ConsentReply) => void;
+}
+
 interface Attempt {
   readonly body: string;
   readonly attempt: number;
@@ -35,6 +49,16 @@ export class ScriptedTarget extends Target {
   readonly begun: string[] = [];
   /** Ends each attempt at once, unless unset. */
   answer: ((delivery: Delivery) => Outcome) | null = null;
+
+  /** Every question for consent, and how to answer it. */
+  readonly asked: Asked[] = [];
+
+  override ask(question: ConsentQuestion, signal: AbortSignal): Promise<ConsentReply> {
+    return new Promise((resolve) => {
+      this.asked.push({ question, answer: resolve });
+      signal.addEventListener('abort', () => resolve({ ...unconsenting, outcome: { kind: 'aborted' } }));
+    });
+  }
 
   override send(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     const body = delivery.source.body.toString();

@@ -1,11 +1,15 @@
 // Producers with databases of their own, who die between any two steps of a transaction; and what they answer when asked.
+import { request } from 'node:http';
 import type { BigpipeProcess } from './bigpipe-process.js';
 import { goodCaller } from './messages-door.js';
 import { rawRequest } from './raw-request.js';
 import type { Script } from './target-server.js';
+import { until } from './until.js';
 
-/** Between which steps a producer dies; `never`: it does not. */
-const deaths = ['begun', 'stored', 'rolled back', 'never', 'never'] as const;
+/** After which step a producer dies; `never`: it does not. Asked and told: without having read the answer. */
+const deaths = ['asked', 'begun', 'stored', 'told', 'never', 'never'] as const;
+/** A bus that is down is up again by then. */
+const boundMs = 120_000;
 
 interface Order {
   readonly number: number;
@@ -20,8 +24,8 @@ export class SimulatedProducers {
   readonly database = new Map<string, { readonly state: 'commit' | 'rollback'; readonly order: Order | null }>();
   /** Orders whose commit was answered, by key, in this order. */
   readonly answered = new Map<string, number[]>();
-  /** Of orders that never became a transaction that the producer knows. */
-  unknown = 0;
+  /** What the bus said although the database says otherwise. */
+  readonly contradictions: string[] = [];
 
   constructor(
     private readonly bigpipe: () => BigpipeProcess,
@@ -43,35 +47,58 @@ export class SimulatedProducers {
     return { number, key, wants: pick(['commit', 'commit', 'rollback'] as const), dies: pick(deaths) };
   }
 
-  /** To its end, or to its producer's. */
+  /** To its end, or to its producer's. One who lives asks until he is answered. */
   async run(order: Order): Promise<void> {
     const { number, key, wants, dies } = order;
     const message = (part: number) => ({ url: `${this.url}/in`, key, data: `${number} ${part}` });
-    const form = { messages: [message(1), message(2)], checkUrl: `${this.url}/check` };
-    const answer = await this.post('', JSON.stringify(form));
-    if (answer === null || answer.status !== 201) {
-      this.unknown += 1;
-      return;
-    }
-    const { id } = JSON.parse(answer.text) as { id: string };
+    const form = JSON.stringify({ messages: [message(1), message(2)], checkUrl: `${this.url}/check` });
+    if (dies === 'asked') return this.askAndDie('', form);
+    const { id } = JSON.parse(await this.ask('', form, 201)) as { id: string };
     if (dies === 'begun') return;
     // The local transaction: it fails where a check was faster.
     if (!this.database.has(id)) this.database.set(id, { state: wants, order });
-    if (dies === 'stored' || dies === 'rolled back') return;
+    if (dies === 'stored') return;
     const state = this.database.get(id)?.state as 'commit' | 'rollback';
-    const end = await this.post(`/${id}/${state}`, '');
-    if (end?.status === 200 && state === 'commit') this.answered.set(key, [...(this.answered.get(key) ?? []), number]);
+    if (dies === 'told') return this.askAndDie(`/${id}/${state}`, '');
+    await this.ask(`/${id}/${state}`, '', 200);
+    if (state === 'commit') this.answered.set(key, [...(this.answered.get(key) ?? []), number]);
+  }
+
+  /** Resolves to the answer's body, once it is that status. */
+  private ask(path: string, body: string, status: number): Promise<string> {
+    return until(
+      `${path} is answered`,
+      async () => {
+        const answer = await this.post(path, body);
+        if (answer?.status === 409) this.contradictions.push(`${path}: ${answer.text}`);
+        return answer?.status === status || answer?.status === 409 ? answer.text : null;
+      },
+      boundMs,
+    );
   }
 
   /** Null when nothing came back. */
   private async post(path: string, body: string) {
     try {
-      return await rawRequest(`${this.bigpipe().origin}/v1/transactions${path}`, {
-        headers: { authorization: goodCaller, 'content-type': 'application/json' },
-        body: [Buffer.from(body)],
-      });
+      return await rawRequest(this.address(path), { headers, body: [Buffer.from(body)] });
     } catch {
       return null;
     }
   }
+
+  /** It is on its way; nobody is there to read what comes back. */
+  private askAndDie(path: string, body: string): Promise<void> {
+    return new Promise((resolve) => {
+      const outgoing = request(this.address(path), { method: 'POST', headers, agent: false });
+      outgoing.on('error', () => undefined);
+      outgoing.on('close', () => resolve());
+      outgoing.end(body, () => outgoing.destroy());
+    });
+  }
+
+  private address(path: string): string {
+    return `${this.bigpipe().origin}/v1/transactions${path}`;
+  }
 }
+
+const headers = { authorization: goodCaller, 'content-type': 'application/json' };

@@ -18,6 +18,7 @@ export function newSubscription(changes: Partial<SubscriptionSettings> = {}): Su
     endpoints: null,
     choice: 'round-robin',
     durable: true,
+    needsConsent: false,
     startAt: 'earliest',
     uri: null,
     headers: [],

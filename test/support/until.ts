@@ -4,7 +4,7 @@
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  boundMs = 20_000,
+  boundMs = 60_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + boundMs;
   for (;;) {

@@ -191,6 +191,10 @@ export class SubscriptionEntry {
   @Flag()
   durable: boolean = true;
 
+  /** required: url and endpoints are asked first whether they agree to deliveries and how many a minute (CloudEvents' webhook handshake); without their consent they get nothing. */
+  @OneOf(['none', 'required'])
+  handshake: 'none' | 'required' = 'none';
+
   /** Where a group begins that was never served: at an end, an offset, or a time. earliest when absent, latest where durable is false. */
   @Optional()
   @Start()

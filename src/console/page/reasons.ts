@@ -22,6 +22,7 @@ export const reasons: readonly Reason[] = [
   { name: 'retry-after', label: 'Retry-After', about: 'the receiver asked to be left alone', hue: 'orange' },
   { name: 'circuit', label: 'circuit', about: 'its destination does not answer', hue: 'red' },
   { name: 'no-endpoint', label: 'no endpoint', about: 'its group of receivers has none', hue: 'red' },
+  { name: 'consent', label: 'consent', about: 'its receiver has not agreed to deliveries', hue: 'orange' },
   { name: 'pull', label: 'to be fetched', about: 'waits for a puller or a subscriber', hue: 'sky' },
   {
     name: 'overflow',

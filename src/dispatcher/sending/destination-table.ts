@@ -1,8 +1,10 @@
 // The destinations of one subscription: a bounded table from which the least recently used go.
 import type { DestinationSettings, SubscriptionSettings } from '../../config-watch/settings.js';
+import { type CallUrl, parseCallUrl } from '../../message/call-url.js';
 import type { Clock } from '../../message/clock.js';
 import { groupDestination } from '../../message/delivery.js';
 import { LinkedSet } from '../../message/linked-set.js';
+import type { GateScope } from '../../policy/policy.js';
 import type { Gates } from '../gates.js';
 import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
@@ -101,12 +103,13 @@ export class DestinationTable {
   private open(name: string): Destination {
     const { subscription, clock, gates, wake } = this.parts;
     const settings = this.settingsOf(name);
-    const scope = {
+    const scope: GateScope = {
       subscription,
       destination: settings,
       name,
       hasPeers: () => this.hasPeers(destination),
       share: this.parts.share ?? (() => 1),
+      receiver: this.receiverOf(name),
       wake: () => wake(destination),
     };
     const isGroup = name === groupDestination;
@@ -121,6 +124,15 @@ export class DestinationTable {
   private settingsOf(name: string): DestinationSettings {
     const { destinations, destination } = this.parts.subscription;
     return destinations.find((named) => named.name === name) ?? destination;
+  }
+
+  /** The one that the subscription names, where it is this destination's. */
+  private receiverOf(name: string): CallUrl | null {
+    const { url, destinations } = this.parts.subscription;
+    const receiver = url === null ? null : parseCallUrl(url);
+    if (receiver === null) return null;
+    const named = destinations.find(({ origins }) => origins.includes(receiver.origin));
+    return (named?.name ?? receiver.origin) === name ? receiver : null;
   }
 
   private shrink(): void {

@@ -20,7 +20,7 @@ import { bestOf, type Choosable, hashOf, turned } from './endpoint-choice.js';
 const stickyLookAhead = 64;
 
 /** One that says so is set aside, and its keys go elsewhere meanwhile; every other reason means that it is busy. */
-const setAside: ReadonlySet<HoldReason> = new Set(['circuit', 'retry-after', 'pause']);
+const setAside: ReadonlySet<HoldReason> = new Set(['circuit', 'retry-after', 'pause', 'consent']);
 
 interface Endpoint extends Choosable {
   readonly name: string;
@@ -148,6 +148,8 @@ export class EndpointGroup implements Row {
       row: gates.openDestination({
         ...this.settingsOf(url),
         name: callUrl.origin,
+        receiver: callUrl,
+        share: scope.share ?? (() => 1),
         hasPeers: () => this.endpoints.length > 1 || scope.hasPeers(),
         wake: () => {
           endpoint.hold = null;

@@ -50,6 +50,7 @@ export function emptyCounts(): BacklogCounts {
     'retry-after': 0,
     'warm-up': 0,
     'no-endpoint': 0,
+    consent: 0,
   };
 }
 

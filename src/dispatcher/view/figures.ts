@@ -41,6 +41,7 @@ const reasonOf = {
   'warm-up': 'throttled',
   circuit: 'open',
   'no-endpoint': 'open',
+  consent: 'open',
 } as const satisfies Partial<Record<keyof BacklogCounts, BacklogReason>>;
 
 /** Of a window that is full: so many tell what the others wait for. */

@@ -24,7 +24,8 @@ function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySetting
   const mailbox = subscription.isPulled ? subscription.groupId : null;
   const keepsAnswer = answerTopic !== null;
   const settings = { maxAttempts: retries + 1, timeoutMs, verdicts, maxAnswerBytes, keepsAnswer, signing };
-  return { ...settings, destinationOf, defaultUrl, mailbox, shape: requestShapeOf(subscription) };
+  const { needsConsent } = subscription;
+  return { ...settings, needsConsent, destinationOf, defaultUrl, mailbox, shape: requestShapeOf(subscription) };
 }
 
 function requestShapeOf({ uri, headers, methods }: SubscriptionSettings): RequestShape {

@@ -42,7 +42,8 @@ const retryAfterS = '1';
 const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'];
 
 const answerOf = (errno: number, msg: string) => JSON.stringify({ data: '', errno, msg });
-const stored = Buffer.from(answerOf(0, '发送成功'));
+/** A text: Node writes it together with the answer's head, bytes only behind it. */
+const stored = answerOf(0, '发送成功');
 const overloaded = answerOf(-1, '超过负载');
 const broken = answerOf(1, '内部错误');
 const forbidden = answerOf(-1, '权限错误');
@@ -173,12 +174,7 @@ export class RpcDoor implements OnModuleInit {
   }
 
   /** What the receiver said, in the original's `data`, which is empty otherwise; it is stored in any case. */
-  private async answered(
-    reply: FastifyReply,
-    waiting: WaitingCaller,
-    id: string,
-    isReplay: boolean,
-  ): Promise<string | Buffer> {
+  private async answered(reply: FastifyReply, waiting: WaitingCaller, id: string, isReplay: boolean): Promise<string> {
     const found = await waiting.reply(id, isReplay);
     return found === null ? stored : told(reply, found);
   }

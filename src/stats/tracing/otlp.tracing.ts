@@ -39,6 +39,7 @@ const kinds = {
 export class OtlpTracing extends Tracing {
   private readonly provider: TracerProvider;
   private readonly tracer: Tracer;
+  private readonly followsParent: boolean;
 
   /** `warn` is told what goes wrong with the collector. */
   constructor(
@@ -46,6 +47,7 @@ export class OtlpTracing extends Tracing {
     warn: (text: string) => void,
   ) {
     super();
+    this.followsParent = sampler.followsParent;
     const quiet = () => undefined;
     diag.setLogger(
       { error: warn, warn, info: quiet, debug: quiet, verbose: quiet },
@@ -71,6 +73,7 @@ export class OtlpTracing extends Tracing {
   }
 
   override begin({ name, kind, parent, isLinked }: SpanStart): Span {
+    if (parent !== null && this.followsParent && !isSampled(parent)) return new PassedOn(parent);
     const context = parent === null ? ROOT_CONTEXT : contextOf(parent);
     const linked = isLinked ? trace.getSpanContext(context) : undefined;
     const links = linked === undefined ? [] : [{ context: linked }];
@@ -105,11 +108,23 @@ class OtlpSpan extends Span {
   }
 }
 
+/** Of a trace that is not recorded: its context goes on as it came, and costs no more than that. */
+class PassedOn extends Span {
+  constructor(override readonly context: TraceContext) {
+    super();
+  }
+
+  override end(): void {}
+}
+
+const isSampled = ({ traceparent }: TraceContext): boolean => (flagsOf(traceparent) & 1) === 1;
+const flagsOf = (traceparent: string): number => Number.parseInt(traceparent.slice(53, 55), 16);
+
 function contextOf({ traceparent, tracestate }: TraceContext): Context {
   return trace.setSpanContext(ROOT_CONTEXT, {
     traceId: traceparent.slice(3, 35),
     spanId: traceparent.slice(36, 52),
-    traceFlags: Number.parseInt(traceparent.slice(53, 55), 16) & 1,
+    traceFlags: flagsOf(traceparent) & 1,
     isRemote: true,
     ...(tracestate === null ? {} : { traceState: createTraceState(tracestate) }),
   });

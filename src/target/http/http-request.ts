@@ -3,13 +3,26 @@ import { type Delivery, maxAttemptsOf } from '../../message/delivery.js';
 import { isHeldBack } from '../../message/held-back.js';
 import { type MessageHeaders, messageHeader } from '../../message/message.js';
 import { plainTraceparent, plainTracestate } from '../../message/trace-context.js';
+import type { ConsentQuestion } from '../target.js';
 import { signatureHeaders, signatureOf } from './signature.js';
 
 const userAgent = 'bigpipe/0.1';
 const defaultContentType = 'application/octet-stream';
 
-/** Header names and values, flat, in the order they are sent; `nowMs` (unix) is the attempt's time. */
-export function headersOf(delivery: Delivery, nowMs: number): string[] {
+/** CloudEvents' HTTP webhooks, 4.1.2: who asks, and later who sends. */
+const requestOrigin = 'webhook-request-origin';
+
+/** Of the question whether deliveries may be sent. */
+export function consentHeadersOf({ origin, perMinute, headers }: ConsentQuestion): string[] {
+  const agent = says(headers, 'user-agent') ? [] : ['user-agent', userAgent];
+  return [...headers, ...agent, requestOrigin, origin, 'webhook-request-rate', String(perMinute)];
+}
+
+/**
+ * Header names and values, flat, in the order they are sent; `nowMs` (unix) is the attempt's time. `requestedBy`: to whose deliveries
+ * the receiver has agreed; null where it was not asked.
+ */
+export function headersOf(delivery: Delivery, nowMs: number, requestedBy: string | null = null): string[] {
   const own = delivery.shape?.headers ?? [];
   const headers = [...own];
   // What the subscription says itself wins.
@@ -31,11 +44,13 @@ export function headersOf(delivery: Delivery, nowMs: number): string[] {
   if (type !== undefined) headers.push(messageHeader.type, type);
   addCallback(headers, delivery.source.headers);
   if (delivery.expiresMs !== 0) headers.push('bigpipe-deadline', new Date(delivery.expiresMs).toISOString());
+  if (requestedBy !== null) headers.push(requestOrigin, requestedBy);
   const { signing } = delivery.settings;
   const { attemptTrace, forwarded } = delivery;
   const isLeftOut = (name: string) =>
     isHeldBack(name) ||
     says(own, name) ||
+    (requestedBy !== null && name === requestOrigin) ||
     (signing !== null && signatureHeaders.has(name)) ||
     (attemptTrace !== null && (name === plainTraceparent || name === plainTracestate));
   addForwarded(headers, forwarded, isLeftOut);

@@ -5,13 +5,16 @@ import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
+import { defaultVerdicts } from '../../message/verdict.js';
 import { describe, refusedByGuard } from '../outcomes.js';
 import { RunningAttempts } from '../running-attempts.js';
-import { Target } from '../target.js';
+import { type ConsentQuestion, type ConsentReply, Target } from '../target.js';
+import type { AnswerReader } from './answer-reader.js';
 import { ConnectionPool, IdleConnections } from './connection-pool.js';
+import { ConsentHeaders } from './consent-headers.js';
 import { Egress } from './egress.js';
 import { RefusedTarget } from './egress-guard.js';
-import { headersOf } from './http-request.js';
+import { consentHeadersOf, headersOf } from './http-request.js';
 import { KeptAnswer } from './kept-answer.js';
 import { retryAfterMs } from './retry-after.js';
 
@@ -19,6 +22,9 @@ import { retryAfterMs } from './retry-after.js';
 const keptAnswerBytes = 1024;
 /** A deadline that comes later than this says more of this process than of the receiver. */
 const lateMs = 50;
+/** Of the answer to a question nothing but the head is of interest: a short body is read so that the connection can be used again. */
+const maxConsentBytes = 16_384;
+type ExchangeSettings = Pick<DeliverySettings, 'timeoutMs' | 'verdicts' | 'maxAnswerBytes'>;
 type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
@@ -48,22 +54,60 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const { origin } = delivery.url;
     const against = this.egress.against(origin);
     if (against !== null) return Promise.resolve(refusedByGuard(`${origin}: ${against}`, 0));
-    const running = this.running.under(signal);
-    const pool = this.poolOf(origin);
-    return new Promise((resolve) => {
-      const kept = this.keptAnswerOf(delivery);
-      const exchange = new Exchange(this.clock, delivery.settings, pool, kept, (outcome) => {
-        running.delete(exchange);
-        resolve(outcome);
-      });
-      running.add(exchange);
-      exchange.start(delivery);
-    });
+    return this.exchange(delivery.settings, this.keptAnswerOf(delivery), signal, origin, () => ({
+      origin,
+      path: delivery.url.path,
+      method: 'POST',
+      headers: headersOf(delivery, this.clock.now(), this.nameFor(delivery)),
+      body: delivery.source.body,
+    }));
+  }
+
+  override async ask(question: ConsentQuestion, signal: AbortSignal): Promise<ConsentReply> {
+    const { url, timeoutMs } = question;
+    const reader = new ConsentHeaders();
+    const against = this.egress.against(url.origin);
+    const outcome: Outcome = signal.aborted
+      ? { kind: 'aborted' }
+      : against !== null
+        ? refusedByGuard(`${url.origin}: ${against}`, 0)
+        : await this.exchange(
+            { timeoutMs, verdicts: defaultVerdicts, maxAnswerBytes: maxConsentBytes },
+            reader,
+            signal,
+            url.origin,
+            () => ({ origin: url.origin, path: url.path, method: 'OPTIONS', headers: consentHeadersOf(question) }),
+          );
+    return { outcome, allowedOrigin: reader.allowedOrigin, allowedRate: reader.allowedRate };
   }
 
   override async close(): Promise<void> {
     this.egress.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
+  }
+
+  private exchange(
+    settings: ExchangeSettings,
+    reader: AnswerReader | null,
+    signal: AbortSignal,
+    origin: string,
+    request: () => Dispatcher.DispatchOptions,
+  ): Promise<Outcome> {
+    const running = this.running.under(signal);
+    const pool = this.poolOf(origin);
+    return new Promise((resolve) => {
+      const exchange = new Exchange(this.clock, settings, pool, reader, (outcome) => {
+        running.delete(exchange);
+        resolve(outcome);
+      });
+      running.add(exchange);
+      exchange.start(request());
+    });
+  }
+
+  /** Who has agreed to deliveries finds in each of them to whose. */
+  private nameFor({ settings }: Delivery): string | null {
+    return settings.needsConsent === true ? this.configWatch.settings.webhook.origin : null;
   }
 
   private keptAnswerOf({ replyTo, callbackUrl, settings }: Delivery): KeptAnswer | null {
@@ -112,10 +156,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(
     private readonly clock: Clock,
-    private readonly settings: DeliverySettings,
+    private readonly settings: ExchangeSettings,
     private readonly pool: ConnectionPool,
-    /** Set where a caller waits for the answer. */
-    private readonly whole: KeptAnswer | null,
+    /** Set where somebody wants more of the answer than how it ended. */
+    private readonly whole: AnswerReader | null,
     private readonly settle: (outcome: Outcome) => void,
   ) {
     this.connection = pool.take();
@@ -123,15 +167,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.deadline = clock.setTimer(settings.timeoutMs, () => this.expire());
   }
 
-  start(delivery: Delivery): void {
-    const { url, source } = delivery;
-    const request = {
-      origin: url.origin,
-      path: url.path,
-      method: 'POST',
-      headers: headersOf(delivery, this.clock.now()),
-      body: source.body,
-    };
+  start(request: Dispatcher.DispatchOptions): void {
     try {
       this.connection.dispatch(request, this);
     } catch (error) {

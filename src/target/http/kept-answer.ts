@@ -1,6 +1,7 @@
 // An answer that somebody waits for, as it comes in: kept whole, or not at all.
 import type { MessageHeaders } from '../../message/message.js';
 import type { ReceivedAnswer } from '../../message/reply.js';
+import type { AnswerReader } from './answer-reader.js';
 
 /** What says something of the body, or of what to do next; what belongs to the connection, or is a secret, is not passed on. */
 const passedOn: ReadonlySet<string> = new Set([
@@ -18,7 +19,7 @@ const passedOn: ReadonlySet<string> = new Set([
   'vary',
 ]);
 
-export class KeptAnswer {
+export class KeptAnswer implements AnswerReader {
   private headers: MessageHeaders = {};
   private chunks: Buffer[] | null = [];
   private bytes = 0;

@@ -72,6 +72,7 @@ function faultsOf(config: Json | string): readonly string[] {
 
 const list = (changes: Json): Json => ({ 'kafka.consumer.list': [consumer(changes)] });
 const at = (key: string) => `kafka.consumer.list[0].${key}`;
+const asking = { 'webhook.origin': 'bus.example' };
 const day = 86_400_000;
 const concurrencyAllowed = 'a whole number from 1 to 10000, "auto", or {"min", "max"} of such numbers, min below max';
 
@@ -421,6 +422,31 @@ describe('a fault', () => {
       `${at('destinations[0].origins')}: found "http://a.example" a second time`,
     ],
     [
+      'consent of nobody',
+      { ...asking, ...list({ handshake: 'required' }) },
+      `${at('handshake')}: found "required" without url or endpoints, allowed: beside one of them`,
+    ],
+    [
+      'consent of those who fetch',
+      { ...asking, ...list({ handshake: 'required', delivery: 'pull' }) },
+      `${at('handshake')}: found "required" beside "delivery": "pull", allowed: where messages are sent`,
+    ],
+    [
+      'consent over gRPC',
+      { ...asking, ...list({ handshake: 'required', url: 'grpc://h:1/a.B/C' }) },
+      `${at('handshake')}: found "required" beside a grpc receiver, allowed: beside http ones`,
+    ],
+    [
+      'consent to nobody',
+      list({ handshake: 'required', url: 'http://a.example/' }),
+      `webhook.origin: found nothing, allowed: the DNS name of this bigpipe, since ${at('handshake')} is "required"`,
+    ],
+    ...['https://a.example', 'a b', '-a.example', 'a..b', 5].map((origin): [string, Json, string] => [
+      `${JSON.stringify(origin)} for a DNS name`,
+      { 'webhook.origin': origin },
+      `webhook.origin: found ${JSON.stringify(origin)}, allowed: a DNS name, as events.example.com`,
+    ]),
+    [
       'a status in two lists',
       list({ successOn: [200], retryOn: ['2xx'] }),
       `${at('retryOn')}: found 200, which is in successOn already`,
@@ -707,6 +733,7 @@ describe('settings', () => {
       headers: [],
       methods: null,
       durable: true,
+      needsConsent: false,
       startAt: 'earliest',
     });
     expect([200, 301, 410, 429, 503].map((status) => verdicts.of(status))).toEqual([

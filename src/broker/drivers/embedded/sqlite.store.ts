@@ -15,7 +15,14 @@ import {
   type StoreWrite,
 } from './log-store.js';
 import { sealDirectory } from './sqlite.open.js';
-import type { WriterCall, WriterCalls, WriterOptions, WriterReply, WriterRequest } from './sqlite.protocol.js';
+import {
+  packPlaces,
+  type WriterCall,
+  type WriterCalls,
+  type WriterOptions,
+  type WriterReply,
+  type WriterRequest,
+} from './sqlite.protocol.js';
 import { databaseFile, messagesTable } from './sqlite.schema.js';
 
 type SqliteStoreOptions = Omit<WriterOptions, 'mode'>;
@@ -75,8 +82,8 @@ export class SqliteStore extends LogStore {
     sealDirectory(this.options.directory, why);
   }
 
-  override write(write: StoreWrite): Promise<ArrayBuffer> {
-    return this.call('write', write, [write.buffer]);
+  override write({ buffer, chunks, commits }: StoreWrite): Promise<ArrayBuffer> {
+    return this.call('write', { buffer, places: packPlaces(chunks), commits }, [buffer]);
   }
 
   override read(topicId: number, partition: number, offset: number): StoredChunk | null {

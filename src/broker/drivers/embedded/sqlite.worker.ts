@@ -3,7 +3,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { DamagedRange, RetentionRequest, StoreWrite } from './log-store.js';
 import { checkDatabase } from './sqlite.check.js';
-import type { WriterCall, WriterCalls, WriterOptions, WriterReply, WriterRequest } from './sqlite.protocol.js';
+import {
+  unpackPlaces,
+  type WriteRequest,
+  type WriterCall,
+  type WriterCalls,
+  type WriterOptions,
+  type WriterReply,
+  type WriterRequest,
+} from './sqlite.protocol.js';
 import { SqliteWriter } from './sqlite.writer.js';
 
 const options = workerData as WriterOptions;
@@ -23,7 +31,7 @@ function answer({ call, request }: WriterRequest): WriterCalls[WriterCall]['resu
     case 'ensureTopic':
       return writer.ensureTopic(request as WriterCalls['ensureTopic']['request']);
     case 'write':
-      return writer.write(request as StoreWrite);
+      return writer.write(writeOf(request as WriteRequest));
     case 'noteDamage':
       return writer.noteDamage(request as DamagedRange);
     case 'retain':
@@ -34,6 +42,10 @@ function answer({ call, request }: WriterRequest): WriterCalls[WriterCall]['resu
       return closed;
     }
   }
+}
+
+function writeOf({ buffer, places, commits }: WriteRequest): StoreWrite {
+  return { buffer, chunks: unpackPlaces(places), commits };
 }
 
 parentPort?.on('message', (request: WriterRequest) => {

@@ -5,6 +5,7 @@ interface ForeignError {
   readonly name?: string;
   readonly type?: string;
   readonly cause?: unknown;
+  readonly errors?: readonly ForeignError[];
   readonly broker?: string;
 }
 
@@ -36,6 +37,8 @@ const remedies: Readonly<Record<string, Remedy>> = {
   UNSUPPORTED_COMPRESSION_TYPE: 'none',
   UNSUPPORTED_FOR_MESSAGE_FORMAT: 'none',
   POLICY_VIOLATION: 'none',
+  INVALID_REPLICATION_FACTOR: 'none',
+  INVALID_CONFIG: 'none',
 };
 
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -45,9 +48,9 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'unknown-topic',
 };
 
-/** kafkajs wraps what it has tried several times. */
+/** kafkajs wraps what it has tried several times, and what it asked for several topics at once. */
 function innermost(error: unknown): ForeignError {
-  let inner = error as ForeignError;
+  let inner = (error as ForeignError)?.errors?.[0] ?? (error as ForeignError);
   while (inner?.type === undefined && inner?.cause instanceof Error) inner = inner.cause as ForeignError;
   return inner ?? {};
 }

@@ -72,6 +72,11 @@ export interface JoinAnswer {
   readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
 }
 
+interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+}
+
 interface PartitionNumber {
   readonly partition: number;
 }
@@ -81,6 +86,33 @@ export interface KafkaNode {
   /** host:port. */
   readonly brokerAddress: string;
   disconnect(): Promise<void>;
+  /** Rejects with UNKNOWN_TOPIC_OR_PARTITION when this node does not know one of them. */
+  metadata(topics: readonly string[]): Promise<{
+    readonly topicMetadata: readonly { readonly topic: string; readonly partitionMetadata: readonly object[] }[];
+  }>;
+  /** Resolves when the controller has decided it: a node may hear of it later. */
+  createTopics(request: {
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly numPartitions: number;
+      readonly replicationFactor: number;
+      readonly configEntries: readonly ConfigEntry[];
+    }[];
+  }): Promise<unknown>;
+  createPartitions(request: {
+    readonly topicPartitions: readonly { readonly topic: string; readonly count: number }[];
+  }): Promise<unknown>;
+  describeConfigs(request: {
+    readonly resources: readonly {
+      readonly type: number;
+      readonly name: string;
+      readonly configNames: readonly string[];
+    }[];
+  }): Promise<{
+    readonly resources: readonly {
+      readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+    }[];
+  }>;
   produce(request: ProduceRequest): Promise<ProduceAnswer>;
   fetch(request: {
     readonly maxWaitTime: number;

@@ -30,8 +30,8 @@ import { OffsetWatch } from './offset-watch.js';
 import { TopicTable } from './topic-table.js';
 import { WholeView } from './whole-view.js';
 
-/** A topic that was made a moment ago is not known to every node yet. */
-const topicBoundMs = 15_000;
+/** A topic that was made a moment ago is not known to every node yet, and one of them may be frozen. */
+const topicBoundMs = 30_000;
 /** How long one look into a partition is tried. */
 const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
@@ -86,7 +86,7 @@ export class KafkaBroker extends Broker {
     this.link = new KafkaLink(this.kafka, clock);
     this.appendLink = new KafkaLink(this.kafka, clock);
     this.whole = new WholeView(() => new KafkaLink(this.kafka, clock));
-    this.topics = new TopicTable(this.kafka, this.link, settings, (text) => report(text, undefined));
+    this.topics = new TopicTable(this.link, settings, (text) => report(text, undefined));
     this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
       lost: (error) => report('Kafka does not answer', error),
       failed: (error) => this.failed(error),
@@ -99,9 +99,8 @@ export class KafkaBroker extends Broker {
     try {
       await this.link.open();
       await this.appendLink.open();
-      await this.topics.open();
     } catch (error) {
-      await Promise.all([this.link.close(), this.appendLink.close(), this.topics.close()]);
+      await Promise.all([this.link.close(), this.appendLink.close()]);
       throw asBigpipeError(error, `no node answers at kafka.bootstrap.servers (${servers.join(', ')})`);
     }
     this.state = 'open';
@@ -252,7 +251,7 @@ export class KafkaBroker extends Broker {
     if (!wasOpen) return;
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await Promise.all([...this.members].map((member) => member.leave()));
-    await Promise.all([this.link.close(), this.appendLink.close(), this.whole.close(), this.topics.close()]);
+    await Promise.all([this.link.close(), this.appendLink.close(), this.whole.close()]);
   }
 
   private mustBeOpen(): void {

@@ -1,5 +1,5 @@
 // The topics that this process knows: made at Kafka when missing, compared when there.
-import kafkajs, { type Admin, type Kafka } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { BigpipeError } from '../../../message/errors.js';
 import type { TopicSpec } from '../../broker.js';
 import { asBigpipeError, typeOf } from './kafka-errors.js';
@@ -23,21 +23,17 @@ export interface KnownTopic {
 /** With three replicas an append that is answered stands on two of them. */
 const replicas = 3;
 const minInSync = 2;
-/** What was made a moment ago is not known to every node yet. */
-const knownBoundMs = 15_000;
+/** For so long a node that died or froze, or has not heard of a new topic yet, is waited for. */
+const ensureBoundMs = 30_000;
 
 export class TopicTable {
   private readonly known = new Map<string, KnownTopic>();
-  private readonly admin: Admin;
 
   constructor(
-    kafka: Kafka,
     private readonly link: KafkaLink,
     private readonly settings: TopicSettings,
     private readonly warn: (text: string) => void,
-  ) {
-    this.admin = kafka.admin();
-  }
+  ) {}
 
   all(): IterableIterator<[string, KnownTopic]> {
     return this.known.entries();
@@ -53,39 +49,34 @@ export class TopicTable {
     return this.known.has(name);
   }
 
-  async open(): Promise<void> {
-    await this.admin.connect();
-  }
-
-  async close(): Promise<void> {
-    await this.admin.disconnect().catch(() => undefined);
-  }
-
   /** Resolves to how many partitions there are; the topic is known from then on. */
   async ensure(spec: TopicSpec): Promise<number> {
-    const { name, partitions } = spec;
     try {
-      const found = await this.find(name);
-      if (found === null) await this.create(spec);
-      else await this.compare(spec, found);
-      const count = Math.max(found ?? 0, partitions);
-      await this.link.insist(knownBoundMs, async () => {
-        await this.link.watch([name]);
-        if (this.link.partitionsOf(name) < count)
-          throw new Error(`its ${count} partitions are not known everywhere yet`);
-      });
-      const retentionMs = spec.retention === 'standard' ? await this.checkLimits(name) : null;
-      this.known.set(name, { spec, partitions: this.link.partitionsOf(name), retentionMs });
-      return count;
+      return await this.link.insist(ensureBoundMs, () => this.ensureOnce(spec));
     } catch (error) {
-      throw asBigpipeError(error, `topic ${name} cannot be made or read`);
+      throw asBigpipeError(error, `topic ${spec.name} cannot be made or read`);
     }
+  }
+
+  /** Every step finds what an earlier try has done. */
+  private async ensureOnce(spec: TopicSpec): Promise<number> {
+    const { name, partitions } = spec;
+    const found = await this.find(name);
+    if (found === null) await this.create(spec);
+    else await this.compare(spec, found);
+    const count = Math.max(found ?? 0, partitions);
+    await this.link.watch([name]);
+    if (this.link.partitionsOf(name) < count) throw new Error(`its ${count} partitions are not known everywhere yet`);
+    const retentionMs = spec.retention === 'standard' ? await this.checkLimits(name) : null;
+    this.known.set(name, { spec, partitions: this.link.partitionsOf(name), retentionMs });
+    return count;
   }
 
   private async find(name: string): Promise<number | null> {
     try {
-      const { topics } = await this.admin.fetchTopicMetadata({ topics: [name] });
-      return topics[0]?.partitions.length ?? null;
+      const node = await this.link.anyNode();
+      const { topicMetadata } = await node.metadata([name]);
+      return topicMetadata[0]?.partitionMetadata.length ?? null;
     } catch (error) {
       if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return null;
       throw error;
@@ -105,17 +96,22 @@ export class TopicTable {
       entries.push({ name: 'retention.ms', value: '-1' }, { name: 'retention.bytes', value: '-1' });
     }
     const plan = { topic: name, numPartitions: partitions, replicationFactor: factor, configEntries: entries };
-    // False when another process was faster. The client's own wait for leaders takes a node that does not know the topic yet for an error.
-    await this.admin.createTopics({ topics: [plan], waitForLeaders: false });
+    const node = await this.link.anyNode();
+    try {
+      await node.createTopics({ topics: [plan] });
+    } catch (error) {
+      // Another process was faster.
+      if (typeOf(error) !== 'TOPIC_ALREADY_EXISTS') throw error;
+    }
   }
 
   /** Returns for how long it keeps a message. */
   private async checkLimits(name: string): Promise<number | null> {
-    const limits = await this.admin.describeConfigs({
+    const node = await this.link.anyNode();
+    const limits = await node.describeConfigs({
       resources: [
         { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms', 'max.message.bytes'] },
       ],
-      includeSynonyms: false,
     });
     const entries = limits.resources[0]?.configEntries ?? [];
     const numberOf = (entry: string) => Number(entries.find(({ configName }) => configName === entry)?.configValue);
@@ -138,6 +134,7 @@ export class TopicTable {
       return;
     }
     this.warn(`${known}: the missing ones are added, ${rule}, and what was stored before stays where it is`);
-    await this.admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
+    const node = await this.link.anyNode();
+    await node.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
   }
 }

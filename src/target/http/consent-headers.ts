@@ -1,0 +1,25 @@
+// What an answer says of consent; of its body nothing is wanted.
+import type { AnswerReader } from './answer-reader.js';
+
+export class ConsentHeaders implements AnswerReader {
+  allowedOrigin: string | null = null;
+  allowedRate: string | null = null;
+
+  begin(headers: Readonly<Record<string, string | string[] | undefined>>): void {
+    this.allowedOrigin = textIn(headers['webhook-allowed-origin']);
+    this.allowedRate = textIn(headers['webhook-allowed-rate']);
+  }
+
+  add(): boolean {
+    return false;
+  }
+
+  whole(): null {
+    return null;
+  }
+}
+
+/** Several of them are one text that says neither. */
+function textIn(value: string | string[] | undefined): string | null {
+  return value === undefined ? null : String(value).trim();
+}
