@@ -64,6 +64,8 @@ export class Dispatcher implements Adjustable {
   private readonly meters: DeliveryMeters;
   private readonly successes: SuccessLog;
   private readonly wants = new Map<string, TopicWants>();
+  /** Groups whose endpoints have changed, and that are not brought into force yet. */
+  private readonly regrouped = new Set<string>();
   private drained = false;
 
   constructor(
@@ -103,7 +105,10 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
-    mailboxes.follow((groupId) => this.groupView(groupId));
+    mailboxes.follow({
+      view: (groupId) => this.groupView(groupId),
+      otherNodes: (groupId) => broker.otherNodes(groupId),
+    });
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
@@ -148,12 +153,28 @@ export class Dispatcher implements Adjustable {
 
   /** A group was registered, or changed, or its endpoints did. */
   private regroup(groupId: string, what: Parameters<Follower>[1]): void {
-    if (what === 'endpoints') this.known.refreshEndpoints(groupId);
-    else {
-      const before = this.known.ofGroup(groupId);
-      this.known.refresh();
-      this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    if (what === 'endpoints') {
+      // Of those that are read together each would look at all of its group.
+      if (this.regrouped.size === 0) queueMicrotask(() => this.followEndpoints());
+      this.regrouped.add(groupId);
+      return;
     }
+    const before = this.known.ofGroup(groupId);
+    this.known.refresh();
+    this.learnWants(new Set([...before, ...this.known.ofGroup(groupId)].map(({ topic }) => topic)));
+    this.bringIntoForce(groupId);
+  }
+
+  private followEndpoints(): void {
+    const groups = [...this.regrouped];
+    this.regrouped.clear();
+    for (const groupId of groups) {
+      this.known.refreshEndpoints(groupId);
+      this.bringIntoForce(groupId);
+    }
+  }
+
+  private bringIntoForce(groupId: string): void {
     void this.served.reconcile(new Set(), groupId).catch((error: unknown) => {
       this.log.error({ msg: 'a registered subscription could not be brought into force', group: groupId, err: error });
     });
@@ -235,6 +256,7 @@ export class Dispatcher implements Adjustable {
     return {
       isPulled: pulled.length > 0 || named.some(({ isPulled }) => isPulled),
       partitions: pulled.reduce((sum, runner) => sum + runner.ownedPartitions, 0),
+      leaseMs: named.find(({ isPulled }) => isPulled)?.timeoutMs ?? 0,
     };
   }
 

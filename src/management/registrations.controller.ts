@@ -18,6 +18,7 @@ import {
   UnprocessableEntityException,
 } from '@nestjs/common';
 import { RouteConstraints } from '@nestjs/platform-fastify';
+import { SkipThrottle } from '@nestjs/throttler';
 import { Broker } from '../broker/broker.js';
 import { readSubscription } from '../config-watch/registered-subscription.js';
 import type { SubscriptionSettings } from '../config-watch/settings.js';
@@ -129,8 +130,9 @@ export class RegistrationsController {
       throw stale(group, registrations.groups.get(group)?.version ?? null);
   }
 
-  /** The endpoint is there for `ttlSeconds`, and longer each time it says so again. */
+  /** The endpoint is there for `ttlSeconds`, and longer each time it says so again. Who asks is no person: many do, each again and again. */
   @Post(':group/endpoints')
+  @SkipThrottle()
   @RouteConstraints(managementListener)
   async lease(
     @Param('group') group: string,
@@ -152,7 +154,7 @@ export class RegistrationsController {
     const { registrations } = this.subscriptions;
     const noRoom = registrations.noRoomFor(group, url);
     if (noRoom !== null) throw new HttpException(noRoom, 429);
-    const isNew = !registrations.leasesOf(group).some((lease) => lease.url === url);
+    const isNew = registrations.leaseOf(group, url) === undefined;
     const expiresMs = this.clock.now() + ttlSeconds * 1000;
     const warmupMs = warmupSeconds === undefined ? null : warmupSeconds * 1000;
     await ended(registrations.lease(group, { url, weight, warmupMs, expiresMs }));
@@ -162,11 +164,12 @@ export class RegistrationsController {
   }
 
   @Delete(':group/endpoints')
+  @SkipThrottle()
   @HttpCode(204)
   @RouteConstraints(managementListener)
   async leave(@Param('group') group: string, @Query('url') url: unknown): Promise<void> {
     const { registrations } = this.subscriptions;
-    const lease = registrations.leasesOf(group).find((one) => one.url === url);
+    const lease = typeof url === 'string' ? registrations.leaseOf(group, url) : undefined;
     if (lease === undefined) throw new NotFoundException(`no endpoint ${shown(url)} of the group ${group} has a lease`);
     await ended(registrations.lease(group, { ...lease, expiresMs: 0 }));
   }
@@ -197,10 +200,10 @@ export class RegistrationsController {
   }
 
   private endpointsOf(group: string): EndpointRow[] {
-    const leases = new Map(this.subscriptions.registrations.leasesOf(group).map((lease) => [lease.url, lease]));
+    const { registrations } = this.subscriptions;
     const found = this.subscriptions.ofGroup(group).flatMap(({ endpoints }) => endpoints ?? []);
     return found.map(({ url, weight }) => {
-      const lease = leases.get(url);
+      const lease = registrations.leaseOf(group, url);
       return { url, weight, expiresAt: lease === undefined ? null : new Date(lease.expiresMs).toISOString() };
     });
   }

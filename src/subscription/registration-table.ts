@@ -48,8 +48,8 @@ export class RegistrationTable {
 
   constructor(
     private readonly now: () => number,
-    /** `isValid`: of a record that decides. */
-    private readonly changed: (group: string, record: RegistrationRecord, isValid: boolean) => void,
+    /** `hasEffect`: false for a record that decides and came too late, and for a lease that only lasts longer. */
+    private readonly changed: (group: string, record: RegistrationRecord, hasEffect: boolean) => void,
   ) {}
 
   /** Records in the order of the log, from the oldest that is kept on. Throws for what is no record. */
@@ -118,8 +118,10 @@ export class RegistrationTable {
 
   private takeLease(record: LeaseRecord): void {
     const { group, url, weight, warmupMs, expiresMs } = record;
-    if (expiresMs > this.now()) this.leases.put(group, { url, weight, warmupMs, expiresMs });
-    else this.leases.delete(group, url);
-    this.changed(group, record, true);
+    const hasEffect =
+      expiresMs > this.now()
+        ? this.leases.put(group, { url, weight, warmupMs, expiresMs })
+        : this.leases.delete(group, url);
+    this.changed(group, record, hasEffect);
   }
 }

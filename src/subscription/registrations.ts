@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Broker } from '../broker/broker.js';
 import { SharedLog } from '../broker/shared-log.js';
+import type { EndpointSettings } from '../config-watch/settings.js';
 import { Clock, type Timer } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { subscriptionsTopic } from '../message/side-topic.js';
@@ -52,7 +53,7 @@ export class Registrations {
   ) {
     this.table = new RegistrationTable(
       () => clock.now(),
-      (group, record, isValid) => this.changed(group, record, isValid),
+      (group, record, hasEffect) => this.changed(group, record, hasEffect),
     );
     this.records = new SharedLog(broker, subscriptionsTopic, (message) => {
       this.recordCount += 1;
@@ -86,8 +87,13 @@ export class Registrations {
     return this.table.registered;
   }
 
-  leasesOf(group: string): readonly Lease[] {
-    return this.table.leases.of(group);
+  leaseOf(group: string, url: string): Lease | undefined {
+    return this.table.leases.of(group, url);
+  }
+
+  /** Those that have a lease. */
+  endpointsOf(group: string): readonly EndpointSettings[] {
+    return this.table.leases.endpointsOf(group);
   }
 
   /**
@@ -158,12 +164,12 @@ export class Registrations {
     void this.retellIfLong();
   }
 
-  private changed(group: string, record: RegistrationRecord, isValid: boolean): void {
+  private changed(group: string, record: RegistrationRecord, hasEffect: boolean): void {
     if ('id' in record) {
-      this.waiting.get(record.id)?.(isValid);
+      this.waiting.get(record.id)?.(hasEffect);
       this.waiting.delete(record.id);
     }
-    if (isValid) this.tell(group, record.kind === 'lease' ? 'endpoints' : 'registration');
+    if (hasEffect) this.tell(group, record.kind === 'lease' ? 'endpoints' : 'registration');
   }
 
   private tell(group: string, what: Parameters<Follower>[1]): void {

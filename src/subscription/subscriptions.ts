@@ -2,7 +2,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import { readSubscription } from '../config-watch/registered-subscription.js';
-import type { EndpointSettings, SubscriptionSettings } from '../config-watch/settings.js';
+import type { SubscriptionSettings } from '../config-watch/settings.js';
 import { delayTiers, delayTopic, overflowTopic, ownTopics, parkedTopic } from '../message/side-topic.js';
 import { maxLeases } from './leases.js';
 import type { Registration } from './registration-table.js';
@@ -122,12 +122,10 @@ export class Subscriptions {
   /** Those that the settings name, and behind them those that have registered themselves. */
   private withLeases(settings: SubscriptionSettings): SubscriptionSettings {
     const { endpoints, groupId } = settings;
-    const leases = endpoints === null ? [] : this.registrations.leasesOf(groupId);
+    const leases = endpoints === null ? [] : this.registrations.endpointsOf(groupId);
     if (endpoints === null || leases.length === 0) return settings;
     const fixed = new Set(endpoints.map(({ url }) => url));
-    const leased: EndpointSettings[] = leases
-      .filter(({ url }) => !fixed.has(url))
-      .map(({ url, weight, warmupMs }) => ({ url, weight, warmupMs }));
+    const leased = leases.filter(({ url }) => !fixed.has(url));
     return { ...settings, endpoints: [...endpoints, ...leased].slice(0, maxLeases) };
   }
 }

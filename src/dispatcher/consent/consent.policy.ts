@@ -20,6 +20,9 @@ import type { ConsentQuestion } from '../../target/target.js';
 import type { Consent } from './consent.js';
 import { Consents } from './consents.js';
 
+/** For room to ask, in case those who were told of it first do not use it. */
+const lookAgainMs = 5000;
+
 @Injectable()
 export class ConsentPolicy extends DispatchPolicy {
   constructor(
@@ -61,8 +64,11 @@ class ConsentGate extends Gate {
     const isDue = consent.isDue(nowMs);
     if (!consent.isGranted(nowMs)) {
       if (!isDue) return { hold: consent.hold(nowMs) };
-      if (!this.consents.hasRoomFor(consent)) return { hold: heldFor('waits to be asked, as others are') };
-      return { hold: heldFor('asked, no answer yet'), takeOver: (passes) => this.ask(consent, passes) };
+      if (!this.consents.hasRoomFor(consent)) {
+        const hold = heldFor('waits to be asked, as others are', nowMs + lookAgainMs);
+        return { hold };
+      }
+      return { hold: heldFor('asked, no answer yet', null), takeOver: (passes) => this.ask(consent, passes) };
     }
     const waitMs = consent.take(nowMs, this.scope.share?.() ?? 1);
     if (waitMs > 0) {
@@ -130,4 +136,4 @@ class ConsentGate extends Gate {
   }
 }
 
-const heldFor = (detail: string): Hold => ({ reason: 'consent', untilMs: null, detail });
+const heldFor = (detail: string, untilMs: number | null): Hold => ({ reason: 'consent', untilMs, detail });

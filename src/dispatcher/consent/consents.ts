@@ -47,7 +47,7 @@ export class Consents {
     return consent;
   }
 
-  /** True when there is room to ask one more now; else `consent.waiting` is called once there is. */
+  /** True when there is room to ask one more now; else `consent.waiting` may be called once there is: look again after a while. */
   hasRoomFor(consent: Consent): boolean {
     if (this.asking < maxAsked) return true;
     this.queue.add(consent);
@@ -82,10 +82,12 @@ export class Consents {
       this.log.warn({ msg: 'a receiver has not given its consent', ...told, why: answer.why });
   }
 
-  /** Whoever does not use it leaves it to the next one. */
+  /** As many as there is room for, whether they use it or not: those behind them look again by themselves. */
   private wakeNext(): void {
+    let room = maxAsked - this.asking;
     for (const consent of this.queue) {
-      if (this.asking >= maxAsked) return;
+      if (room <= 0) return;
+      room -= 1;
       this.queue.delete(consent);
       for (const wake of consent.waiting) wake();
     }

@@ -118,6 +118,19 @@ test('of two records for the same version the first holds', () => {
   expect(log.table.registered.get('g')).toEqual({ version: '0', document: { n: 1 }, starts: null });
 });
 
+test('a lease that only lasts longer changes nothing but its end', () => {
+  const leases = new Leases();
+  const one = { url: 'http://h/', weight: 1, warmupMs: null, expiresMs: 10 };
+  expect(leases.put('g', one)).toBe(true);
+  const [endpoint] = leases.endpointsOf('g');
+  expect(leases.put('g', { ...one, expiresMs: 99 })).toBe(false);
+  expect(leases.endpointsOf('g')[0]).toBe(endpoint);
+  expect(leases.of('g', one.url)?.expiresMs).toBe(99);
+  expect(leases.put('g', { ...one, weight: 2 })).toBe(true);
+  expect(leases.endpointsOf('g')).toEqual([{ url: 'http://h/', weight: 2, warmupMs: null }]);
+  expect(leases.size).toBe(1);
+});
+
 test('leases are bounded, and go when their time is over', () => {
   const leases = new Leases();
   const lease = (i: number) => ({ url: `http://h/${i}`, weight: 1, warmupMs: null, expiresMs: i });
@@ -128,9 +141,9 @@ test('leases are bounded, and go when their time is over', () => {
   expect(leases.noRoomFor('g', 'http://h/new')).toContain(`${maxLeases} endpoints`);
   expect(leases.noRoomFor('g', lease(0).url)).toBe(null);
   expect(leases.expire(99)).toEqual(['g']);
-  expect(leases.of('g')).toHaveLength(maxLeases - 100);
+  expect(leases.endpointsOf('g')).toHaveLength(maxLeases - 100);
   for (let i = 0; leases.noRoomFor(`g${i}`, 'http://h/') === null; i += 1) leases.put(`g${i}`, lease(1000));
   expect(leases.noRoomFor('another', 'http://h/')).toContain('16384');
   leases.deleteAll('g');
-  expect(leases.of('g')).toEqual([]);
+  expect(leases.endpointsOf('g')).toEqual([]);
 });

@@ -48,7 +48,7 @@ test('headers say nothing beside a status that says no', () => {
 });
 
 test('whatever a receiver writes, only the two words of the specification agree', () => {
-  const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('*', origin, '60'));
+  const text = fc.oneof(fc.string(), fc.constantFrom('*', origin, '60'));
   fc.assert(
     fc.property(fc.option(text), fc.option(text), (allowedOrigin, allowedRate) => {
       const { kind } = answerOf(reply(allowedOrigin, allowedRate), origin);

@@ -1,7 +1,8 @@
 // A group of receivers: who gets what, what becomes of those that fail or go, and that a key keeps its order over all of them.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bestOf, type Choosable, hashOf, turned } from '#src/dispatcher/sending/endpoint-choice.js';
+import { EndpointLine, type Queued, Turn } from '#src/dispatcher/sending/endpoint-line.js';
+import { type Hashed, hashOf, KeyedChoice } from '#src/dispatcher/sending/keyed-choice.js';
 import { a, b, RunnerLab, type Running } from '../../../support/runner-lab.js';
 import { delivered, failed } from '../../../support/scripted-target.js';
 import { fixed, newSubscription } from '../../../support/subscription.js';
@@ -181,19 +182,24 @@ describe('an endpoint', () => {
 });
 
 describe('the choice', () => {
-  const made = (names: readonly string[]): Choosable[] =>
-    names.map((name) => ({ weight: 1, inFlight: 0, hash: hashOf(name), turn: 0 }));
+  const made = (names: readonly string[]): Hashed[] =>
+    names.map((name) => ({ weight: 1, hash: hashOf(name), slot: -1 }));
   const names = fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 2, maxLength: 30 });
 
-  test('of a key changes only when its own endpoint goes', () => {
+  test('of a key changes only when its own endpoint goes, and comes back with it', () => {
     fc.assert(
       fc.property(names, fc.string({ minLength: 1 }), fc.nat(), (all, key, nth) => {
         const endpoints = made(all);
-        const gone = endpoints[nth % endpoints.length] as Choosable;
-        const before = bestOf('sticky', endpoints, Buffer.from(key));
-        const left = endpoints.filter((one) => one !== gone);
-        const after = bestOf('sticky', left, Buffer.from(key));
-        if (before !== gone) expect(after).toBe(before);
+        const gone = endpoints[nth % endpoints.length] as Hashed;
+        const choice = new KeyedChoice<Hashed>();
+        for (const endpoint of endpoints) choice.add(endpoint);
+        const before = choice.of(hashOf(key), null);
+        expect(choice.of(hashOf(key), gone)).toBe(before === gone ? choice.of(hashOf(key), before) : before);
+        const second = choice.of(hashOf(key), gone);
+        choice.remove(gone);
+        expect(choice.of(hashOf(key), null)).toBe(second);
+        choice.add(gone);
+        expect(choice.of(hashOf(key), null)).toBe(before);
       }),
     );
   });
@@ -201,26 +207,72 @@ describe('the choice', () => {
   test('of many keys goes by weight', () => {
     const endpoints = made(['http://a/', 'http://b/', 'http://c/']);
     (endpoints[2] as { weight: number }).weight = 2;
+    const choice = new KeyedChoice<Hashed>();
+    for (const endpoint of endpoints) choice.add(endpoint);
     const counts = endpoints.map(() => 0);
     for (let i = 0; i < 20_000; i += 1) {
-      const at = endpoints.indexOf(bestOf('sticky', endpoints, Buffer.from(`key-${i}`)));
+      const at = endpoints.indexOf(choice.of(hashOf(`key-${i}`), null) as Hashed);
       counts[at] = (counts[at] ?? 0) + 1;
     }
     expect(counts.map((count) => Math.round(count / 1000))).toEqual([5, 5, 10]);
   });
 
+  const queued = (weights: readonly number[]): Queued[] =>
+    weights.map((weight, order) => ({ weight, order, inFlight: 0, turn: new Turn(), at: -1 }));
+  const someWeights = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 8 });
+
+  function chosen(line: EndpointLine<Queued>): Queued {
+    const first = line.first as Queued;
+    first.inFlight += 1;
+    line.took(first);
+    line.moved(first);
+    return first;
+  }
+
   test('in turn gives each its weight in every round', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 8 }), (weights) => {
-        const endpoints = weights.map((weight, i) => ({ weight, inFlight: 0, hash: i, turn: 0 }));
-        const counts = weights.map(() => 0);
+      fc.property(someWeights, (weights) => {
+        const endpoints = queued(weights);
+        const line = new EndpointLine<Queued>('round-robin');
+        for (const endpoint of endpoints) line.add(endpoint);
         const round = weights.reduce((sum, weight) => sum + weight, 0);
-        for (let i = 0; i < 3 * round; i += 1) {
-          const best = bestOf('round-robin', endpoints, null);
-          turned(best, endpoints);
-          counts[endpoints.indexOf(best)] = (counts[endpoints.indexOf(best)] ?? 0) + 1;
+        for (let i = 0; i < 3 * round; i += 1) chosen(line);
+        expect(endpoints.map(({ inFlight }) => inFlight)).toEqual(weights.map((weight) => 3 * weight));
+      }),
+    );
+  });
+
+  test('in turn does not let those catch up who could not be chosen', () => {
+    const [one, other] = queued([1, 1]) as [Queued, Queued];
+    const line = new EndpointLine<Queued>('round-robin');
+    line.add(one);
+    line.add(other);
+    line.remove(other);
+    for (let i = 0; i < 50; i += 1) chosen(line);
+    line.add(other);
+    for (let i = 0; i < 20; i += 1) chosen(line);
+    expect(other.inFlight).toBeLessThanOrEqual(11);
+  });
+
+  test('of the least in flight is what a look at all of them finds', () => {
+    const step = fc.oneof(fc.constant('choose' as const), fc.nat());
+    fc.assert(
+      fc.property(someWeights, fc.array(step, { maxLength: 60 }), (weights, steps) => {
+        const endpoints = queued(weights);
+        const line = new EndpointLine<Queued>('least-in-flight');
+        for (const endpoint of endpoints) line.add(endpoint);
+        for (const one of steps) {
+          const ended = one === 'choose' ? undefined : endpoints[one % endpoints.length];
+          if (ended !== undefined && ended.inFlight > 0) {
+            ended.inFlight -= 1;
+            line.moved(ended);
+          } else {
+            const least = Math.min(...endpoints.map(({ inFlight, weight }) => (inFlight + 1) / weight));
+            const best = line.first as Queued;
+            expect((best.inFlight + 1) / best.weight).toBe(least);
+            chosen(line);
+          }
         }
-        expect(counts).toEqual(weights.map((weight) => 3 * weight));
       }),
     );
   });
