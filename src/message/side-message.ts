@@ -24,7 +24,7 @@ export interface SideNote {
 const name = 'bigpipe-side';
 const version = '1';
 /** Version, from, origin, owner, redelivery, hop, attempts, first attempt, not before. */
-const pattern = /^1 (\S+) (\S+) (\S+) (\S+) (\d{1,6}) (\d{1,6}) (\d{1,15}) (\d{1,15})$/;
+const pattern = /^1 (\S+) (\S+) (\S+) (\S+) (\d{1,9}) (\d{1,6}) (\d{1,15}) (\d{1,15})$/;
 
 /** The headers of `source` with the note, and with an id of its own, which it has had by its place until now. */
 export function withSideNote(source: StoredMessage, note: SideNote, id: string): MessageHeaders {

@@ -38,6 +38,8 @@ export interface Move {
   readonly message: Message;
   /** Those that were moved together; null for one alone. */
   readonly wave: Wave | null;
+  /** All of its lane that was in a window goes with it: nothing there is before it. */
+  readonly isLane: boolean;
 }
 
 interface Wave {
@@ -47,7 +49,8 @@ interface Wave {
 }
 
 /** It stands there now, or is not moved after all. */
-export function leaveWave({ wave }: Move): void {
+export function leaveWave({ wave, work, owned, to }: Move): void {
+  if (to === 'overflow') owned.countMoving(work.lane, -1);
   if (wave === null) return;
   wave.pending -= 1;
   if (wave.pending === 0) wave.release();
@@ -55,12 +58,16 @@ export function leaveWave({ wave }: Move): void {
 
 const nextHop = ({ delivery: { side } }: Work) => (side?.hop ?? 0) + 1;
 
-/** Along a lane the older has a hop at least as high as the newer: what has a lower one than another goes behind it. */
-function hopsOf(works: readonly Work[]): ReadonlyMap<Work, number> {
+/**
+ * Along a lane the older has a hop at least as high as the newer: what has a lower one than another goes behind it. `floorOf`: of a
+ * lane's newest.
+ */
+function hopsOf(works: readonly Work[], floorOf: (work: Work) => number): ReadonlyMap<Work, number> {
   const hops = new Map<Work, number>();
   const ofLane = new Map<string, number>();
   for (const work of works.toReversed()) {
-    const hop = Math.max(nextHop(work), work.lane === null ? 0 : (ofLane.get(work.lane) ?? 0));
+    const floor = work.lane === null ? 0 : (ofLane.get(work.lane) ?? floorOf(work));
+    const hop = Math.max(nextHop(work), floor);
     hops.set(work, hop);
     if (work.lane !== null) ofLane.set(work.lane, hop);
   }
@@ -105,14 +112,33 @@ export class Mover {
    * along a lane what was not copied yet comes behind what was.
    */
   moveAll(works: readonly Work[], owned: OwnedPartition, end: bigint): void {
-    const wave = { pending: works.length, release: owned.copies.begin(this.overflowTopic, end) };
-    const hops = hopsOf(works);
-    for (const work of works) this.toOverflow(work, owned, hops.get(work) as number, wave);
+    const hops = hopsOf(works, () => 0);
+    this.moveWave(works, hops, owned, end, false);
   }
 
-  private toOverflow(work: Work, owned: OwnedPartition, hop: number, wave: Wave | null): void {
+  /** The same with whole lanes, also of such that have messages in the overflow: these come behind. */
+  moveLanes(works: readonly Work[], owned: OwnedPartition, end: bigint): void {
+    const { spills } = owned;
+    const highest = (work: Work) => Math.max(spills.highestUnread(work), spills.highestLeft(work));
+    const hops = hopsOf(works, (work) => highest(work) + 1);
+    this.moveWave(works, hops, owned, end, true);
+  }
+
+  private moveWave(
+    works: readonly Work[],
+    hops: ReadonlyMap<Work, number>,
+    owned: OwnedPartition,
+    end: bigint,
+    isLane: boolean,
+  ): void {
+    const wave = { pending: works.length, release: owned.copies.begin(this.overflowTopic, end) };
+    for (const work of works) this.toOverflow(work, owned, hops.get(work) as number, wave, isLane);
+  }
+
+  private toOverflow(work: Work, owned: OwnedPartition, hop: number, wave: Wave | null, isLane = false): void {
     owned.spills.appending(work, hop);
-    this.copy(work, owned, 'overflow', hop, this.overflowTopic, wave);
+    owned.countMoving(work.lane, 1);
+    this.copy(work, owned, 'overflow', hop, this.overflowTopic, wave, isLane);
   }
 
   /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
@@ -127,7 +153,15 @@ export class Mover {
     const { delivery, lane } = work;
     const { parkedLetterOf } = this.parts;
     owned.parked.moving(lane as string, delivery.side !== null);
-    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery), wave: null });
+    this.enqueue({
+      work,
+      owned,
+      to: 'dead letter',
+      hop: null,
+      message: parkedLetterOf(delivery),
+      wave: null,
+      isLane: false,
+    });
   }
 
   private copy(
@@ -137,6 +171,7 @@ export class Mover {
     hop: number | null,
     name: string,
     wave: Wave | null = null,
+    isLane = false,
   ): void {
     const { delivery } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
@@ -157,7 +192,7 @@ export class Mover {
       id,
     );
     const message = { topic: name, partition, key: source.key, body: source.body, headers };
-    this.enqueue({ work, owned, to, hop, message, wave });
+    this.enqueue({ work, owned, to, hop, message, wave, isLane });
   }
 
   private enqueue(move: Move): void {

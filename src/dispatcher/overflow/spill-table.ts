@@ -1,5 +1,6 @@
 // Whose messages stand in a partition's overflow, so that later ones of the same lane follow them and none overtakes.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import { LaneHops } from './lane-hops.js';
 
 /** What the table needs to know of a delivery. */
 export interface Spillable {
@@ -8,8 +9,6 @@ export interface Spillable {
   readonly lane: string | null;
 }
 
-/** More lanes of a group than these are not told apart: then all of them follow. */
-const maxLanes = 256;
 /** Said instead of names that would not fit: after a restart everything follows until the overflow is read. */
 const everything = '*';
 
@@ -46,8 +45,8 @@ class HopCounts {
 interface Group {
   /** Appended and not read yet. */
   readonly unread: HopCounts;
-  /** The same for each lane; null once there are too many. */
-  lanes: Map<string, HopCounts> | null;
+  /** False once there were too many lanes: then all of them follow. */
+  isToldApart: boolean;
   /** Appended and not settled: unread again for who comes after us. */
   readonly unsettled: HopCounts;
 }
@@ -58,6 +57,8 @@ interface Group {
  */
 export class SpillTable {
   private readonly groups = new Map<string, Group>();
+  /** Appended and not read yet, of each lane. */
+  private readonly unread: LaneHops;
   /** Hash of a group → its highest hop; everything when they were too many; null when nothing is left of it. */
   private left: ReadonlyMap<number, number> | typeof everything | null = null;
   private leftIsRead = true;
@@ -65,7 +66,12 @@ export class SpillTable {
   private leftWasRead = false;
 
   /** `identity`: what the names of groups and lanes hang on; of another one nothing can be told apart. */
-  constructor(private readonly identity: string) {}
+  constructor(
+    private readonly identity: string,
+    maxLanes?: number,
+  ) {
+    this.unread = new LaneHops(maxLanes);
+  }
 
   /** What a commit of an earlier owner said. All of them together tell the whole. */
   addLeft(note: string): void {
@@ -101,8 +107,8 @@ export class SpillTable {
   highestUnread({ spillGroup, lane }: Spillable): number {
     if (lane === null) return 0;
     const group = this.groups.get(spillGroup);
-    const counts = group === undefined ? undefined : group.lanes === null ? group.unread : group.lanes.get(lane);
-    return counts?.highest ?? 0;
+    if (group === undefined) return 0;
+    return group.isToldApart ? this.unread.highest(lane) : group.unread.highest;
   }
 
   /** Something that an earlier owner left is not read yet. */
@@ -121,21 +127,13 @@ export class SpillTable {
     const group = this.groupOf(spillGroup);
     group.unread.add(hop);
     group.unsettled.add(hop);
-    if (lane === null || group.lanes === null) return;
-    const counts = group.lanes.get(lane) ?? new HopCounts();
-    counts.add(hop);
-    group.lanes.set(lane, counts);
-    if (group.lanes.size > maxLanes) group.lanes = null;
+    if (lane !== null && group.isToldApart) group.isToldApart = this.unread.add(lane, hop);
   }
 
   /** A message of ours has been read from the overflow. */
   read({ spillGroup, lane }: Spillable, hop: number): void {
-    const group = this.groups.get(spillGroup);
-    group?.unread.remove(hop);
-    if (group === undefined || group.lanes === null || lane === null) return;
-    const counts = group.lanes.get(lane);
-    counts?.remove(hop);
-    if (counts?.isEmpty === true) group.lanes.delete(lane);
+    this.groups.get(spillGroup)?.unread.remove(hop);
+    if (lane !== null) this.unread.remove(lane, hop);
   }
 
   /** It was not appended after all. */
@@ -181,7 +179,7 @@ export class SpillTable {
   private groupOf(name: string): Group {
     let group = this.groups.get(name);
     if (group === undefined) {
-      group = { unread: new HopCounts(), lanes: new Map(), unsettled: new HopCounts() };
+      group = { unread: new HopCounts(), isToldApart: true, unsettled: new HopCounts() };
       this.groups.set(name, group);
     }
     return group;

@@ -13,6 +13,7 @@ import type { Burial } from '../dead-letters/letters.js';
 import type { Gates } from '../gates.js';
 import type { ClientCounters } from '../subscription-counters.js';
 import type { SubscriptionMeter } from '../subscription-meter.js';
+import { longWaitMs } from '../window/held-lanes.js';
 import type { Work } from '../window/partition-window.js';
 import { beginAttempt, endAttempt } from './attempt-trace.js';
 import type { Ending } from './callback.js';
@@ -25,9 +26,6 @@ import { type Attempt, Scheduler } from './scheduler.js';
 const doubtMs = 200;
 
 const notShown = 'the answer was too long, or broke off';
-
-/** A retry that waits no longer does so in memory: it is cheaper than an append. */
-const shortWaitMs = 10_000;
 
 type Failed = Pick<Extract<Outcome, { kind: 'retry' | 'rejected' }>, 'detail' | 'status' | 'body' | 'whole'>;
 
@@ -65,6 +63,8 @@ export interface DelivererParts {
 export class Deliverer {
   readonly scheduler: Scheduler;
   private readonly retries: DueQueue<Work>;
+  /** Those of them that wait long. */
+  private readonly held = new Set<Work>();
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
@@ -79,7 +79,10 @@ export class Deliverer {
     });
     this.retries = new DueQueue(
       clock,
-      (work) => this.scheduler.offer(work, this.destinationOf(work)),
+      (work) => {
+        this.letGoOn(work);
+        this.scheduler.offer(work, this.destinationOf(work));
+      },
       () => this.pump(),
     );
   }
@@ -103,6 +106,7 @@ export class Deliverer {
     for (const work of works) {
       if (work.stage !== 'retry') continue;
       this.retries.remove(work);
+      this.letGoOn(work);
       this.scheduler.destinations.release(this.destinationOf(work));
     }
     this.scheduler.withdraw(works);
@@ -117,6 +121,7 @@ export class Deliverer {
     this.stopped = true;
     this.scheduler.stop();
     this.retries.clear();
+    this.held.clear();
   }
 
   /** Known for as long as something of it is pending. */
@@ -307,9 +312,9 @@ export class Deliverer {
     this.waitOrDelay(work, destination, waitMs);
   }
 
-  /** What waits long and holds no lane waits on disk. */
+  /** What waits long and holds no lane waits on disk; what holds one waits here while there is room (held-lanes). */
   private waitOrDelay(work: Work, destination: Destination, waitMs: number): void {
-    if (work.lane !== null || work.resent !== null || waitMs < shortWaitMs) {
+    if (work.lane !== null || work.resent !== null || waitMs < longWaitMs) {
       this.wait(work, waitMs);
       return;
     }
@@ -322,6 +327,14 @@ export class Deliverer {
     work.stage = 'retry';
     work.stageMs = this.parts.clock.elapsedMs() + waitMs;
     this.retries.add(work, work.stageMs);
+    if (waitMs < longWaitMs || this.held.has(work)) return;
+    this.held.add(work);
+    this.destinationOf(work).held += 1;
+  }
+
+  /** It waits no more. */
+  private letGoOn(work: Work): void {
+    if (this.held.delete(work)) this.destinationOf(work).held -= 1;
   }
 
   /** The message stays unsettled until its dead letter is durable. */

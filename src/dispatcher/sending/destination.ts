@@ -19,6 +19,8 @@ export class Destination {
   inFlight = 0;
   /** Ready, on its way, or waiting for a retry. While there are any, it is not forgotten. */
   pending = 0;
+  /** Of these, retries that wait long: they say nothing of those behind. */
+  held = 0;
   /** Why nothing may go there now; null when nobody has said so. */
   hold: Hold | null = null;
   /** Why the ready retries wait while first attempts go on. */
@@ -68,7 +70,7 @@ export class Destination {
     if (this.hold === null && this.ready > 0 && failed <= ended) return false;
     const busySeconds = Math.min(progressSeconds, (nowMs - this.busySinceMs) / 1000);
     if (busySeconds * 1000 < graceMs) return false;
-    return this.pending * busySeconds > slowSeconds * ended;
+    return (this.pending - this.held) * busySeconds > slowSeconds * ended;
   }
 
   /** Deliveries that ended, a second, over the last few. */

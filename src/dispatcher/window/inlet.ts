@@ -1,6 +1,6 @@
 // A window with what it shares with the others of its partition number.
 import { AdoptedCopies } from '../overflow/adopted-copies.js';
-import { Rotation } from '../overflow/rotation.js';
+import type { Rotation } from '../overflow/rotation.js';
 import type { OwnedPartition } from './owned-partition.js';
 import type { PartitionWindow } from './partition-window.js';
 
@@ -29,7 +29,7 @@ export class Inlet {
     /** What the earlier owner's last commit says of copies (CopyEnds.note); null when it ended in order. */
     readonly copyNote: string | null,
   ) {
-    this.rotation = kind === 'overflow' ? new Rotation() : null;
+    this.rotation = kind === 'overflow' ? owned.rotation : null;
   }
 
   /** The latest moment at which a message of a delay topic is due that was stored at that time. */

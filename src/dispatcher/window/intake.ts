@@ -4,10 +4,10 @@ import { cutLoose, isCutOut, messageHeader, type StoredMessage } from '../../mes
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
 import { leaveWave, type Move, type Mover } from '../overflow/mover.js';
-import type { Rotation } from '../overflow/rotation.js';
 import type { Deliverer } from '../sending/deliverer.js';
 import type { ClientCounters, ConsumerCounters } from '../subscription-counters.js';
 import { crowdOf } from './crowding.js';
+import { heldLanesOf } from './held-lanes.js';
 import type { Inlet } from './inlet.js';
 import type { NotYet } from './not-yet.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -126,7 +126,7 @@ export class Intake {
         stay.push(move);
         continue;
       }
-      if (hop !== null && !window.closed && this.follows(inletOf(window), work)) {
+      if (hop !== null && !move.isLane && !window.closed && this.follows(inletOf(window), work)) {
         owned.spills.appending(work, hop);
         window.follow(work);
         stay.push(move);
@@ -151,9 +151,20 @@ export class Intake {
 
   private letLeave(inlet: Inlet, endOffset: bigint, overflowEnd: bigint, nowMs: number): void {
     const { window, owned, rotation } = inlet;
-    if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
+    const isTurning = rotation === null || rotation.covers(window.nextOffset);
+    if (!isTurning && !rotation.isDue(nowMs)) return;
+    const held = heldLanesOf(window, owned, nowMs);
+    // With one destination in the overflow nobody stands behind it but other keys.
+    const isInTheWay = owned.spills.size > 1 || (held.length > 0 && window.nextOffset < endOffset);
+    if (!isTurning && !(isInTheWay && rotation.begin(endOffset, nowMs))) return;
     const { deliverer, mover } = this.parts;
     if (mover.isRefused) return;
+    for (const { dueMs } of held) owned.rotation.moved(dueMs);
+    this.moveLanes(
+      held.flatMap(({ works }) => works),
+      owned,
+      overflowEnd,
+    );
     const crowd = crowdOf(window, owned.lanes, this.settings.maxOpen, (name) => deliverer.scheduler.standsStill(name));
     inlet.share = crowd.share;
     const leaving = new Set(crowd.leaving.filter((work) => !owned.spills.mayHaveUnread(work)));
@@ -172,10 +183,13 @@ export class Intake {
     if (isCutOut(source) && this.parts.deliverer.scheduler.standsStill(destination)) cutLoose(source);
   }
 
-  /** With one destination in the overflow nobody stands behind it. */
-  private mayRotate({ window, owned }: Inlet, rotation: Rotation, endOffset: bigint, nowMs: number): boolean {
-    if (rotation.covers(window.nextOffset)) return true;
-    return owned.spills.size > 1 && rotation.begin(endOffset, nowMs);
+  /** All that is in some lanes. */
+  private moveLanes(works: readonly Work[], owned: OwnedPartition, overflowEnd: bigint): void {
+    if (works.length === 0) return;
+    const leaving = new Set(works);
+    this.parts.deliverer.withdraw(leaving);
+    owned.lanes.withdraw(leaving);
+    this.parts.mover.moveLanes(works, owned, overflowEnd);
   }
 
   /** Earlier ones of its lane are in the overflow, or came from there and are not settled. */
