@@ -36,6 +36,7 @@ import { Tracing } from './stats/tracing/tracing.js';
 import { TracingModule } from './stats/tracing/tracing.module.js';
 import { MailboxModule } from './target/mailbox/mailbox.module.js';
 import { Mailboxes } from './target/mailbox/mailboxes.js';
+import { OtherNodes } from './target/mailbox/other-nodes.js';
 import { TransactionModule } from './transaction/transaction.module.js';
 import { Transactions } from './transaction/transactions.js';
 import { answerHanded } from './workers/answer-handed.js';
@@ -66,6 +67,7 @@ export class AppModule implements OnModuleDestroy {
     private readonly broker: Broker,
     private readonly replies: Replies,
     private readonly mailboxes: Mailboxes,
+    private readonly otherNodes: OtherNodes,
     private readonly sharedState: SharedState,
     private readonly tracing: Tracing,
     sharedStateIndicator: SharedStateIndicator,
@@ -135,6 +137,7 @@ export class AppModule implements OnModuleDestroy {
     this.replies.close();
     this.mailboxes.stopWaiting();
     await Promise.all([this.doors.close(), this.grpcDoor.close()]);
+    this.otherNodes.close();
     await this.transactions.drain();
     await this.producer.drain();
     await this.move.close();

@@ -6,6 +6,7 @@ import type { BigpipeApp } from '../support/bigpipe-app.ts';
 import { callAcl, callTopic, sampleData } from '../support/call-body.ts';
 import { comparedFigure, type Figure, type Goal } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
+import { liveBytes } from '../support/live-bytes.ts';
 import { residentBytes } from '../support/proc.ts';
 import { inTurns, sleep } from '../support/windows.ts';
 
@@ -14,6 +15,8 @@ const connections = 64;
 const authorization = `authorization: Basic ${Buffer.from(`${callAcl.name}:${callAcl.secret}`).toString('base64')}`;
 const json = [authorization, 'content-type: application/json'];
 const checksPerSecond = 200;
+const longestBeginMs = 3_600_000;
+const spareMs = 15_000;
 
 export async function transactions(
   lab: Lab,
@@ -23,7 +26,7 @@ export async function transactions(
 }
 
 async function commits(lab: Lab, goals: { readonly commits: Goal; readonly begins: Goal }): Promise<Figure[]> {
-  const settings = { 'transaction.enabled': true, 'transaction.first.check': 3_600_000 };
+  const settings = { 'transaction.enabled': true };
   const app = await lab.app({ directory: await lab.directory(), concurrency: null, settings });
   const callers = await opened(app);
   const count = lab.quick ? 2000 : 6000;
@@ -59,21 +62,23 @@ async function commits(lab: Lab, goals: { readonly commits: Goal; readonly begin
 }
 
 async function undecided(lab: Lab, goals: { readonly weight: Goal; readonly herd: Goal }): Promise<Figure[]> {
-  const count = lab.quick ? 20_000 : 100_000;
+  const count = lab.quick ? 40_000 : 100_000;
   const producer = await Producer.start();
-  const settings = {
-    'transaction.enabled': true,
-    // By then all are begun.
-    'transaction.first.check': lab.quick ? 30_000 : 90_000,
-    'transaction.check.rate': checksPerSecond,
-  };
-  const app = await lab.app({ directory: await lab.directory(), concurrency: null, settings });
+  const settings = { 'transaction.enabled': true, 'transaction.check.rate': checksPerSecond };
+  const app = await lab.app({ directory: await lab.directory(), concurrency: null, settings, isInspected: true });
   const callers = await opened(app);
-  const beginMany = (many: number) => perSecond(callers, many, () => begun(nobody, producer.url));
-  await beginMany(count / 5);
-  const early = await lowest(app);
-  await beginMany((count * 4) / 5);
-  const late = await lowest(app);
+  // All fall due at one moment, by which all are begun.
+  let dueMs = performance.now() + longestBeginMs;
+  const beginMany = (many: number) =>
+    perSecond(callers, many, () => begun(nobody, producer.url, Math.max(0, Math.round(dueMs - performance.now()))));
+  const rate = await beginMany(count / 50);
+  dueMs = performance.now() + spareMs + (1500 * count) / rate;
+  // By then what keeps the newest is full: the log's tail, and the bodies at hand.
+  const first = count / 2;
+  await beginMany(first - count / 50);
+  const early = { live: await liveBytes(app.inspector), resident: await lowest(app) };
+  await beginMany(count - first);
+  const late = { live: await liveBytes(app.inspector), resident: await lowest(app) };
   for (const caller of callers) caller.close();
   // It is down when the first ones fall due, and comes back.
   while (producer.refused === 0) await sleep(100);
@@ -84,14 +89,14 @@ async function undecided(lab: Lab, goals: { readonly weight: Goal; readonly herd
   lab.say(`checks in each second after it came back: ${seconds.join(' ')}`);
   await producer.close();
   const of = `${count.toLocaleString('en')} undecided`;
-  const weight = ((late - early) * 5) / (count * 4);
+  const weight = (late.live - early.live) / (count - first);
   return [
     { name: `memory of an undecided transaction, ${of}`, unit: 'bytes', value: weight, goal: goals.weight },
     {
       name: `RSS, ${of}`,
       unit: 'MB',
-      value: late / 2 ** 20,
-      reference: { name: 'a fifth of them', value: early / 2 ** 20 },
+      value: late.resident / 2 ** 20,
+      reference: { name: 'half of them', value: early.resident / 2 ** 20 },
     },
     {
       name: `most checks in a second to a producer that came back, ${of}`,
@@ -104,10 +109,14 @@ async function undecided(lab: Lab, goals: { readonly weight: Goal; readonly herd
 
 const plainHeaders = [authorization, `bigpipe-topic: ${callTopic}`, `bigpipe-url: ${nobody}`];
 
-const begun = (url: string, checkUrl: string): Asked => ({
+const begun = (url: string, checkUrl: string, firstCheckMs = 3_600_000): Asked => ({
   path: '/v1/transactions',
   headers: json,
-  body: JSON.stringify({ messages: [{ topic: callTopic, url, data: sampleData() }], checkUrl }),
+  body: JSON.stringify({
+    messages: [{ topic: callTopic, url, data: sampleData() }],
+    checkUrl,
+    firstCheckAfter: `${firstCheckMs}ms`,
+  }),
 });
 
 const idIn = (answer: string) => /"id":"(txn_\w+)"/.exec(answer)?.[1] ?? '';

@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly kafka?: { readonly servers: string; readonly topic: string };
   /** How long its start may take. */
   readonly startWithinMs?: number;
+  /** Its inspector listens. */
+  readonly isInspected?: boolean;
   /** Of its configuration besides. */
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -61,6 +63,8 @@ export class BigpipeApp {
   readonly complaints: readonly string[];
   /** The text of its configuration as it was at the start. */
   readonly config: string;
+  /** Where its inspector listens, a WebSocket's address; empty where it does not. */
+  readonly inspector: string;
   private readonly file: string;
   private readonly durability: string;
   private readonly child: ChildProcess;
@@ -69,12 +73,13 @@ export class BigpipeApp {
     child: ChildProcess,
     { port, managementPort, grpcPort = 0 }: Ports,
     complaints: readonly string[],
-    { file, config, durability }: { file: string; config: string; durability: string },
+    { file, config, durability, inspector }: Record<'file' | 'config' | 'durability' | 'inspector', string>,
   ) {
     this.child = child;
     this.file = file;
     this.config = config;
     this.durability = durability;
+    this.inspector = inspector;
     this.port = port;
     this.managementPort = managementPort;
     this.grpcPort = grpcPort;
@@ -82,7 +87,8 @@ export class BigpipeApp {
   }
 
   static async start(options: AppOptions): Promise<BigpipeApp> {
-    const { directory, nodeArgs, env = {}, startWithinMs = defaultStartWithinMs } = options;
+    const { directory, env = {}, startWithinMs = defaultStartWithinMs } = options;
+    const nodeArgs = [...options.nodeArgs, ...(options.isInspected === true ? ['--inspect=127.0.0.1:0'] : [])];
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
     await writeFile(file, config);
@@ -92,14 +98,15 @@ export class BigpipeApp {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const complaints: string[] = [];
-    createInterface({ input: child.stderr }).on('line', (line) => complaints.push(line));
+    let inspector = '';
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      inspector ||= /^Debugger listening on (ws:\S+)/.exec(line)?.[1] ?? '';
+      if (!/^(Debugger |For help, see: )/.test(line)) complaints.push(line);
+    });
     try {
       const durability = options.kafka === undefined ? 'disk' : 'replicas';
-      return new BigpipeApp(child, await portsOf(child, complaints, startWithinMs), complaints, {
-        file,
-        config,
-        durability,
-      });
+      const ports = await portsOf(child, complaints, startWithinMs);
+      return new BigpipeApp(child, ports, complaints, { file, config, durability, inspector });
     } catch (error) {
       child.kill('SIGKILL');
       throw error;

@@ -67,6 +67,11 @@ export class Acl implements Adjustable {
     return this.known(here) ?? this.checkUnknown(name, secret, address, here);
   }
 
+  /** Of a caller whose secret another node has looked at; null for an unknown name. */
+  named(name: string): AclEntry | null {
+    return this.callers.get(name)?.rights ?? null;
+  }
+
   private checkUnknown(
     name: string,
     secret: string,

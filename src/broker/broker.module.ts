@@ -4,6 +4,7 @@ import { ConfigWatch } from '../config-watch/config-watch.js';
 import type { BrokerSettings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { BigpipeError } from '../message/errors.js';
+import { ThisNode } from '../message/this-node.js';
 import { SharedState } from '../shared-state/shared-state.js';
 import { SharedStateModule } from '../shared-state/shared-state.module.js';
 import { Metrics } from '../stats/metrics/metrics.js';
@@ -43,8 +44,8 @@ interface Made {
   readonly movable: (Broker & MovableLog) | null;
 }
 
-/** `state` null: marks are kept by the broker alone. */
-function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState | null): Made {
+/** `state` null: marks are kept by the broker alone. `node` null: nobody is told which process this is. */
+function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState | null, node: ThisNode | null): Made {
   switch (settings.driver) {
     case 'memory': {
       const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
@@ -64,7 +65,7 @@ function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState |
     case 'kafka': {
       const isKeptTwice = settings.kafka.offsetStore === 'redis' && state !== null;
       const second = isKeptTwice ? { offsetStore: new SharedOffsetStore(state) } : {};
-      const broker = new KafkaBroker({ settings: settings.kafka, clock, report: tell, ...second });
+      const broker = new KafkaBroker({ settings: settings.kafka, clock, node, report: tell, ...second });
       return {
         driver: settings.driver,
         broker,
@@ -77,8 +78,15 @@ function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState |
 }
 
 /** Of the bus's own log, which may move while the program runs. */
-function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics, state: SharedState): LogMove {
-  const made = makeBroker(configWatch.settings.broker, clock, state);
+function openOwn(
+  configWatch: ConfigWatch,
+  clock: Clock,
+  stats: Stats,
+  metrics: Metrics,
+  state: SharedState,
+  node: ThisNode,
+): LogMove {
+  const made = makeBroker(configWatch.settings.broker, clock, state, node);
   let { driver, counters } = made;
   if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
   made.measure(metrics);
@@ -93,7 +101,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
     // The original's form has no place for what a log's own topics say, and chooses other partitions.
     if (kafka.format !== 'bigpipe')
       throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
-    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state);
+    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state, node);
     const moved = () => {
       // What this driver alone measures is told from the next start on: some of it has the names of the other one's.
       ({ driver, counters } = there);
@@ -109,7 +117,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
   providers: [
     {
       provide: LogMove,
-      inject: [ConfigWatch, Clock, Stats, Metrics, SharedState],
+      inject: [ConfigWatch, Clock, Stats, Metrics, SharedState, ThisNode],
       useFactory: openOwn,
     },
     {
@@ -129,7 +137,7 @@ function openOwn(configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: 
 export class BrokerModule {
   /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
   static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
-    const { broker } = makeBroker(settings, clock, null);
+    const { broker } = makeBroker(settings, clock, null, null);
     await broker.open();
     return broker;
   }

@@ -116,6 +116,15 @@ export interface GroupLag extends PartitionLag {
   readonly committed: bigint;
 }
 
+/** A process that has members in a group, and where it is reached. */
+export interface GroupNode {
+  readonly id: string;
+  /** An origin. */
+  readonly address: string;
+  /** That it owns, of all topics of the group. */
+  readonly partitions: number;
+}
+
 export interface BrokerHealth {
   readonly ok: boolean;
   readonly detail: string;
@@ -172,6 +181,14 @@ export abstract class Broker {
    * log now, not remembered. Side topics too. Rejects with a BigpipeError when the log does not answer.
    */
   abstract groupLags(): Promise<readonly GroupLag[]>;
+
+  /**
+   * The other processes that have members in the group and say where they are reached: asked of the log now. None where the log is
+   * one process's. Rejects with `unavailable` while that cannot be said, as in the middle of a rebalance.
+   */
+  async otherNodes(_group: string): Promise<readonly GroupNode[]> {
+    return [];
+  }
 
   /** Looks through what is stored for damage; each line names one fault. May take minutes on a large log. */
   abstract check(): Promise<readonly string[]>;

@@ -5,6 +5,7 @@ import { validateSync } from 'class-validator';
 import { samplers } from '../stats/tracing/tracing.js';
 import { Mask } from './mask.js';
 import type { Variables } from './references.js';
+import { advertiseAllowed, advertisePattern } from './schema/cluster.js';
 import { redisUrlAllowed, redisUrlPattern } from './schema/redis.js';
 import { AnyText, OneOf, Optional, Text } from './schema/rules.js';
 import { tokenAllowed, tokenPattern } from './schema/server.js';
@@ -79,6 +80,15 @@ export class Environment {
   @Text(redisUrlPattern, redisUrlAllowed)
   BIGPIPE_REDIS_URL?: string;
 
+  /** Where the other nodes reach this one: in a container its own address. */
+  @Optional()
+  @Text(advertisePattern, advertiseAllowed)
+  BIGPIPE_ADVERTISE?: string;
+
+  @Optional()
+  @Text(tokenPattern, tokenAllowed)
+  BIGPIPE_CLUSTER_SECRET?: string;
+
   /** Traces are sent where an endpoint is set; the rest of OTEL_EXPORTER_OTLP_* the exporter reads itself. */
   @Optional()
   @Text(/^https?:\/\/\S+$/, 'an http or https URL')
@@ -140,6 +150,8 @@ const names = [
   'KAFKA_BROKERS',
   'BIGPIPE_KAFKA_PASSWORD',
   'BIGPIPE_REDIS_URL',
+  'BIGPIPE_ADVERTISE',
+  'BIGPIPE_CLUSTER_SECRET',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
   'OTEL_EXPORTER_OTLP_PROTOCOL',

@@ -19,6 +19,7 @@ import { collectMonitorFaults, monitorOf } from './monitor-settings.js';
 import { type ReferenceSources, resolveReferences } from './references.js';
 import { needsRestart } from './restart-keys.js';
 import { BrokerSection } from './schema/broker.js';
+import { ClusterSection } from './schema/cluster.js';
 import { EgressSection } from './schema/egress.js';
 import { GrpcSection } from './schema/grpc.js';
 import { KafkaSection, type TopicEntry } from './schema/kafka.js';
@@ -110,6 +111,7 @@ function readSections(raw: Json, faults: Faults): Sections {
     reply: read(ReplySection),
     pull: read(PullSection),
     redis: read(RedisSection),
+    cluster: read(ClusterSection),
     transaction: read(TransactionSection),
     monitor: read(MonitorSection),
     webhook: read(WebhookSection),
@@ -153,6 +155,8 @@ function environmentKeys(environment: Environment): Json {
     'management.host': environment.BIGPIPE_MANAGEMENT_HOST,
     'management.token': environment.BIGPIPE_MANAGEMENT_TOKEN,
     'management.port': managementPort === undefined ? undefined : Number(managementPort),
+    'cluster.advertise': environment.BIGPIPE_ADVERTISE,
+    'cluster.secret': environment.BIGPIPE_CLUSTER_SECRET,
     'broker.embedded.directory': environment.BIGPIPE_DATA_DIR,
     'kafka.bootstrap.servers': environment.KAFKA_BROKERS,
     'kafka.sasl.password': environment.BIGPIPE_KAFKA_PASSWORD,
@@ -172,6 +176,7 @@ interface Sections {
   readonly reply: ReplySection;
   readonly pull: PullSection;
   readonly redis: RedisSection;
+  readonly cluster: ClusterSection;
   readonly transaction: TransactionSection;
   readonly monitor: MonitorSection;
   readonly webhook: WebhookSection;
@@ -205,7 +210,7 @@ export function collectBackoffFault({ retryBackoff }: SubscriptionEntry, path: s
 
 function snapshotOf(sections: Sections, environment: Environment): Settings {
   const { log, kafka, subscription, server, grpc, egress, tls, broker, reply, pull, redis, monitor } = sections;
-  const { transaction, webhook } = sections;
+  const { transaction, cluster, webhook } = sections;
   const ofChecks = transaction['transaction.enabled'];
   return {
     log: {
@@ -263,6 +268,10 @@ function snapshotOf(sections: Sections, environment: Environment): Settings {
     pull: { maxWaiting: pull['pull.max.waiting'], maxWaitMs: pull['pull.max.wait'] },
     webhook: { origin: webhook['webhook.origin'] ?? null, consentMs: webhook['webhook.consent.ttl'] },
     redis: { url: environment.BIGPIPE_REDIS_URL ?? redis['redis.url'] ?? null, prefix: redis['redis.prefix'] },
+    cluster: {
+      secret: environment.BIGPIPE_CLUSTER_SECRET ?? cluster['cluster.secret'] ?? null,
+      advertise: environment.BIGPIPE_ADVERTISE ?? cluster['cluster.advertise'] ?? null,
+    },
     messageIds: server['message.ids'],
     broker: {
       driver: broker['broker.driver'],

@@ -247,6 +247,13 @@ export interface PullSettings {
   readonly maxWaitMs: number;
 }
 
+export interface ClusterSettings {
+  /** null: no node asks another one. */
+  readonly secret: string | null;
+  /** An origin; null: what the listener's address says. */
+  readonly advertise: string | null;
+}
+
 export interface WebhookSettings {
   /** The DNS name under which receivers are asked for their consent; null: none is asked. */
   readonly origin: string | null;
@@ -415,6 +422,7 @@ export interface Settings {
   readonly pull: PullSettings;
   readonly webhook: WebhookSettings;
   readonly redis: RedisSettings;
+  readonly cluster: ClusterSettings;
   readonly messageIds: MessageIdForm;
   readonly broker: BrokerSettings;
   readonly monitor: MonitorSettings;

@@ -3,6 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { entriesOf, isObject, type Json } from './json.js';
 import { keysOf } from './key-values.js';
 import { BrokerSection } from './schema/broker.js';
+import { ClusterSection } from './schema/cluster.js';
 import { EgressSection } from './schema/egress.js';
 import { GrpcSection } from './schema/grpc.js';
 import { AclEntry, KafkaSection, TopicEntry } from './schema/kafka.js';
@@ -64,6 +65,7 @@ export function unknownKeys(raw: Json): string[] {
     ReplySection,
     TransactionSection,
     PullSection,
+    ClusterSection,
     WebhookSection,
     TlsSection,
     BrokerSection,

@@ -108,7 +108,10 @@ export class Dispatcher implements Adjustable {
       byId: (id) => this.explainId(id),
       byPosition: ({ topic, partition, offset }) => this.explain(topic, partition, offset),
     });
-    mailboxes.follow((groupId) => this.groupView(groupId));
+    mailboxes.follow({
+      view: (groupId) => this.groupView(groupId),
+      otherNodes: (groupId) => broker.otherNodes(groupId),
+    });
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
     stats.register('clientStats', () => this.clientStats());
     stats.register('consumerStats', () => [...this.consumers.values()]);
@@ -258,6 +261,7 @@ export class Dispatcher implements Adjustable {
     return {
       isPulled: pulled.length > 0 || named.some(({ isPulled }) => isPulled),
       partitions: pulled.reduce((sum, runner) => sum + runner.ownedPartitions, 0),
+      leaseMs: named.find(({ isPulled }) => isPulled)?.timeoutMs ?? 0,
     };
   }
 

@@ -227,8 +227,7 @@ export class GroupRunner {
     const { topic, groupId } = this.subscription;
     const partitions = this.parts.broker.lag(groupId, topic).length;
     this.partitionCount = Math.max(1, partitions);
-    await this.letters.open(partitions);
-    await this.mover.prepare(partitions);
+    await Promise.all([this.letters.open(partitions), this.mover.prepare(partitions)]);
   }
 
   /**

@@ -4,8 +4,10 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import { groupPath } from '../ingress/pull/pull.door.js';
+import { signedAgain } from '../ingress/pull/signed-again.js';
 import { openRawScope } from '../ingress/raw-scope.js';
 import { stayOpen } from '../ingress/waiting-caller.js';
+import { Clock } from '../message/clock.js';
 import { mainListener } from '../message/listener.js';
 import { ControlChannel, type HandedAnswer, type HandedRequest } from './control-channel.js';
 import { handedOf, later } from './handed-request.js';
@@ -22,6 +24,7 @@ export class HandingPullDoor implements OnModuleInit {
   constructor(
     private readonly channel: ControlChannel,
     private readonly configWatch: ConfigWatch,
+    private readonly clock: Clock,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
@@ -64,9 +67,9 @@ export class HandingPullDoor implements OnModuleInit {
   }
 
   /** He was gone before the answer: his messages go to somebody else. */
-  private giveBack({ url, ...handed }: HandedRequest, { status, body }: HandedAnswer): void {
+  private giveBack({ url, ...handed }: HandedRequest, { status, body: answer }: HandedAnswer): void {
     if (status !== 200) return;
-    const { messages } = JSON.parse(Buffer.from(body).toString('utf8')) as { messages: { lease: string }[] };
+    const { messages } = JSON.parse(Buffer.from(answer).toString('utf8')) as { messages: { lease: string }[] };
     if (messages.length === 0) return;
     const nack = {
       leases: messages.map(({ lease }) => lease),
@@ -74,11 +77,14 @@ export class HandingPullDoor implements OnModuleInit {
       reason: 'whoever fetched it was gone before the answer',
     };
     const { 'content-length': _, ...headers } = handed.headers;
+    const body = Buffer.from(JSON.stringify(nack));
+    const path = url.replace(/\/pull(?=$|\?)/, '/nack');
+    const { secret } = this.configWatch.settings.cluster;
     const request = {
       ...handed,
-      headers,
-      url: url.replace(/\/pull(?=$|\?)/, '/nack'),
-      body: Buffer.from(JSON.stringify(nack)),
+      headers: signedAgain(headers, { path, body }, secret, this.clock.now()),
+      url: path,
+      body,
     };
     // Else the leases run out.
     this.channel.ask('handed', request, answerMs).catch(() => undefined);

@@ -77,7 +77,7 @@ describe('the answer', () => {
     expect(bodiesAt(producer, '/in')).toEqual([]);
   });
 
-  test('no default commits: what says neither leaves it undecided, and in doubt in the end', async () => {
+  test('a default that commits on check: there is none; what says neither leaves it undecided, and in doubt in the end', async () => {
     const answers: (object | number | null)[] = [{ state: 'unknown' }, {}, 404, null, { state: 'COMMIT' }];
     producer.script = answering((check) => answers[(check - 1) % answers.length] as object);
     const id = await begun(bigpipe, form('never'));
@@ -132,7 +132,7 @@ test('a check while the local transaction still runs: not before firstCheckAfter
   await untilState(bigpipe, other, 'committed');
 });
 
-test('immunity spends no checks: one that is not asked about has all of its checks left', async () => {
+test('immunity that spends checks: it spends none, one that is not asked about has all of its checks left', async () => {
   producer.script = answering(() => ({ state: 'unknown' }));
   const id = await begun(bigpipe, form('immune', { firstCheckAfter: '1s' }));
   expect(await transactionOf(bigpipe, id)).toMatchObject({ checks: 0 });
@@ -158,7 +158,7 @@ test('a commit racing a check: one decision, one delivery', async () => {
   expect(bodiesAt(producer, '/in').toSorted()).toEqual(['a', 'b', 'c', 'last']);
 });
 
-test('a late commit after the last check is taken', async () => {
+test('a late commit after the last check: it is taken', async () => {
   producer.script = answering(() => 500);
   const id = await begun(bigpipe, form('late'));
   await untilState(bigpipe, id, 'in-doubt');
@@ -166,7 +166,7 @@ test('a late commit after the last check is taken', async () => {
   await until('it arrives', () => bodiesAt(producer, '/in').length === 1);
 });
 
-test('a delay works with a check: it counts from the decision, and is no check', async () => {
+test('a delay with a transaction: it counts from the decision, and is no check', async () => {
   producer.script = answering((check) => ({ state: check < 3 ? 'unknown' : 'commit' }));
   const messages = [{ url: producer.url('/in'), data: 'soon', delay: '1s' }];
   const id = await begun(bigpipe, { messages, checkUrl: producer.url('/check'), firstCheckAfter: '0s' });

@@ -5,7 +5,7 @@ import { TargetServer } from '../support/target-server.js';
 import { begun, bodiesAt, checksAt, transactionConfig, untilState } from '../support/transactions.js';
 import { until } from '../support/until.js';
 
-test('killed between asking and writing', async () => {
+test('a checker killed between asking and writing: the same question again, and one answer decides', async () => {
   let isDead = false;
   const target = await TargetServer.start(({ path }, response) => {
     if (path !== '/check') response.end();

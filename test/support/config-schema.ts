@@ -4,6 +4,7 @@ import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
 import ts from 'typescript';
 import { BrokerSection } from '#src/config-watch/schema/broker.js';
+import { ClusterSection } from '#src/config-watch/schema/cluster.js';
 import { EgressSection } from '#src/config-watch/schema/egress.js';
 import { GrpcSection } from '#src/config-watch/schema/grpc.js';
 import { KafkaSection } from '#src/config-watch/schema/kafka.js';
@@ -57,6 +58,7 @@ export function configSchema(): Schema {
     ReplySection,
     TransactionSection,
     PullSection,
+    ClusterSection,
     WebhookSection,
     TlsSection,
     BrokerSection,

@@ -63,11 +63,20 @@ export async function transactionOf(bigpipe: BigpipeProcess, id: string): Promis
   return JSON.parse((await look(bigpipe, id)).text) as TransactionBody;
 }
 
-export const untilState = (bigpipe: BigpipeProcess, id: string, state: string): Promise<TransactionBody> =>
-  until(`${id} is ${state}`, async () => {
-    const told = await transactionOf(bigpipe, id);
-    return told.state === state ? told : null;
-  });
+export const untilState = (
+  bigpipe: BigpipeProcess,
+  id: string,
+  state: string,
+  boundMs?: number,
+): Promise<TransactionBody> =>
+  until(
+    `${id} is ${state}`,
+    async () => {
+      const told = await transactionOf(bigpipe, id);
+      return told.state === state ? told : null;
+    },
+    boundMs,
+  );
 
 export const bodiesAt = (target: TargetServer, path: string): string[] =>
   target.arrivals.filter((arrival) => arrival.path === path).map(({ body }) => body.toString());

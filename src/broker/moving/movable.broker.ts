@@ -6,6 +6,7 @@ import {
   type BrokerHealth,
   type Durability,
   type GroupHandlers,
+  type GroupNode,
   type Membership,
   type MessageBatch,
   type PartitionLag,
@@ -119,6 +120,10 @@ export class MovableBroker extends Broker {
 
   override groupLags(...asked: Parameters<Broker['groupLags']>): ReturnType<Broker['groupLags']> {
     return this.inner.groupLags(...asked);
+  }
+
+  override otherNodes(group: string): Promise<readonly GroupNode[]> {
+    return this.inner.otherNodes(group);
   }
 
   override check(): Promise<readonly string[]> {

@@ -56,8 +56,7 @@ export class Letters {
 
   /** Creates the topics, with as many partitions as their origin has. */
   async open(partitions: number): Promise<void> {
-    await this.parkedLog.prepare(partitions);
-    await this.box?.prepare(partitions);
+    await Promise.all([this.parkedLog.prepare(partitions), this.box?.prepare(partitions)]);
   }
 
   /** The parked keys of the partitions that are ours, at most so many. `key` null: ordering is by partition. */

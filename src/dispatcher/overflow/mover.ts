@@ -83,11 +83,11 @@ export class Mover {
     return delayTiers.map((tier) => delayTopic(topic, group, tier));
   }
 
-  /** Creates the topics, with as many partitions as their origin has. */
+  /** Creates the topics, with as many partitions as their origin has; side by side, since on Kafka each takes its time. */
   async prepare(partitions: number): Promise<void> {
-    for (const name of [this.overflowTopic, ...this.delayTopics]) {
-      await this.parts.broker.ensureTopic({ name, partitions, retention: 'side' });
-    }
+    const { broker } = this.parts;
+    const names = [this.overflowTopic, ...this.delayTopics];
+    await Promise.all(names.map((name) => broker.ensureTopic({ name, partitions, retention: 'side' })));
   }
 
   /** True while it makes no sense to begin moving anything. */

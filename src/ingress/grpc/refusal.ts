@@ -21,6 +21,7 @@ const grpcStatus = {
   'not-pulled': status.FAILED_PRECONDITION,
   'lease-lost': status.FAILED_PRECONDITION,
   'not-here': status.UNAVAILABLE,
+  'owner-unreachable': status.UNAVAILABLE,
   'already-settled': status.FAILED_PRECONDITION,
   'already-decided': status.FAILED_PRECONDITION,
   'idempotency-in-progress': status.ABORTED,

@@ -1,10 +1,14 @@
 // One subscriber: a group's messages as they come, as many as it has credits for, each leased until it says how it went.
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { AclEntry } from '../../acl/acl-entry.js';
+import type { Clock } from '../../message/clock.js';
 import type { Lease } from '../../target/mailbox/lease.js';
 import type { LeaseFault, Mailbox, Taker } from '../../target/mailbox/mailbox.js';
+import { ackErrand, type Errand, nackErrand, type WholeGroup } from '../../target/mailbox/whole-group.js';
 import { type Problem, problemOf } from '../messages/problem.js';
 import type { Closing } from './closing.js';
+import { type FeedParts, ForeignFeed } from './foreign-feed.js';
+import { foreignDelivery } from './foreign-message.js';
 import { unknownCaller, usedUp } from './grpc-caller.js';
 import { leasedMessage } from './leased-message.js';
 import { millisecondsOf } from './moment-forms.js';
@@ -25,6 +29,7 @@ const gone = { waitMs: 0, isRejected: false, detail: 'the stream of its subscrib
 
 /** Where it waits, once it has begun. */
 interface Place {
+  readonly foreign: ForeignFeed;
   readonly group: string;
   readonly mailbox: Mailbox;
   readonly leave: () => void;
@@ -33,9 +38,13 @@ interface Place {
 export interface SubscribeParts {
   readonly callerOf: () => Promise<AclEntry | null>;
   /** Why the caller gets nothing of the group; null when he does. */
-  readonly against: (caller: AclEntry, group: string) => Problem | null;
+  readonly against: (caller: AclEntry, group: string) => Problem | null | Promise<Problem | null>;
+  readonly wholeGroup: WholeGroup;
+  readonly clock: Clock;
+  /** How long a message of the group is leased if nobody says. */
+  readonly leaseMsOf: (group: string) => number;
   /** Null: as many as may wait do. */
-  readonly enter: (group: string) => Omit<Place, 'group'> | null;
+  readonly enter: (group: string) => Pick<Place, 'mailbox' | 'leave'> | null;
   readonly closing: Closing;
 }
 
@@ -96,7 +105,7 @@ export class SubscribeStream implements Taker {
     this.isWorking = true;
     for (let request = this.gathered.shift(); request !== undefined && !this.isOver; request = this.gathered.shift()) {
       const caller = await this.parts.callerOf();
-      const problem = caller === null ? unknownCaller : this.done(request, caller);
+      const problem = caller === null ? unknownCaller : await this.done(request, caller);
       if (problem !== null) this.refuse(problem);
       if (this.gathered.length === 0) this.call.resume();
     }
@@ -104,43 +113,81 @@ export class SubscribeStream implements Taker {
     if (this.hasEnded && !this.isOver) this.end(() => this.call.end());
   }
 
-  private done(request: SubscribeRequest, caller: AclEntry): Problem | null {
+  private async done(request: SubscribeRequest, caller: AclEntry): Promise<Problem | null> {
     const { start, credits = 0, acks, nacks, heartbeat = false } = request;
     if (this.place !== null && start !== undefined) return wrong('start', 'only in the first request');
-    const place = this.place ?? this.begin(request, caller);
+    const place = this.place ?? (await this.begin(request, caller));
     if ('code' in place) return place;
     if (!caller.mayPull(place.group))
       return problemOf('forbidden', 'this caller may not fetch from that group any more');
     if (acks.length + nacks.length > maxLeases) return wrong('acks', `at most ${maxLeases} leases with nacks together`);
-    const { mailbox } = place;
-    for (const lease of acks) this.tell(lease, mailbox.ack(lease, this.caller));
+    const { foreign } = place;
+    await this.settle(place, ackErrand(acks));
     for (const [i, { lease = '', delay, reject = false, reason = 'nacked by its subscriber' }] of nacks.entries()) {
       const waitMs = delay === undefined ? null : millisecondsOf(delay);
       if (waitMs !== null && !(waitMs >= 0 && waitMs <= longestDelayMs))
         return wrong(`nacks[${i}].delay`, '0 to 366 days');
-      this.tell(lease, mailbox.nack(lease, this.caller, { waitMs, isRejected: reject, detail: reason.slice(0, 1024) }));
+      await this.settle(place, nackErrand([lease], { waitMs, isRejected: reject, detail: reason.slice(0, 1024) }));
     }
-    if (heartbeat) for (const lease of this.held) lease.extend(this.leaseMs ?? lease.delivery.settings.timeoutMs);
+    if (heartbeat) {
+      for (const lease of this.held) lease.extend(this.leaseMs ?? lease.delivery.settings.timeoutMs);
+      await foreign.extend(this.leaseMs ?? this.parts.leaseMsOf(place.group));
+    }
     if (this.credits + credits > maxCredits) return wrong('credits', `at most ${maxCredits} that are not used`);
     this.want(credits);
     return null;
   }
 
-  private begin({ start }: SubscribeRequest, caller: AclEntry): Place | Problem {
+  private async begin({ start }: SubscribeRequest, caller: AclEntry): Promise<Place | Problem> {
     const { group = '', lease } = start ?? {};
     if (group === '') return wrong('start.group', 'a group, in the first request');
     const leaseMs = lease === undefined ? null : millisecondsOf(lease);
     if (leaseMs !== null && !(leaseMs >= shortestLeaseMs && leaseMs <= longestLeaseMs))
       return wrong('start.lease', '0.1 to 43,200 seconds');
-    const against = this.parts.against(caller, group);
+    const against = await this.parts.against(caller, group);
     if (against !== null) return against;
     if (caller.admit() !== null) return usedUp;
-    const entered = this.parts.enter(group);
+    // It has gone meanwhile.
+    const entered = this.isOver ? null : this.parts.enter(group);
     if (entered === null) return problemOf('overloaded', 'as many wait for messages as may');
     this.caller = caller.name;
     this.leaseMs = leaseMs;
-    this.place = { group, ...entered };
+    const foreign = new ForeignFeed(this.feedOf(group));
+    this.place = { group, foreign, ...entered };
+    void foreign.run();
     return this.place;
+  }
+
+  private feedOf(group: string): FeedParts {
+    const { wholeGroup, clock } = this.parts;
+    return {
+      wholeGroup,
+      clock,
+      group,
+      caller: this.caller,
+      leaseMs: this.leaseMs,
+      wants: () => this.wants,
+      reserve: (credits) => this.want(-credits),
+      take: (message) => {
+        if (!this.isOver) this.isBlocked = !this.call.write({ delivery: foreignDelivery(message) }) || this.isBlocked;
+      },
+    };
+  }
+
+  /** Leases of this node at once; only those of other nodes are waited for. */
+  private async settle({ mailbox, group, foreign }: Place, errand: Errand): Promise<void> {
+    const elsewhere: string[] = [];
+    for (const lease of errand.leases) {
+      if (this.parts.wholeGroup.mayBeElsewhere(lease)) elsewhere.push(lease);
+      else this.tell(lease, errand.here(mailbox, lease, this.caller));
+    }
+    if (elsewhere.length === 0) return;
+    const faults = await this.parts.wholeGroup.settle(group, this.caller, { ...errand, leases: elsewhere });
+    for (const [i, lease] of elsewhere.entries()) {
+      const fault = faults[i] ?? null;
+      if (fault?.code !== 'unreachable') foreign.forget(lease);
+      if (!this.isOver) this.tell(lease, fault);
+    }
   }
 
   /** Behind the others who wait. */
@@ -174,6 +221,7 @@ export class SubscribeStream implements Taker {
     this.forget();
     this.place?.mailbox.leave(this);
     this.place?.leave();
+    this.place?.foreign.stop();
     for (const lease of this.held) lease.nack(gone);
   }
 }

@@ -44,6 +44,7 @@ const kinds = {
   throttled: { status: 429, title: 'Too many calls', type: quotaType },
   'idempotency-mismatch': { status: 422, title: 'The idempotency key belongs to another call' },
   'not-delivered': { status: 502, title: 'The receiver gave no answer that can be shown' },
+  'owner-unreachable': { status: 503, title: 'The node that has it gives no answer', isRetriable: true },
   'not-here': { status: 503, title: 'Not at this node', isRetriable: true },
   unavailable: full,
   overloaded: full,

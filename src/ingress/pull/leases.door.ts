@@ -4,38 +4,34 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { mainListener } from '../../message/listener.js';
-import type { LeaseFault, Mailbox } from '../../target/mailbox/mailbox.js';
+import type { LeaseFault } from '../../target/mailbox/mailbox.js';
 import { Mailboxes } from '../../target/mailbox/mailboxes.js';
+import { ackErrand, type Errand, nackErrand, WholeGroup } from '../../target/mailbox/whole-group.js';
 import { pointerOf } from '../messages/json-form.js';
 import { type Problem, problemOf, sendProblem } from '../messages/problem.js';
 import { openV1Scope, refuseMethod } from '../messages/v1-scope.js';
 import { refuseOtherMethods } from '../raw-scope.js';
 import { groupPath } from './pull.door.js';
 import { readAck, readExtend, readNack } from './pull-form.js';
-import { PullRoom, readBodyAs } from './pull-room.js';
-
-/** What is done with each of some leases. */
-interface Errand {
-  readonly leases: readonly string[];
-  readonly done: (mailbox: Mailbox, lease: string, caller: string) => LeaseFault | null;
-}
+import { type Guest, PullRoom, readBodyAs } from './pull-room.js';
 
 /** By the last part of the path. */
 const errands: Readonly<Record<string, (request: FastifyRequest) => Errand | Problem>> = {
   ack: (request) => {
     const leases = readBodyAs(request, readAck);
-    return 'code' in leases ? leases : { leases, done: (mailbox, lease, caller) => mailbox.ack(lease, caller) };
+    return 'code' in leases ? leases : ackErrand(leases);
   },
   nack: (request) => {
     const nack = readBodyAs(request, readNack);
     if ('code' in nack) return nack;
-    return { leases: nack.leases, done: (mailbox, lease, caller) => mailbox.nack(lease, caller, nack) };
+    return nackErrand(nack.leases, nack);
   },
   extend: (request) => {
     const wish = readBodyAs(request, readExtend);
     if ('code' in wish) return wish;
     const { leases, leaseMs } = wish;
-    return { leases, done: (mailbox, lease, caller) => mailbox.extend(lease, caller, leaseMs) };
+    const here: Errand['here'] = (mailbox, lease, caller) => mailbox.extend(lease, caller, leaseMs);
+    return { leases, verb: 'extend', form: { leaseSeconds: leaseMs / 1000 }, here };
   },
 };
 
@@ -44,6 +40,7 @@ export class LeasesDoor implements OnModuleInit {
   constructor(
     private readonly room: PullRoom,
     private readonly mailboxes: Mailboxes,
+    private readonly wholeGroup: WholeGroup,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
@@ -73,19 +70,33 @@ export class LeasesDoor implements OnModuleInit {
     if ('code' in guest) return sendProblem(reply, guest);
     const errand = read(request);
     if ('code' in errand) return sendProblem(reply, errand);
-    const mailbox = this.mailboxes.of(guest.group);
-    const faults = errand.leases.flatMap((lease, i) => {
-      const fault = errand.done(mailbox, lease, guest.caller.name);
+    const found = await this.settle(guest, errand);
+    const faults = found.flatMap((fault, i) => {
+      const lease = errand.leases[i] as string;
       return fault === null ? [] : [{ i, lease, ...fault }];
     });
     const done = errand.leases.length - faults.length;
-    if (done === 0) {
+    if (done === 0 && !guest.isNode) {
       const errors = faults.map(({ i, detail }) => ({ detail, pointer: pointerOf('leases', `${i}`) }));
-      return sendProblem(reply, problemOf('lease-lost', 'none of the leases is this caller’s now', errors));
+      const isUnreached = faults.some(({ code }) => code === 'unreachable');
+      const problem = isUnreached
+        ? problemOf(
+            'owner-unreachable',
+            'none of the leases was done with, and the node that has some gives no answer',
+            errors,
+          )
+        : problemOf('lease-lost', 'none of the leases is this caller’s now', errors);
+      return sendProblem(reply, problem);
     }
     const failed = faults.map(({ lease, code, detail }) => ({ lease, code, detail }));
     return reply
       .header('content-type', 'application/json; charset=utf-8')
       .send(JSON.stringify({ done, ...(failed.length === 0 ? {} : { failed }) }));
+  }
+  /** In the order of the leases. Another node asks only for what is here. */
+  private async settle({ group, caller, isNode }: Guest, errand: Errand): Promise<readonly (LeaseFault | null)[]> {
+    if (!isNode) return this.wholeGroup.settle(group, caller.name, errand);
+    const mailbox = this.mailboxes.of(group);
+    return errand.leases.map((lease) => errand.here(mailbox, lease, caller.name));
   }
 }

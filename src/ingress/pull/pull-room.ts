@@ -3,7 +3,12 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
+import { ConfigWatch } from '../../config-watch/config-watch.js';
+import { Clock } from '../../message/clock.js';
+import { ThisNode } from '../../message/this-node.js';
 import { Mailboxes } from '../../target/mailbox/mailboxes.js';
+import { nodeHeader, verifiedCaller } from '../../target/mailbox/node-signature.js';
+import { WholeGroup } from '../../target/mailbox/whole-group.js';
 import { callerOf } from '../caller.js';
 import { jsonObjectOf } from '../messages/json-form.js';
 import { detailOf } from '../messages/messages.door.js';
@@ -14,6 +19,8 @@ type Json = Readonly<Record<string, unknown>>;
 export interface Guest {
   readonly caller: AclEntry;
   readonly group: string;
+  /** Another node asks, for the caller, and only for what is here. */
+  readonly isNode: boolean;
 }
 
 @Injectable()
@@ -21,14 +28,19 @@ export class PullRoom {
   constructor(
     private readonly acl: Acl,
     private readonly mailboxes: Mailboxes,
+    private readonly wholeGroup: WholeGroup,
+    private readonly node: ThisNode,
+    private readonly configWatch: ConfigWatch,
+    private readonly clock: Clock,
   ) {}
 
   async enter(request: FastifyRequest): Promise<Guest | Problem> {
-    const checked = callerOf(this.acl, request);
+    const isNode = request.headers[nodeHeader] !== undefined;
+    const checked = isNode ? this.callerOfNode(request) : callerOf(this.acl, request);
     const caller = checked instanceof Promise ? await checked : checked;
-    if (caller === null) return problemOf('unauthorized', 'a name and its secret are needed');
+    if (caller === null) return problemOf('unauthorized', isNode ? unsigned : 'a name and its secret are needed');
     const { group } = request.params as { group: string };
-    return this.against(caller, group) ?? { caller, group };
+    return this.against(caller, group) ?? { caller, group, isNode };
   }
 
   /** Why the caller can fetch nothing of the group; null when he can. */
@@ -40,12 +52,26 @@ export class PullRoom {
     return view.isPulled ? null : problemOf('not-pulled', 'the messages of that group are sent to their receivers');
   }
 
-  /** Null when some of the group's partitions are here. */
-  elsewhere(group: string): Problem | null {
-    if ((this.mailboxes.view(group)?.partitions ?? 0) > 0) return null;
+  /** Null when some of the group's partitions are here, or at a node that this one asks. */
+  async outOfReach(group: string): Promise<Problem | null> {
+    if (await this.wholeGroup.isReached(group)) return null;
     return problemOf('not-here', 'this node has none of the group’s partitions now: ask another one, or later');
   }
+
+  /** Whom the other node has let in: it has looked at his secret, and says so under its signature. */
+  private callerOfNode(request: FastifyRequest): AclEntry | null {
+    const { secret } = this.configWatch.settings.cluster;
+    if (secret === null) return null;
+    const body = (request.body as Buffer | undefined) ?? nothing;
+    const asked = { to: this.node.id, path: request.raw.url ?? '', body };
+    const name = verifiedCaller(request.headers, asked, secret, this.clock.now());
+    return name === null ? null : this.acl.named(name);
+  }
 }
+
+const nothing = Buffer.alloc(0);
+const unsigned =
+  'no node of this cluster has signed that, for this node, within a minute, for a caller whom it knows: cluster.secret, or the clocks, differ, or the node was started anew';
 
 /** The body as `read` understands it. */
 export function readBodyAs<T>(request: FastifyRequest, read: (json: Json, faults: Fault[]) => T): T | Problem {

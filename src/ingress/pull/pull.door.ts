@@ -5,15 +5,15 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { mainListener } from '../../message/listener.js';
-import type { Lease } from '../../target/mailbox/lease.js';
 import { Mailboxes } from '../../target/mailbox/mailboxes.js';
 import type { PullOrder } from '../../target/mailbox/pull.js';
+import { type Fetched, WholeGroup } from '../../target/mailbox/whole-group.js';
 import { sendProblem, sendThrottled } from '../messages/problem.js';
 import { openV1Scope, refuseMethod, sendError } from '../messages/v1-scope.js';
 import { refuseOtherMethods } from '../raw-scope.js';
 import { stayOpen } from '../waiting-caller.js';
 import { readPull } from './pull-form.js';
-import { PullRoom, readBodyAs } from './pull-room.js';
+import { type Guest, PullRoom, readBodyAs } from './pull-room.js';
 import { pulledMessage } from './pulled-message.js';
 
 export const groupPath = '/v1/subscriptions/:group';
@@ -27,6 +27,7 @@ export class PullDoor implements OnModuleInit {
   constructor(
     private readonly room: PullRoom,
     private readonly mailboxes: Mailboxes,
+    private readonly wholeGroup: WholeGroup,
     private readonly configWatch: ConfigWatch,
     private readonly adapterHost: HttpAdapterHost,
   ) {}
@@ -46,19 +47,20 @@ export class PullDoor implements OnModuleInit {
   private async pull(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const guest = await this.room.enter(request);
     if ('code' in guest) return sendProblem(reply, guest);
-    const { caller, group } = guest;
-    const throttle = caller.admit();
+    const { caller, group, isNode } = guest;
+    // The node that asks for him has counted it.
+    const throttle = isNode ? null : caller.admit();
     if (throttle !== null) return sendThrottled(reply, throttle);
     const order = readBodyAs(request, (json, faults) => readPull(json, caller.name, faults));
     if ('code' in order) return sendProblem(reply, order);
-    const elsewhere = this.room.elsewhere(group);
-    if (elsewhere !== null) return sendProblem(reply, elsewhere);
+    const outOfReach = isNode ? null : await this.room.outOfReach(group);
+    if (outOfReach !== null) return sendProblem(reply, outOfReach);
     try {
-      const leases = await this.wait(request, reply, group, order);
+      const { leases, ...there } = await this.wait(request, reply, guest, order);
       return reply
         .header('content-type', 'application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify({ messages: leases.map(pulledMessage) }));
+        .send('answer' in there ? there.answer : JSON.stringify({ messages: (leases ?? []).map(pulledMessage) }));
     } catch (error) {
       return sendError(reply, error);
     }
@@ -68,23 +70,34 @@ export class PullDoor implements OnModuleInit {
   private async wait(
     { raw: { socket } }: FastifyRequest,
     { raw: answer }: FastifyReply,
-    group: string,
+    guest: Guest,
     order: PullOrder,
-  ): Promise<readonly Lease[]> {
+  ): Promise<Fetched> {
     const gone = new AbortController();
-    if (!(socket instanceof Socket)) return this.mailboxes.pull(group, order, gone.signal);
+    if (!(socket instanceof Socket)) return this.fetch(guest, order, gone.signal);
     const leave = stayOpen(socket);
-    let leases: readonly Lease[] = [];
+    let fetched: Fetched = { leases: [] };
     answer.once('close', () => {
       gone.abort();
-      if (!answer.writableFinished) for (const lease of leases) lease.nack(notReceived);
+      if (!answer.writableFinished) this.giveBack(guest, fetched);
     });
     try {
-      leases = await this.mailboxes.pull(group, order, gone.signal);
-      if (gone.signal.aborted) for (const lease of leases) lease.nack(notReceived);
-      return leases;
+      fetched = await this.fetch(guest, order, gone.signal);
+      if (gone.signal.aborted) this.giveBack(guest, fetched);
+      return fetched;
     } finally {
       leave();
     }
+  }
+
+  /** Another node gets what is here. */
+  private async fetch({ group, isNode }: Guest, order: PullOrder, gone: AbortSignal): Promise<Fetched> {
+    if (isNode) return { leases: await this.mailboxes.pull(group, order, gone) };
+    return this.wholeGroup.pull(group, order, gone);
+  }
+
+  private giveBack({ group, caller }: Guest, fetched: Fetched): void {
+    if (fetched.leases === undefined) this.wholeGroup.giveBack(group, caller.name, fetched, notReceived.detail);
+    else for (const lease of fetched.leases) lease.nack(notReceived);
   }
 }

@@ -1,5 +1,6 @@
 // The doors for fetching in the OpenAPI document.
 
+import { leaseFaults } from '../../target/mailbox/mailbox.js';
 import { full, refused, throttled, unauthorized } from '../messages/messages.openapi.js';
 import {
   eitherScheme,
@@ -81,7 +82,7 @@ const leasesDone: Schema = {
         additionalProperties: false,
         properties: {
           lease: { type: 'string' },
-          code: { enum: ['unknown', 'not-yours', 'over'] },
+          code: { enum: [...leaseFaults] },
           detail: { type: 'string' },
         },
       },

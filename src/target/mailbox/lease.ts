@@ -1,8 +1,8 @@
 // A delivery in somebody's hands: until he says how it went, or his time is over.
-import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
+import { newLeaseId } from './lease-id.js';
 
 /** Who is later than this has stood still as a whole: an ack may lie in a socket, unread. */
 const lateMs = 50;
@@ -22,6 +22,8 @@ export interface Nack {
 }
 
 export interface LeaseParts {
+  /** Which has it. */
+  readonly node: string;
   readonly clock: Clock;
   readonly delivery: Delivery;
   /** Who alone may end or extend it. */
@@ -31,7 +33,7 @@ export interface LeaseParts {
 }
 
 export class Lease {
-  readonly id = randomUUID();
+  readonly id: string;
   /** Resolves once it is. */
   readonly over: Promise<void>;
   private readonly tellOver: () => void;
@@ -43,7 +45,8 @@ export class Lease {
   private isOver = false;
 
   constructor(private readonly parts: LeaseParts) {
-    const { clock, leaseMs } = parts;
+    const { node, clock, leaseMs } = parts;
+    this.id = newLeaseId(node);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.over = promise;
     this.tellOver = resolve;

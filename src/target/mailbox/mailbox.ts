@@ -25,7 +25,7 @@ export interface Taker {
   take(lease: Lease): void;
 }
 
-export const leaseFaults = ['unknown', 'not-yours', 'over'] as const;
+export const leaseFaults = ['unknown', 'not-yours', 'over', 'unreachable'] as const;
 
 /** Why a lease cannot be ended or extended. */
 export interface LeaseFault {
@@ -61,6 +61,7 @@ export class Mailbox {
   private promised = 0;
 
   constructor(
+    private readonly node: string,
     private readonly clock: Clock,
     private readonly counters: MailboxCounters,
   ) {}
@@ -115,6 +116,7 @@ export class Mailbox {
     return new Promise((resolve) => {
       const running = this.running.under(signal);
       const lease = new Lease({
+        node: this.node,
         clock: this.clock,
         delivery,
         caller: taker.caller,
@@ -161,7 +163,8 @@ export class Mailbox {
     const ended = this.endOf(id);
     const known = lease ?? ended;
     if (known === undefined) {
-      const detail = 'no such lease: it is of another group or node, or ended long ago, or before a restart';
+      const detail =
+        'no such lease: it is of another group, or of a node that is not asked or is gone, or ended long ago, or before a restart';
       return this.refuse('unknown', detail);
     }
     if (known.caller !== caller) return this.refuse('not-yours', 'the lease of somebody else');

@@ -42,7 +42,10 @@ test.each([
   ];
   const all = readFrom(log, 0);
   expect(all.find(id)?.offset).toBe(isCarried ? 5 : 0);
-  if (!isCarried) return;
+  if (!isCarried) {
+    expect(readFrom(log, 4).find(id)).toBe(undefined);
+    return;
+  }
   const mark = all.mark(log.length);
   expect(mark).toBe(4);
   expect(readFrom(log, mark).find(id)).toMatchObject({ state, offset: 5 });

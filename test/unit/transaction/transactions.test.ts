@@ -1,5 +1,6 @@
 // What the keeper of transactions does over days: checks that are lost, records that cannot be read, the end of their time, a short log.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BigpipeError } from '#src/message/errors.js';
 import { messageHeader } from '#src/message/message.js';
 import { transactionTopic } from '#src/message/side-topic.js';
 import { recordOf } from '#src/transaction/transaction-record.js';
@@ -30,6 +31,7 @@ const asksOf = async (id: string) => (await lab.checks()).filter(({ key }) => ke
 describe('checks', () => {
   test('not before firstCheckAfter; then at growing intervals, up to the last one', async () => {
     const node = await start({ maxChecks: 3 });
+    const begunMs = lab.clock.now();
     const id = await node.begin('a');
     const askedMs: number[] = [];
     for (let check = 1; check <= 3; check += 1) {
@@ -39,7 +41,7 @@ describe('checks', () => {
     }
     await lab.until('it is in doubt', 200, async () => (await stateOf(node, id)) === 'in-doubt');
     const [first = 0, second = 0, third = 0] = askedMs.map((atMs) => atMs - (askedMs[0] as number));
-    expect(first).toBe(0);
+    expect([first, (askedMs[0] as number) - begunMs >= 6000]).toEqual([0, true]);
     expect(second).toBeGreaterThanOrEqual(24_000);
     expect(third - second).toBeGreaterThanOrEqual(48_000);
     await lab.until('an hour has gone by', 60_000, () => lab.clock.now() > (askedMs[2] as number) + 3_600_000);
@@ -77,7 +79,7 @@ describe('checks', () => {
     await lab.until('the rest follows', 200, async () => (await lab.checks()).length === 101);
   });
 
-  test('one that cannot be asked about does not stop the others (an exception that stops the checker)', async () => {
+  test('an exception that stops the checker: one that cannot be asked about does not stop the others', async () => {
     const node = await start();
     const facts = { caller: 'c', checkUrls: ['http://producer/check'], firstCheckMs: 0, createdMs: lab.clock.now() };
     const bad = recordOf({ kind: 'begin', id: 'txn_bad', ...facts }, Buffer.from('no messages'));
@@ -88,6 +90,37 @@ describe('checks', () => {
     await lab.answer(check, 'answered 200', '{"state":"commit"}');
     await lab.until('it is committed', 200, async () => (await stateOf(node, good)) === 'committed');
     expect(await stateOf(node, 'txn_bad')).toBe('undecided');
+  });
+});
+
+describe('a lost decision record', () => {
+  test('whose write failed: the transaction is still there, undecided, and its producer is asked', async () => {
+    const node = await start();
+    const id = await node.begin('a');
+    const append = lab.broker.append.bind(lab.broker);
+    lab.broker.append = () => Promise.reject(new BigpipeError('storage-failed', 'the disk says no'));
+    await expect(node.transactions.decide(id, 'commit', 'c')).rejects.toMatchObject({ code: 'storage-failed' });
+    lab.broker.append = append;
+    expect(await stateOf(node, id)).toBe('undecided');
+    const check = await lab.until('it is asked about', 200, async () => (await asksOf(id))[0]);
+    await lab.answer(check, 'answered 200', '{"state":"commit"}');
+    await lab.until('it is committed', 200, async () => (await stateOf(node, id)) === 'committed');
+    expect(await lab.bodies()).toEqual(['a']);
+  });
+
+  test('that cannot be read: it decides nothing, and the next one does', async () => {
+    const node = await start();
+    const id = await node.begin('a');
+    const headers = { [messageHeader.transaction]: '{"kind":"decide","id":' };
+    await lab.broker.append(
+      [{ topic: transactionTopic, partition: 0, key: Buffer.from(id), body: Buffer.alloc(0), headers }],
+      -1,
+    );
+    expect(await stateOf(node, id)).toBe('undecided');
+    expect((await node.transactions.decide(id, 'commit', 'c'))?.state).toBe('committed');
+    await node.transactions.drain();
+    const later = await start();
+    expect([await stateOf(later, id), await lab.bodies()]).toEqual(['committed', ['a']]);
   });
 });
 
@@ -127,7 +160,7 @@ describe('what a node that died left behind', () => {
     expect(await lab.bodies()).toEqual(['a']);
   });
 
-  test('two nodes: both know of each decision, one of them asks, and the other one once it has gone', async () => {
+  test('two nodes checking at once: one of them asks, and the other one once it has gone; both know of each decision', async () => {
     const [first, second] = [await start(), await start()];
     const id = await first.begin('a');
     expect((await second.transactions.decide(id, 'commit', 'c'))?.state).toBe('committed');

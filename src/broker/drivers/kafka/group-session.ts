@@ -40,7 +40,7 @@ export interface SessionSettings {
 
 export interface SessionEvents {
   /** What this member holds now. */
-  claim(): Pick<Claim, 'held' | 'releasing'>;
+  claim(): Pick<Claim, 'held' | 'releasing' | 'node'>;
   /** A new share. Returns at once. */
   shared(share: Share): void;
   /** The group has gone on without this member: nothing is its own any more. Returns at once. */
@@ -150,8 +150,7 @@ export class GroupSession {
     const { group, sessionTimeoutMs, topics } = this.settings;
     this.wantsRejoin = false;
     this.round += 1;
-    const { held, releasing } = this.events.claim();
-    const claim = { topics, generation: this.generation, held, releasing };
+    const claim = { topics, generation: this.generation, ...this.events.claim() };
     const node = await this.link.coordinatorOf(group);
     const askedMs = this.clock.elapsedMs();
     const answer = await node.joinGroup({

@@ -1,6 +1,7 @@
 // One member of a group on Kafka: what it owns, what its handlers are told, and giving back without a gap for the others.
 import { type Clock, pause, within } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
+import type { ThisNode } from '../../../message/this-node.js';
 import {
   type Assignment,
   type CommittedOffset,
@@ -15,7 +16,7 @@ import { GroupSession, type SessionSettings } from './group-session.js';
 import type { KafkaLink } from './kafka-link.js';
 import type { OffsetCache } from './offset-cache.js';
 import { PartitionReader } from './partition-reader.js';
-import type { Partitions, Share } from './sharing.js';
+import type { NodeClaim, Partitions, Share } from './sharing.js';
 import { startPlaces } from './start-places.js';
 
 /** A member that does not give a partition back within this time loses it all the same; its late commits are fenced. */
@@ -38,6 +39,7 @@ export interface MembershipParts {
   readonly offsets: OffsetCache;
   readonly clock: Clock;
   readonly session: SessionSettings;
+  readonly node: ThisNode | null;
   readonly offsetStore: OffsetStore | null;
   readonly fetch: FetchSettings;
   readonly report: (text: string, error: unknown) => void;
@@ -82,7 +84,11 @@ export class KafkaMembership extends Membership {
       this.settle = resolve;
     });
     this.session = new GroupSession(link, shared, clock, session, {
-      claim: () => ({ held: this.held('gaining', 'active'), releasing: this.held('releasing') }),
+      claim: () => ({
+        held: this.held('gaining', 'active'),
+        releasing: this.held('releasing'),
+        node: this.nodeNow,
+      }),
       shared: (share) => this.take(share),
       lost: () => this.lose(),
       report,
@@ -112,7 +118,7 @@ export class KafkaMembership extends Membership {
     this.parts.report(`${this.group} has not settled within ${joinBoundMs} ms, goes on joining`, undefined);
   }
 
-  /** Partitions were added to one of its topics. */
+  /** Partitions were added to one of its topics, or where this process is reached has changed. */
   grown(): void {
     this.session.rejoin();
   }
@@ -179,6 +185,11 @@ export class KafkaMembership extends Membership {
 
   private *readers(): Generator<PartitionReader> {
     for (const { reader } of this.owned.values()) if (reader !== null) yield reader;
+  }
+
+  private get nodeNow(): NodeClaim | null {
+    const { id = '', address = null } = this.parts.node ?? {};
+    return address === null ? null : { id, address };
   }
 
   private held(...states: readonly Owned['state'][]): Partitions {

@@ -152,6 +152,16 @@ export interface KafkaNode {
     readonly memberId: string;
     readonly topics: readonly TopicOffsets[];
   }): Promise<unknown>;
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly state: string;
+      readonly members: readonly {
+        readonly memberId: string;
+        readonly memberMetadata: Buffer;
+        readonly memberAssignment: Buffer;
+      }[];
+    }[];
+  }>;
   listGroups(): Promise<{ readonly groups: readonly { readonly groupId: string; readonly protocolType: string }[] }>;
   /** Of no topics: of all in which the group has a mark. */
   offsetFetch(request: {

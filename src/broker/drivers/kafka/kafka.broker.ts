@@ -5,12 +5,14 @@ import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Acks, Message, Position } from '../../../message/message.js';
 import { Partitioner } from '../../../message/partitioner.js';
+import type { ThisNode } from '../../../message/this-node.js';
 import {
   Broker,
   type BrokerHealth,
   type Durability,
   type GroupHandlers,
   type GroupLag,
+  type GroupNode,
   type Membership,
   type MessageBatch,
   type PartitionLag,
@@ -27,6 +29,7 @@ import { lookUp } from './look-up.js';
 import { recordOf } from './message-form.js';
 import { OffsetCache } from './offset-cache.js';
 import { OffsetWatch } from './offset-watch.js';
+import { otherNodes } from './other-nodes.js';
 import { TopicTable } from './topic-table.js';
 import { WholeView } from './whole-view.js';
 
@@ -35,6 +38,8 @@ const topicBoundMs = 30_000;
 /** How long one look into a partition is tried. */
 const maxBatchBytes = 524_288;
 const fetchBoundMs = 5000;
+/** How long it is asked who the members of a group are. */
+const describeBoundMs = 2000;
 
 const durabilityOf = { 0: 'none', 1: 'leader', [-1]: 'replicas' } as const;
 const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
@@ -42,6 +47,8 @@ const codecOf = { none: 'None', gzip: 'GZIP', zstd: 'ZSTD' } as const;
 export interface KafkaBrokerOptions {
   readonly settings: KafkaBrokerSettings;
   readonly clock: Clock;
+  /** Which process this is, for the others of its groups; null: they are not told. */
+  readonly node?: ThisNode | null;
   /** A second place for marks; absent: Kafka's own are all there are. */
   readonly offsetStore?: OffsetStore;
   /** Error undefined: what is told does no harm by itself. */
@@ -86,6 +93,9 @@ export class KafkaBroker extends Broker {
     this.link = new KafkaLink(this.kafka, clock);
     this.appendLink = new KafkaLink(this.kafka, clock);
     this.whole = new WholeView(() => new KafkaLink(this.kafka, clock));
+    options.node?.follow(() => {
+      for (const member of this.members) member.grown();
+    });
     this.topics = new TopicTable(this.link, settings, (text) => report(text, undefined));
     this.watch = new OffsetWatch(this.link, this.topics, this.offsets, clock, {
       lost: (error) => report('Kafka does not answer', error),
@@ -149,7 +159,7 @@ export class KafkaBroker extends Broker {
   override async join(group: string, topics: readonly string[], handlers: GroupHandlers): Promise<Membership> {
     this.mustBeOpen();
     for (const topic of topics) this.topics.get(topic);
-    const { settings, clock, offsetStore = null, report } = this.options;
+    const { settings, clock, node = null, offsetStore = null, report } = this.options;
     const membership = new KafkaMembership(
       {
         link: new KafkaLink(this.kafka, clock),
@@ -157,6 +167,7 @@ export class KafkaBroker extends Broker {
         offsets: this.offsets,
         clock,
         session: { group, topics, ...settings.consumer },
+        node,
         offsetStore,
         fetch: settings.consumer,
         report: (text, error) => {
@@ -203,6 +214,17 @@ export class KafkaBroker extends Broker {
       return await this.whole.groupLags();
     } catch (error) {
       throw asBigpipeError(error, 'the marks of its groups cannot be read');
+    }
+  }
+
+  override async otherNodes(group: string): Promise<readonly GroupNode[]> {
+    this.mustBeOpen();
+    try {
+      return await this.link.insist(describeBoundMs, () => otherNodes(this.link, group, this.options.node?.id ?? ''));
+    } catch (error) {
+      throw new BigpipeError('unavailable', `Kafka does not say who reads for ${group}: ${textOf(error)}`, {
+        cause: error,
+      });
     }
   }
 

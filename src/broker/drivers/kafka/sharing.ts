@@ -5,6 +5,12 @@ import { shareOut } from '../../share-out.js';
 /** By topic. */
 export type Partitions = Readonly<Record<string, readonly number[]>>;
 
+/** Which process a member belongs to, and where that is reached. */
+export interface NodeClaim {
+  readonly id: string;
+  readonly address: string;
+}
+
 /** What a member says when it joins. */
 export interface Claim {
   readonly topics: readonly string[];
@@ -13,6 +19,8 @@ export interface Claim {
   readonly held: Partitions;
   /** Held too, but on its way to somebody else. */
   readonly releasing: Partitions;
+  /** Null: the others are not told. */
+  readonly node: NodeClaim | null;
 }
 
 export interface MemberClaim extends Claim {
@@ -84,18 +92,17 @@ const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 
 /** `round` makes each joining another one, or Kafka would answer it from memory. */
 export function encodeClaim(claim: Claim, round: number): Buffer {
-  const { topics, generation, held, releasing } = claim;
-  const userData = Buffer.from(JSON.stringify({ round, generation, held, releasing }));
+  const { topics, ...told } = claim;
+  const userData = Buffer.from(JSON.stringify({ round, ...told }));
   return MemberMetadata.encode({ version: protocolVersion, topics: [...topics], userData });
 }
 
 export function decodeClaim(id: string, metadata: Buffer): MemberClaim {
   const decoded = MemberMetadata.decode(metadata);
-  const { generation, held, releasing } = JSON.parse(decoded?.userData.toString('utf8') ?? '{}') as Omit<
-    Claim,
-    'topics'
-  >;
-  return { id, topics: decoded?.topics ?? [], generation, held, releasing };
+  // A member of an older program says nothing of its process.
+  const told = JSON.parse(decoded?.userData.toString('utf8') ?? '{}') as Partial<Omit<Claim, 'topics'>>;
+  const { generation = -1, held = {}, releasing = {}, node = null } = told;
+  return { id, topics: decoded?.topics ?? [], generation, held, releasing, node };
 }
 
 export function encodeShare({ partitions, isSettled }: Share): Buffer {

@@ -18,6 +18,7 @@ const newcomer = (id: string, of: readonly string[] = topics): MemberClaim => ({
   generation: -1,
   held: {},
   releasing: {},
+  node: null,
 });
 
 /** A group whose members do at once what they are told: what they must give back is gone in the next round. */
@@ -128,7 +129,8 @@ test('topics with other readers are shared out among those', () => {
 });
 
 test('claims and shares come through their bytes as they were', () => {
-  const claim: MemberClaim = { id: 'm', topics, generation: 4, held: { test: [1, 5] }, releasing: { test: [2] } };
+  const node = { id: '0a1b2c3d', address: 'http://10.0.0.7:10086' };
+  const claim: MemberClaim = { id: 'm', topics, generation: 4, held: { test: [1, 5] }, releasing: { test: [2] }, node };
   expect(decodeClaim('m', encodeClaim(claim, 9))).toEqual(claim);
   // Kafka answers the same bytes from memory.
   expect(encodeClaim(claim, 9).equals(encodeClaim(claim, 10))).toBe(false);
