@@ -144,6 +144,7 @@ function readArguments() {
       directory: { type: 'string', default: tmpdir() },
       drawing: { type: 'string' },
       most: { type: 'string' },
+      axes: { type: 'string' },
       bytes: { type: 'string' },
       minutes: { type: 'string' },
       profiles: { type: 'string' },
@@ -171,7 +172,8 @@ function optionsOf(values: Values, longestMs: number): RunOptions {
     const text = values[name];
     return text === undefined ? null : numberOf(name, text);
   };
-  const sizes = { most: size('most'), backlogBytes: size('bytes'), minutes: size('minutes') };
+  const axes = values.axes?.split(',') ?? null;
+  const sizes = { axes, most: size('most'), backlogBytes: size('bytes'), minutes: size('minutes') };
   return { base: directory, quick, profiles, sizes, say, longestMs };
 }
 

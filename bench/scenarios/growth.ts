@@ -23,6 +23,7 @@ const usualBytes = 1024;
 /** Ten million of them find room. */
 const backlogBytes = 100;
 const defaultUsers = 10_000;
+const quickKeys = 50_000;
 const roomy = { 'broker.embedded.retention.bytes': 2 ** 40, 'http.server.max.body.size': 4_194_304 };
 
 /** Who calls and who takes, for all points of an axis. */
@@ -36,7 +37,12 @@ type Form = Partial<Pick<CallForm, 'users' | 'destinations' | 'bytes' | 'topics'
 
 export async function growth(lab: Lab, flat: Goal): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const axisOf of [bodies, destinations, keys, consumers, backlog]) {
+  const chosen = lab.sizes.axes ?? Object.keys(axes);
+  const unknown = chosen.filter((name) => !(name in axes));
+  if (unknown.length > 0)
+    throw new Error(`no such axis: ${unknown.join(', ')}; there are ${Object.keys(axes).join(', ')}`);
+  for (const name of chosen) {
+    const axisOf = axes[name] as (typeof axes)[string];
     const { receiver, origin } = await lab.receiverOfMany(0);
     const generator = lab.generator();
     figures.push(...(await measureAxis(lab, axisOf(lab, { receiver, origin, generator }), flat)));
@@ -46,7 +52,9 @@ export async function growth(lab: Lab, flat: Goal): Promise<Figure[]> {
   return figures;
 }
 
-const pointsOf = (lab: Lab, all: readonly number[], quick: readonly number[]) => (lab.quick ? quick : all);
+/** Who names how far it may go gets all points up to there, in a quick run too. */
+const pointsOf = (lab: Lab, all: readonly number[], quick: readonly number[]) =>
+  lab.quick && lab.sizes.most === null ? quick : all;
 
 const bodies = (lab: Lab, ends: Ends): Axis => ({
   name: 'bytes of a body',
@@ -72,10 +80,11 @@ const keys = (lab: Lab, ends: Ends): Axis => ({
   open: async (users) => {
     const directory = await lab.directory();
     await ends.receiver.call('reset', null);
-    // Each key has been there once.
-    await lab.fillLog(directory, { callUrl: `${ends.origin}/hook`, count: users, users, bytes: backlogBytes });
+    // Each key has been there once; of a million in a quick run only some.
+    const count = lab.quick ? Math.min(users, quickKeys) : users;
+    await lab.fillLog(directory, { callUrl: `${ends.origin}/hook`, count, users, bytes: backlogBytes });
     const app = await lab.app({ directory, concurrency: inFlight, settings: roomy });
-    await untilDelivered(ends, users);
+    await untilDelivered(ends, count);
     app.freeze();
     return atOnce(lab, ends, app, { users });
   },
@@ -181,3 +190,11 @@ async function behindBacklog(lab: Lab, { receiver, origin, generator }: Ends, ap
     perSecond: 1000 / (accepting + delivering),
   };
 }
+
+const axes: Readonly<Record<string, (lab: Lab, ends: Ends) => Axis>> = {
+  bodies,
+  destinations,
+  keys,
+  consumers,
+  backlog,
+};

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { callAcl, sampleData } from './call-body.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const defaultStartWithinMs = 30_000;
+const defaultStartWithinMs = 120_000;
 const stopWithinMs = 90_000;
 const reloadWithinMs = 30_000;
 const embeddedTopic = 'bench';

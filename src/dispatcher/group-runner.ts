@@ -106,7 +106,7 @@ export class GroupRunner {
     const { topic, groupId } = subscription;
     const { broker, clock, gates, target, client, consumer, meter, isCancelled, attempted, replied, report } = parts;
     const { windows, partitions } = this;
-    this.windowSettings = windowSettingsOf(subscription);
+    this.windowSettings = windowSettingsOf(subscription, () => partitions.size);
     this.letters = new Letters({ subscription, broker, clock, partitions, counters: client, meter, report });
     const endings = new EndingsKept({ broker, clock, groupId, client, report });
     this.deliverer = new Deliverer({
@@ -241,7 +241,7 @@ export class GroupRunner {
     Object.assign(subscription, next);
     if (!isDeepStrictEqual([bindings, filters, methods], [next.bindings, next.filters, next.methods]))
       this.setFilter(new MessageFilter(next));
-    const { maxOpen, delivery } = windowSettingsOf(subscription);
+    const { maxOpen, delivery } = windowSettingsOf(subscription, () => this.partitions.size);
     Object.assign(windowSettings.delivery, delivery);
     Object.assign(windowSettings, { maxOpen });
     this.deliverer.scheduler.adjust();

@@ -84,3 +84,23 @@ export function weightOf(message: Message): number {
   for (const name in message.headers) weight += name.length + (message.headers[name] as string).length;
   return weight;
 }
+
+/** Bytes that are cut out of at most so many more of them keep little in memory that nobody needs. */
+const tolerated = 2;
+
+/** True when the bytes keep far more in memory than they are: a pool that they were written to, or all that was read with them. */
+export function isCutOut({ body }: Message): boolean {
+  return body.buffer.byteLength > tolerated * body.length + flatWeight;
+}
+
+/** Gives key and body memory of their own, in place: for a message that stays while those around it go. */
+export function cutLoose(message: Message): void {
+  const { key, body } = message;
+  const own = Buffer.allocUnsafeSlow(body.length + (key?.length ?? 0));
+  own.set(body);
+  if (key !== null) own.set(key, body.length);
+  Object.assign(message, {
+    body: own.subarray(0, body.length),
+    key: key === null ? null : own.subarray(body.length),
+  } satisfies Pick<Message, 'body' | 'key'>);
+}

@@ -1,6 +1,6 @@
 // Takes what was read into its window: to its lane, to the overflow, or to the dead letter; and makes room in a full one.
 import type { Clock } from '../../message/clock.js';
-import { messageHeader, type StoredMessage } from '../../message/message.js';
+import { cutLoose, isCutOut, messageHeader, type StoredMessage } from '../../message/message.js';
 import { sideNoteOf } from '../../message/side-message.js';
 import type { Letters } from '../dead-letters/letters.js';
 import { leaveWave, type Move, type Mover } from '../overflow/mover.js';
@@ -65,7 +65,10 @@ export class Intake {
       window.follow(work);
       this.parts.mover.move(work, owned);
     } else if (!owned.parked.holds(work.lane) && this.isCrowded(inlet, work)) this.parts.mover.move(work, owned);
-    else this.enter(work, owned);
+    else {
+      this.cutLooseIfStill(work);
+      this.enter(work, owned);
+    }
   }
 
   /** Nothing of the lane is before it outside of the lane. */
@@ -142,6 +145,11 @@ export class Intake {
 
   /** Moves what stands still out of a full window. `endOffset`, `overflowEnd`: the ends of its partition, and of the overflow's. */
   relieve(inlet: Inlet, endOffset: bigint, overflowEnd: bigint, nowMs: number): void {
+    this.letLeave(inlet, endOffset, overflowEnd, nowMs);
+    this.cutLooseWhatStays(inlet.window);
+  }
+
+  private letLeave(inlet: Inlet, endOffset: bigint, overflowEnd: bigint, nowMs: number): void {
     const { window, owned, rotation } = inlet;
     if (rotation !== null && !this.mayRotate(inlet, rotation, endOffset, nowMs)) return;
     const { deliverer, mover } = this.parts;
@@ -153,6 +161,15 @@ export class Intake {
     deliverer.withdraw(leaving);
     owned.lanes.withdraw(leaving);
     mover.moveAll([...leaving], owned, overflowEnd);
+  }
+
+  /** What stands still may stand for long, and must not keep in memory what it came in or was read with. */
+  private cutLooseWhatStays(window: PartitionWindow): void {
+    for (const work of window.works()) this.cutLooseIfStill(work);
+  }
+
+  private cutLooseIfStill({ delivery: { source, destination } }: Work): void {
+    if (isCutOut(source) && this.parts.deliverer.scheduler.standsStill(destination)) cutLoose(source);
   }
 
   /** With one destination in the overflow nobody stands behind it. */

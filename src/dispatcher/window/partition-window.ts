@@ -7,8 +7,6 @@ import { type Position, type StoredMessage, weightOf } from '../../message/messa
 import { LazyAbort } from './lazy-abort.js';
 import { type HandOut, type HandOutCause, OffsetTracker } from './offset-tracker.js';
 
-/** 4 MiB of messages a partition may be unsettled, or one larger message. */
-const maxWeight = 4 * 1_048_576;
 /** Reading goes on once no more than this part is taken: what cannot go may hold half of it for long. */
 const resumeShare = 3 / 4;
 /** A commit speaks for messages that are handed out before the next one: as many as in the time before, and never fewer: a batch. */
@@ -17,6 +15,8 @@ const fewestAhead = 256;
 export interface WindowSettings {
   /** Messages that may be unsettled at the same moment. */
   readonly maxOpen: number;
+  /** What they may weigh together, in bytes; or one heavier message. */
+  readonly maxWeight: () => number;
   readonly ordering: Ordering;
   readonly delivery: DeliverySettings;
 }
@@ -118,17 +118,18 @@ export class PartitionWindow {
   }
 
   get isFull(): boolean {
-    return this.tracker.open >= this.settings.maxOpen || this.weight >= maxWeight;
+    return this.tracker.open >= this.settings.maxOpen || this.weight >= this.settings.maxWeight();
   }
 
   /** Half of what may be unsettled is. */
   get isHalfFull(): boolean {
-    return this.tracker.open >= this.settings.maxOpen / 2 || this.weight >= maxWeight / 2;
+    return this.tracker.open >= this.settings.maxOpen / 2 || this.weight >= this.settings.maxWeight() / 2;
   }
 
   /** Reading on is worth it. */
   get hasRoom(): boolean {
-    return this.tracker.open <= this.settings.maxOpen * resumeShare && this.weight <= maxWeight * resumeShare;
+    const { maxOpen, maxWeight } = this.settings;
+    return this.tracker.open <= maxOpen * resumeShare && this.weight <= maxWeight() * resumeShare;
   }
 
   /** The next offset that is not read yet. */
@@ -175,12 +176,13 @@ export class PartitionWindow {
   /** The part of the window that a destination's messages take, from 0 to 1. */
   shareOf(destination: string): number {
     const held = this.held.get(destination);
-    return held === undefined ? 0 : Math.max(held.count / this.settings.maxOpen, held.weight / maxWeight);
+    const { maxOpen, maxWeight } = this.settings;
+    return held === undefined ? 0 : Math.max(held.count / maxOpen, held.weight / maxWeight());
   }
 
   /** What a work adds to its destination's share. */
   shareOfOne({ weight }: Work): number {
-    return Math.max(1 / this.settings.maxOpen, weight / maxWeight);
+    return Math.max(1 / this.settings.maxOpen, weight / this.settings.maxWeight());
   }
 
   read(stored: StoredMessage, nowMs: number): Reading {

@@ -8,11 +8,23 @@ import type { WindowSettings } from './partition-window.js';
 
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
 const minWindow = 1024;
+const mib = 1_048_576;
+/** Of all partitions together, each of which has two large windows, its own and its overflow's; 32 MiB. */
+const maxWeightOfAll = 32 * mib;
+/** Of one window: from here on more is no faster, and less would hold up large messages. */
+const [leastWeight, mostWeight] = [mib, 4 * mib];
 
-export function windowSettingsOf(subscription: SubscriptionSettings): WindowSettings {
+/** `partitions`: how many are this member's now. */
+export function windowSettingsOf(subscription: SubscriptionSettings, partitions: () => number): WindowSettings {
   const { concurrency, ordering } = subscription;
   const maxOpen = Math.max(minWindow, 2 * concurrency.max);
-  return { maxOpen, ordering, delivery: deliverySettingsOf(subscription) };
+  const maxWeight = () => maxWeightOf(partitions());
+  return { maxOpen, maxWeight, ordering, delivery: deliverySettingsOf(subscription) };
+}
+
+/** Of each large window of a member that has so many partitions. */
+export function maxWeightOf(partitions: number): number {
+  return Math.min(mostWeight, Math.max(leastWeight, maxWeightOfAll / (2 * partitions)));
 }
 
 function deliverySettingsOf(subscription: SubscriptionSettings): DeliverySettings {

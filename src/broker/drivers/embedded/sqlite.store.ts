@@ -46,6 +46,8 @@ interface Reader {
 }
 
 const readerCacheKib = 4096;
+/** The writer makes little garbage; unbounded, its heap would grow by what the machine's memory allows. */
+const writerYoungMb = 8;
 
 export class SqliteStore extends LogStore {
   private worker: Worker | null = null;
@@ -186,6 +188,7 @@ export class SqliteStore extends LogStore {
   private start(mode: WriterOptions['mode'], failed: (error: BigpipeError) => void): Worker {
     const worker = new Worker(new URL('./sqlite.worker.js', import.meta.url), {
       workerData: { ...this.options, mode } satisfies WriterOptions,
+      resourceLimits: { maxYoungGenerationSizeMb: writerYoungMb },
     });
     if (mode === 'write') worker.on('message', (reply: WriterReply) => this.settle(reply));
     worker.on('error', (error) => failed(new BigpipeError('storage-stopped', textOf(error), { cause: error })));

@@ -59,6 +59,21 @@ describe('a dead destination with most of the traffic', () => {
   });
 });
 
+test('what stays in memory of a dead destination keeps only its own bytes there, not all that it was read with', async () => {
+  lab = await SpillLab.start(eager);
+  const kept = new Set<number>();
+  lab.target.answer = ({ source }) => {
+    kept.add(source.body.buffer.byteLength);
+    return failed;
+  };
+  const slab = Buffer.alloc(1_000_000, 'x');
+  const body = (i: number) => slab.subarray(i * 100, i * 100 + 100);
+  await lab.append(
+    ...Array.from({ length: 3000 }, (_, i) => ({ ...lab.call(`${i}`, `key-${i}`, dead), body: body(i) })),
+  );
+  await lab.until('an attempt is made of what has only its own bytes', () => [...kept].some((bytes) => bytes < 1000));
+});
+
 describe('through spilling, turning round and kills at any moment', () => {
   test.each(Array.from({ length: 30 }, (_, i) => i + 1))(
     'nothing is lost and no key is out of order (seed %i)',
