@@ -275,7 +275,7 @@ export class GroupRunner {
     return passed.length;
   }
 
-  /** Where the message of a place is now; null when its partition is not ours. Looks among the dead letters too. */
+  /** Where the message of a place is now, as far as this node knows. Looks among its dead letters too. */
   async explain(partition: number, offset: bigint): Promise<Explanation | null> {
     const explanation = this.view.explain(partition, offset);
     if (explanation?.state !== 'settled' && explanation?.state !== 'settled or in the overflow') return explanation;

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConsumer } from '../support/bigpipe-process.js';
 import { hasKafka, sharedKafka } from '../support/kafka-cluster.js';
 import { nodeConfig, ownedBy, untilShared } from '../support/kafka-nodes.js';
-import { sendLines } from '../support/messages-door.js';
+import { goodCaller, sendLines, stateOf } from '../support/messages-door.js';
 import { type Pulled, Puller, textOf } from '../support/puller.js';
 import { asSystem1, ReflectedClient } from '../support/reflected-client.js';
 import { until } from '../support/until.js';
+import { explain } from '../support/why-waiting.js';
 
 interface Answer {
   readonly delivery?: { readonly lease: string; readonly body: Buffer };
@@ -113,6 +114,23 @@ describe.skipIf(!hasKafka)('fetching at any node', () => {
     const [message] = await waiting;
     expect(message && textOf(message)).toBe('one');
     expect((await pullerAt(without, single).ack(message as Pulled)).body).toEqual({ done: 1 });
+  }, 120_000);
+
+  test('of what another node has a node says so, and what has ended there cannot be cancelled', async () => {
+    const owner = (await ownedBy(nodes[0], single, single)) === 1 ? 0 : 1;
+    const other = nodes[1 - owner] as BigpipeProcess;
+    const { lines } = await sendLines(other, [{ topic: single, data: 'two' }]);
+    const id = lines[0]?.id as string;
+    const stateAt = async (node: BigpipeProcess) => (await stateOf(node, id)).deliveries.map(({ state }) => state);
+    const [message] = await pullerAt(owner, single).pull({ waitSeconds: 30 });
+    expect(await stateAt(nodes[owner])).toEqual(['in-flight']);
+    expect(await stateAt(other)).toEqual(['unknown']);
+    await pullerAt(owner, single).ack(message as Pulled);
+    const cancel = () =>
+      fetch(`${other.origin}/v1/messages/${id}`, { method: 'DELETE', headers: { authorization: goodCaller } });
+    const explained = async () => (await explain(other, { id })).state;
+    await until('its mark is known', async () => (await explained()) === 'ended at another node', boundMs);
+    expect((await cancel()).status).toBe(409);
   }, 120_000);
 
   test('a stream at one node gets what the other one has too, and is taken for it', async () => {

@@ -21,6 +21,8 @@ export interface Wait {
 export type DeliveryState =
   | 'settled'
   | 'settled or in the overflow'
+  | 'with another node'
+  | 'ended at another node'
   | 'in flight'
   | 'waiting'
   | 'unread'

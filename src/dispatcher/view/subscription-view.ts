@@ -50,11 +50,11 @@ const countOf = { origin: 'unread', overflow: 'overflow', delay: 'delayed', park
 export class SubscriptionView {
   constructor(private readonly parts: ViewParts) {}
 
-  /** Null when the partition is not ours now. */
+  /** Of a partition that is not ours what the group's marks say; null when there is no such partition. */
   explain(partition: number, offset: bigint): Explanation | null {
     const { topic, groupId } = this.parts.subscription;
     const owned = this.parts.windows.get(nameOf({ topic, partition }));
-    if (owned === undefined) return null;
+    if (owned === undefined) return this.explainByMarks(partition, offset);
     this.parts.passOver();
     const { window, inlet } = owned;
     const work = window.workAt(offset) ?? this.movedFrom(partition, offset);
@@ -76,6 +76,18 @@ export class SubscriptionView {
       state: 'settled or in the overflow',
       waitingFor: [{ reason: 'overflow', detail, until: null }],
     };
+  }
+
+  /** Below the mark it is delivered or a dead letter, unless something of the partition waits behind another mark. */
+  private explainByMarks(partition: number, offset: bigint): Explanation | null {
+    const { topic, groupId } = this.parts.subscription;
+    const rows = this.parts.topics.flatMap((name) => this.parts.broker.lag(groupId, name));
+    const [own, ...others] = rows.filter((row) => row.partition === partition);
+    if (own === undefined) return null;
+    const isBehind = offset < (own.committed ?? 0n);
+    const hasEnded = isBehind && others.every(({ lag }) => lag === 0n);
+    const state = hasEnded ? 'ended at another node' : isBehind ? 'settled or in the overflow' : 'with another node';
+    return { groupId, topic, partition, offset: `${offset}`, state, waitingFor: [], estimate: null };
   }
 
   /** Where a message with this id waits, of those that are read and not settled. */

@@ -2,7 +2,7 @@
 import { messageHeader } from '../../message/message.js';
 import type { FollowedDelivery, TrackedMessage } from '../../tracking/message-tracker.js';
 
-/** settled: delivered, or dropped unsent after it was cancelled. unknown: delivered, or waiting where nobody has looked. */
+/** settled: delivered, or dropped unsent after it was cancelled. unknown: with another node, or waiting where nobody has looked. */
 export const deliveryStates = ['waiting', 'in-flight', 'settled', 'cancelled', 'dead-letter', 'unknown'] as const;
 type DeliveryState = (typeof deliveryStates)[number];
 
@@ -17,11 +17,14 @@ const states: Readonly<Record<string, DeliveryState>> = {
   'to dead letter': 'dead-letter',
 };
 
+const over: readonly DeliveryState[] = ['settled', 'dead-letter'];
+
 /** Nothing is left that could be stopped. */
 export function isOver({ deliveries, isCancelled }: TrackedMessage): boolean {
-  const over: readonly DeliveryState[] = ['settled', 'dead-letter'];
   return (
-    !isCancelled && deliveries.length > 0 && deliveries.every(({ state }) => over.includes(states[state] ?? 'unknown'))
+    !isCancelled &&
+    deliveries.length > 0 &&
+    deliveries.every(({ state }) => state === 'ended at another node' || over.includes(states[state] ?? 'unknown'))
   );
 }
 

@@ -138,7 +138,8 @@ const delivery: Schema = {
     subscription: { type: 'string' },
     state: {
       enum: deliveryStates,
-      description: 'settled: delivered, or dropped after it was cancelled. unknown: delivered, or waiting on disk.',
+      description:
+        'settled: delivered, or dropped after it was cancelled. unknown: delivered, waiting on disk, or with another node.',
     },
     attempt: text('The one under way, or the next.', { type: 'integer' }),
     maxAttempts: { type: 'integer' },
