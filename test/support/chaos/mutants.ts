@@ -90,8 +90,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost append',
     file: 'broker/drivers/embedded/sqlite.writer.js',
-    text: 'this.table(topicId, partition).insert.run(base, count, timestampMs, chunk);',
-    becomes: 'if (base % 3 !== 1) this.table(topicId, partition).insert.run(base, count, timestampMs, chunk);',
+    text: 'this.writableTable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
+    becomes: 'if (base % 3 !== 1) this.writableTable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
     run: kills,
     shows: lost,
   },
