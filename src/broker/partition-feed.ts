@@ -1,14 +1,16 @@
 // Hands one partition's messages to one member, in order, one batch at a time, for as long as the member owns it.
 import type { Clock, Timer } from '../message/clock.js';
 import type { MessageBatch, TopicPartition } from './broker.js';
-import { maxBatchBytes, maxBatchMessages, type PartitionLog, type ReadResult } from './partition-log.js';
+import {
+  batchesPerTurn,
+  maxBatchBytes,
+  maxBatchMessages,
+  type PartitionLog,
+  type ReadResult,
+  retryMs,
+} from './partition-log.js';
 import type { PartitionReaders } from './partition-readers.js';
 import type { Follower, SharedReader } from './shared-reader.js';
-
-/** Where nothing fills the window (all of it was settled before), the event loop still gets its turns. */
-const batchesPerTurn = 16;
-/** After a read, or a handler, that failed: a disk may recover, and nothing else wakes a partition that stands still. */
-const retryMs = 1000;
 
 export interface PartitionFeedParts<M> {
   /** Whose it is. */

@@ -3,12 +3,14 @@ import type { Clock, Timer } from '../message/clock.js';
 import type { StoredMessage } from '../message/message.js';
 import type { TopicPartition } from './broker.js';
 import type { InterestIndex } from './interest-index.js';
-import { maxBatchBytes, maxBatchMessages, type PartitionLog, type ReadResult } from './partition-log.js';
-
-/** Then the event loop gets its turn. */
-const batchesPerTurn = 16;
-/** After a read that failed. */
-const retryMs = 1000;
+import {
+  batchesPerTurn,
+  maxBatchBytes,
+  maxBatchMessages,
+  type PartitionLog,
+  type ReadResult,
+  retryMs,
+} from './partition-log.js';
 
 export interface SharedReaderParts<M> {
   readonly partition: TopicPartition;

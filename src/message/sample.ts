@@ -1,4 +1,5 @@
 // Which messages the log tells of: the same ones wherever it is asked, also on other nodes; pure.
+import { fnv1a } from './fnv.js';
 
 const two32 = 2 ** 32;
 
@@ -6,9 +7,8 @@ const two32 = 2 ** 32;
 export function isSampled(id: string, share: number): boolean {
   if (share <= 0) return false;
   if (share >= 1) return true;
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  const all = fnv1a(id);
   // The last letters alone hardly reach the high bits.
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  const hash = Math.imul(all ^ (all >>> 15), 0x85ebca6b);
   return ((hash ^ (hash >>> 13)) >>> 0) / two32 < share;
 }

@@ -38,12 +38,12 @@ export interface Move {
   readonly message: Message;
   /** Those that were moved together; null for one alone. */
   readonly wave: Wave | null;
-  /** All of its lane that was in a window goes with it: nothing there is before it. */
-  readonly isLane: boolean;
 }
 
 interface Wave {
   pending: number;
+  /** With each of them goes all of its lane that was in a window: nothing there is before it. */
+  readonly isOfLanes: boolean;
   /** All of them stand where they were moved to, or are back. */
   readonly release: () => void;
 }
@@ -129,16 +129,16 @@ export class Mover {
     hops: ReadonlyMap<Work, number>,
     owned: OwnedPartition,
     end: bigint,
-    isLane: boolean,
+    isOfLanes: boolean,
   ): void {
-    const wave = { pending: works.length, release: owned.copies.begin(this.overflowTopic, end) };
-    for (const work of works) this.toOverflow(work, owned, hops.get(work) as number, wave, isLane);
+    const wave = { pending: works.length, release: owned.copies.begin(this.overflowTopic, end), isOfLanes };
+    for (const work of works) this.toOverflow(work, owned, hops.get(work) as number, wave);
   }
 
-  private toOverflow(work: Work, owned: OwnedPartition, hop: number, wave: Wave | null, isLane = false): void {
+  private toOverflow(work: Work, owned: OwnedPartition, hop: number, wave: Wave | null): void {
     owned.spills.appending(work, hop);
     owned.countMoving(work.lane, 1);
-    this.copy(work, owned, 'overflow', hop, this.overflowTopic, wave, isLane);
+    this.copy(work, owned, 'overflow', hop, this.overflowTopic, wave);
   }
 
   /** To the largest delay tier that is not longer than its wait. It is in no lane, and its wait is at least the smallest. */
@@ -153,15 +153,7 @@ export class Mover {
     const { delivery, lane } = work;
     const { parkedLetterOf } = this.parts;
     owned.parked.moving(lane as string, delivery.side !== null);
-    this.enqueue({
-      work,
-      owned,
-      to: 'dead letter',
-      hop: null,
-      message: parkedLetterOf(delivery),
-      wave: null,
-      isLane: false,
-    });
+    this.enqueue({ work, owned, to: 'dead letter', hop: null, message: parkedLetterOf(delivery), wave: null });
   }
 
   private copy(
@@ -171,7 +163,6 @@ export class Mover {
     hop: number | null,
     name: string,
     wave: Wave | null = null,
-    isLane = false,
   ): void {
     const { delivery } = work;
     const { source, origin, side, attempt, redelivery, firstAttemptMs, id } = delivery;
@@ -192,7 +183,7 @@ export class Mover {
       id,
     );
     const message = { topic: name, partition, key: source.key, body: source.body, headers };
-    this.enqueue({ work, owned, to, hop, message, wave, isLane });
+    this.enqueue({ work, owned, to, hop, message, wave });
   }
 
   private enqueue(move: Move): void {

@@ -1,5 +1,6 @@
 // Whose messages stand in a partition's overflow, so that later ones of the same lane follow them and none overtakes.
 import type { SubscriptionSettings } from '../../config-watch/settings.js';
+import { fnv1a } from '../../message/fnv.js';
 import { LaneHops } from './lane-hops.js';
 
 /** What the table needs to know of a delivery. */
@@ -90,7 +91,7 @@ export class SpillTable {
 
   /** A message of the group was found in the overflow that no commit speaks of. */
   addLeftGroup(group: string, hop: number): void {
-    this.addLeft(`${this.identity}!${hashOf(group).toString(36)}.${hop.toString(36)}`);
+    this.addLeft(`${this.identity}!${fnv1a(group).toString(36)}.${hop.toString(36)}`);
   }
 
   /** Groups with something in the overflow. */
@@ -119,7 +120,7 @@ export class SpillTable {
   /** The same of what an earlier owner left. */
   highestLeft({ spillGroup, lane }: Spillable): number {
     if (lane === null || this.leftIsRead || this.left === null) return 0;
-    return this.left === everything ? Number.POSITIVE_INFINITY : (this.left.get(hashOf(spillGroup)) ?? 0);
+    return this.left === everything ? Number.POSITIVE_INFINITY : (this.left.get(fnv1a(spillGroup)) ?? 0);
   }
 
   /** Called before the message is appended to the overflow with that hop. */
@@ -167,7 +168,7 @@ export class SpillTable {
     if (this.left === everything) return everything;
     const hops = new Map(this.left ?? []);
     for (const [name, { unsettled }] of this.groups) {
-      const hash = hashOf(name);
+      const hash = fnv1a(name);
       hops.set(hash, Math.max(unsettled.highest, hops.get(hash) ?? 0));
     }
     if (hops.size === 0) return '';
@@ -203,12 +204,5 @@ export function spillIdentityOf(subscription: SubscriptionSettings): string {
   const names = isPulled ? 'pull' : destinations.map(({ name, origins }) => [name, origins]);
   // Without a URL it is what it was before there was one.
   const receiver = endpoints === null ? url : [];
-  return hashOf(JSON.stringify(receiver === null ? [ordering, names] : [ordering, names, receiver])).toString(36);
-}
-
-/** FNV-1a over the text's code units, 32 bits. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+  return fnv1a(JSON.stringify(receiver === null ? [ordering, names] : [ordering, names, receiver])).toString(36);
 }

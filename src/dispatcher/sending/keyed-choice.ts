@@ -1,4 +1,5 @@
 // Which endpoint is a key's own: weighted rendezvous hashing, over those that are not set aside.
+import { fnv1a } from '../../message/fnv.js';
 
 export interface Hashed {
   readonly weight: number;
@@ -104,11 +105,9 @@ class OneWeight<T extends Hashed> {
   }
 }
 
-/** FNV-1a over the text's code units, 32 bits. */
+/** 32 bits. */
 export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return mixed(hash);
+  return mixed(fnv1a(text));
 }
 
 function affinityOf(keyHash: number, hash: number, weight: number): number {

@@ -126,7 +126,7 @@ export class Intake {
         stay.push(move);
         continue;
       }
-      if (hop !== null && !move.isLane && !window.closed && this.follows(inletOf(window), work)) {
+      if (hop !== null && move.wave?.isOfLanes !== true && !window.closed && this.follows(inletOf(window), work)) {
         owned.spills.appending(work, hop);
         window.follow(work);
         stay.push(move);

@@ -2,7 +2,7 @@
 import { messageHeader } from '../../message/message.js';
 import type { FollowedDelivery, TrackedMessage } from '../../tracking/message-tracker.js';
 
-/** settled: delivered, or dropped unsent after it was cancelled. unknown: with another node, or waiting where nobody has looked. */
+/** settled: delivered, or dropped unsent after it was cancelled. unknown: delivered, waiting where nobody has looked, or with another node. */
 export const deliveryStates = ['waiting', 'in-flight', 'settled', 'cancelled', 'dead-letter', 'unknown'] as const;
 type DeliveryState = (typeof deliveryStates)[number];
 
@@ -17,15 +17,11 @@ const states: Readonly<Record<string, DeliveryState>> = {
   'to dead letter': 'dead-letter',
 };
 
-const over: readonly DeliveryState[] = ['settled', 'dead-letter'];
+const over: ReadonlySet<string> = new Set(['settled', 'dead letter', 'to dead letter', 'ended at another node']);
 
 /** Nothing is left that could be stopped. */
 export function isOver({ deliveries, isCancelled }: TrackedMessage): boolean {
-  return (
-    !isCancelled &&
-    deliveries.length > 0 &&
-    deliveries.every(({ state }) => state === 'ended at another node' || over.includes(states[state] ?? 'unknown'))
-  );
+  return !isCancelled && deliveries.length > 0 && deliveries.every(({ state }) => over.has(state));
 }
 
 export function stateOf({ id, stored, deliveries, isCancelled }: TrackedMessage): object {
