@@ -1,15 +1,9 @@
 // Hands one partition's messages to one member, in order, one batch at a time, for as long as the member owns it.
-import type { Clock, Timer } from '../message/clock.js';
+import type { Clock } from '../message/clock.js';
 import type { MessageBatch, TopicPartition } from './broker.js';
-import {
-  batchesPerTurn,
-  maxBatchBytes,
-  maxBatchMessages,
-  type PartitionLog,
-  type ReadResult,
-  retryMs,
-} from './partition-log.js';
+import { maxBatchBytes, maxBatchMessages, type PartitionLog, type ReadResult } from './partition-log.js';
 import type { PartitionReaders } from './partition-readers.js';
+import { ReadingLoop } from './reading-loop.js';
 import type { Follower, SharedReader } from './shared-reader.js';
 
 export interface PartitionFeedParts<M> {
@@ -32,14 +26,20 @@ export class PartitionFeed<M> implements Follower<M> {
   private following: SharedReader<M> | null = null;
   /** It does not follow others. */
   private wantsAll = true;
-  private retry: Timer | null = null;
+  /** What was read for it already. */
+  private ahead: ReadResult | null = null;
   private started = false;
   private paused = false;
   private stopped = false;
-  private running: Promise<void> | null = null;
+  private readonly loop: ReadingLoop;
 
   constructor(private readonly parts: PartitionFeedParts<M>) {
     this.offset = parts.start;
+    this.loop = new ReadingLoop(parts.clock, {
+      hasMore: () => this.hasMore(),
+      step: () => this.readOn(),
+      failed: parts.failed,
+    });
   }
 
   get member(): M {
@@ -56,7 +56,7 @@ export class PartitionFeed<M> implements Follower<M> {
 
   /** Everything below was handed over, or is not wanted; null while a batch is under way. */
   get readTo(): bigint | null {
-    if (this.running !== null) return null;
+    if (this.loop.isRunning) return null;
     const position = this.following?.position ?? 0n;
     return position > this.offset ? position : this.offset;
   }
@@ -87,10 +87,9 @@ export class PartitionFeed<M> implements Follower<M> {
     this.wake();
   }
 
-  /** There may be something to read. Costs nothing while a run is under way: it reads to the end. */
+  /** There may be something to read. */
   wake(): void {
-    if (!this.started || this.paused || this.stopped || this.running !== null || this.retry !== null) return;
-    if (this.following === null) this.begin(null);
+    this.loop.wake();
   }
 
   passTo(offset: bigint): void {
@@ -102,57 +101,33 @@ export class PartitionFeed<M> implements Follower<M> {
   }
 
   take(read: ReadResult): void {
-    this.begin(read);
-  }
-
-  private begin(first: ReadResult | null): void {
-    const running = this.run(first).finally(() => {
-      // It may follow already, and have been handed the next.
-      if (this.running !== running) return;
-      this.running = null;
-      // What was appended between the last read and here woke nobody.
-      if (this.hasMore()) this.wake();
-    });
-    this.running = running;
+    this.ahead = read;
+    this.loop.wake();
   }
 
   /** No batch is handed over after the promise has resolved. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.following?.leave(this);
-    this.retry?.cancel();
-    await this.running;
+    await this.loop.stop();
   }
 
+  /** One that does not want everything looks, at the end, whether it may follow others. */
   private hasMore(): boolean {
-    if (this.paused || this.stopped || this.retry !== null || this.following !== null) return false;
-    return this.offset < this.parts.log.highWatermark(this.partition);
+    if (!this.started || this.paused || this.stopped || this.following !== null) return false;
+    return this.ahead !== null || !this.wantsAll || this.offset < this.parts.log.highWatermark(this.partition);
   }
 
-  /** `first`: what was read for it already. */
-  private async run(first: ReadResult | null): Promise<void> {
-    const { partition, log, readers, deliver, failed, clock } = this.parts;
-    // Leaves the caller's stack, so that an append is never held up by a delivery.
-    await Promise.resolve();
-    let ahead = first;
-    for (let batches = 1; !this.paused && !this.stopped; batches += 1) {
-      try {
-        if (ahead === null && !this.wantsAll && readers.follow(this)) return;
-        const read = ahead ?? log.read(partition, this.offset, maxBatchMessages, maxBatchBytes);
-        ahead = null;
-        if (read === null) return;
-        await deliver({ ...partition, messages: read.messages, nextOffset: read.nextOffset });
-        // Only now: a batch whose handler has failed comes again.
-        this.offset = read.nextOffset;
-        if (batches % batchesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-      } catch (error) {
-        failed(error);
-        this.retry = clock.setTimer(retryMs, () => {
-          this.retry = null;
-          this.wake();
-        });
-        return;
-      }
-    }
+  private async readOn(): Promise<boolean> {
+    const { partition, log, readers, deliver } = this.parts;
+    const { ahead } = this;
+    if (ahead === null && !this.wantsAll && readers.follow(this)) return false;
+    const read = ahead ?? log.read(partition, this.offset, maxBatchMessages, maxBatchBytes);
+    this.ahead = null;
+    if (read === null) return false;
+    await deliver({ ...partition, messages: read.messages, nextOffset: read.nextOffset });
+    // Only now: a batch whose handler has failed comes again.
+    this.offset = read.nextOffset;
+    return true;
   }
 }

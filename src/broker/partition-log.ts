@@ -5,10 +5,6 @@ import type { CommittedOffset, MessageBatch, TopicPartition } from './broker.js'
 /** Small enough that a pause takes effect soon, large enough that a batch costs little a message. */
 export const maxBatchMessages = 256;
 export const maxBatchBytes = 1_048_576;
-/** Where nothing holds up the reading (all of it was settled before), the event loop still gets its turns. */
-export const batchesPerTurn = 16;
-/** After a read, or a handler, that failed: a disk may recover, and nothing else wakes a partition that stands still. */
-export const retryMs = 1000;
 
 export interface ReadResult {
   readonly messages: readonly StoredMessage[];

@@ -1,16 +1,10 @@
 // Reads a partition once for all feeds that follow it, and hands each what it wants; of the rest nobody is told.
-import type { Clock, Timer } from '../message/clock.js';
+import type { Clock } from '../message/clock.js';
 import type { StoredMessage } from '../message/message.js';
 import type { TopicPartition } from './broker.js';
 import type { InterestIndex } from './interest-index.js';
-import {
-  batchesPerTurn,
-  maxBatchBytes,
-  maxBatchMessages,
-  type PartitionLog,
-  type ReadResult,
-  retryMs,
-} from './partition-log.js';
+import { maxBatchBytes, maxBatchMessages, type PartitionLog, type ReadResult } from './partition-log.js';
+import { ReadingLoop } from './reading-loop.js';
 
 export interface SharedReaderParts<M> {
   readonly partition: TopicPartition;
@@ -45,10 +39,15 @@ export class SharedReader<M> {
   /** The next to be read. Nobody who follows wants what stands between its own place and this one. */
   private at = 0n;
   private readonly followers = new Map<M, Follower<M>>();
-  private isRunning = false;
-  private retry: Timer | null = null;
+  private readonly loop: ReadingLoop;
 
-  constructor(private readonly parts: SharedReaderParts<M>) {}
+  constructor(private readonly parts: SharedReaderParts<M>) {
+    this.loop = new ReadingLoop(parts.clock, {
+      hasMore: () => !this.isEmpty && this.at < parts.log.highWatermark(parts.partition),
+      step: () => this.readOn(),
+      failed: parts.failed,
+    });
+  }
 
   get position(): bigint {
     return this.at;
@@ -88,46 +87,20 @@ export class SharedReader<M> {
     if (!this.followers.delete(feed.member)) return;
     feed.passTo(this.at);
     feed.follows(null);
-    if (!this.isEmpty) return;
-    this.retry?.cancel();
-    this.retry = null;
+    if (this.isEmpty) this.loop.forgetFailure();
   }
 
   /** There may be something to read. */
   wake(): void {
-    if (this.isRunning || this.retry !== null || !this.hasMore()) return;
-    this.isRunning = true;
-    void this.run().finally(() => {
-      this.isRunning = false;
-      // What was appended between the last read and here woke nobody.
-      this.wake();
-    });
+    this.loop.wake();
   }
 
-  private hasMore(): boolean {
-    return !this.isEmpty && this.at < this.parts.log.highWatermark(this.parts.partition);
-  }
-
-  private async run(): Promise<void> {
-    const { log, partition, clock, failed, passed } = this.parts;
-    // Leaves the caller's stack, so that an append is never held up by a delivery.
-    await Promise.resolve();
-    for (let batches = 1; this.hasMore(); batches += 1) {
-      try {
-        const read = log.read(partition, this.at, maxBatchMessages, maxBatchBytes);
-        if (read === null) return;
-        this.pass(read);
-      } catch (error) {
-        failed(error);
-        this.retry = clock.setTimer(retryMs, () => {
-          this.retry = null;
-          this.wake();
-        });
-        return;
-      }
-      if (passed?.(this) === true) return;
-      if (batches % batchesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
+  private readOn(): boolean {
+    const { log, partition, passed } = this.parts;
+    const read = log.read(partition, this.at, maxBatchMessages, maxBatchBytes);
+    if (read === null) return false;
+    this.pass(read);
+    return passed?.(this) !== true;
   }
 
   private pass({ messages, nextOffset }: ReadResult): void {

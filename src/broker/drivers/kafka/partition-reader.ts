@@ -1,16 +1,14 @@
 // One partition that a member owns: what was fetched of it, handed over in order, one batch at a time.
-import type { Clock, Timer } from '../../../message/clock.js';
+import type { Clock } from '../../../message/clock.js';
 import { type StoredMessage, weightOf } from '../../../message/message.js';
 import type { MessageBatch, TopicPartition } from '../../broker.js';
+import { ReadingLoop } from '../../reading-loop.js';
 
 /** As small as on the other drivers, so that a pause takes effect soon. */
 const maxBatchMessages = 256;
 const maxBatchBytes = 1_048_576;
 /** Below it the next fetch begins, so that there is no wait between two batches. */
 const lowBytes = 262_144;
-const batchesPerTurn = 16;
-/** After a handler that failed. */
-const retryMs = 1000;
 
 export interface ReaderEvents {
   deliver(batch: MessageBatch): void | Promise<void>;
@@ -35,17 +33,21 @@ export class PartitionReader {
   private started = false;
   private paused = false;
   private stopped = false;
-  private running: Promise<void> | null = null;
-  private retry: Timer | null = null;
+  private readonly loop: ReadingLoop;
 
   constructor(
     readonly partition: TopicPartition,
     start: bigint,
     private readonly events: ReaderEvents,
-    private readonly clock: Clock,
+    clock: Clock,
   ) {
     this.fetchedTo = start;
     this.handedTo = start;
+    this.loop = new ReadingLoop(clock, {
+      hasMore: () => this.hasMore(),
+      step: () => this.handOver(),
+      failed: events.failed,
+    });
   }
 
   get nextOffset(): bigint {
@@ -69,7 +71,7 @@ export class PartitionReader {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.wake();
+    this.loop.wake();
     this.events.hungry();
   }
 
@@ -82,7 +84,7 @@ export class PartitionReader {
       this.buffer.push({ message, weight });
     }
     this.fetchedTo = to;
-    this.wake();
+    this.loop.wake();
   }
 
   /** What stood at the next offset is gone: goes on there. */
@@ -95,51 +97,33 @@ export class PartitionReader {
   /** No batch is begun from now on. */
   halt(): void {
     this.stopped = true;
-    this.retry?.cancel();
+    this.loop.halt();
   }
 
   /** No batch is under way once it resolves. */
   async stop(): Promise<void> {
     this.halt();
-    await this.running;
+    await this.loop.stop();
     this.buffer = [];
     this.bytes = 0;
   }
 
-  private get hasMore(): boolean {
+  private hasMore(): boolean {
+    if (!this.started || this.paused || this.stopped) return false;
     return this.buffer.length > 0 || this.handedTo < this.fetchedTo;
   }
 
-  private wake(): void {
-    if (!this.started || this.paused || this.stopped || this.running !== null || this.retry !== null) return;
-    if (!this.hasMore) return;
-    this.running = this.run().finally(() => {
-      this.running = null;
-      this.wake();
-    });
-  }
-
-  private async run(): Promise<void> {
-    await Promise.resolve();
-    let batches = 0;
-    while (this.hasMore && !this.paused && !this.stopped) {
-      const { messages, bytes } = this.cut();
-      const isLast = messages.length === this.buffer.length;
-      const nextOffset = isLast ? this.fetchedTo : (messages.at(-1) as StoredMessage).offset + 1n;
-      try {
-        await this.events.deliver({ ...this.partition, messages, nextOffset });
-      } catch (error) {
-        this.failed(error);
-        return;
-      }
-      // Only now: a batch whose handler has failed comes again.
-      this.buffer.splice(0, messages.length);
-      this.bytes -= bytes;
-      this.handedTo = nextOffset;
-      if (this.isHungry) this.events.hungry();
-      batches += 1;
-      if (batches % batchesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
+  private async handOver(): Promise<boolean> {
+    const { messages, bytes } = this.cut();
+    const isLast = messages.length === this.buffer.length;
+    const nextOffset = isLast ? this.fetchedTo : (messages.at(-1) as StoredMessage).offset + 1n;
+    await this.events.deliver({ ...this.partition, messages, nextOffset });
+    // Only now: a batch whose handler has failed comes again.
+    this.buffer.splice(0, messages.length);
+    this.bytes -= bytes;
+    this.handedTo = nextOffset;
+    if (this.isHungry) this.events.hungry();
+    return true;
   }
 
   private cut(): { messages: StoredMessage[]; bytes: number } {
@@ -151,14 +135,5 @@ export class PartitionReader {
       bytes += weight;
     }
     return { messages, bytes };
-  }
-
-  private failed(error: unknown): void {
-    this.events.failed(error);
-    if (this.stopped) return;
-    this.retry = this.clock.setTimer(retryMs, () => {
-      this.retry = null;
-      this.wake();
-    });
   }
 }
