@@ -45,10 +45,9 @@ export interface ProducerEvents {
   failed(error: unknown): void;
 }
 
-const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
-
 export class KafkaProducer {
-  private readonly lanes = new Map<string, AppendLane>();
+  /** By topic and partition. */
+  private readonly lanes = new Map<string, AppendLane[]>();
   /** Those with something to write. */
   private readonly active = new Set<AppendLane>();
   private readonly busyNodes = new Set<number>();
@@ -133,13 +132,13 @@ export class KafkaProducer {
   }
 
   private laneOf(topic: string, partition: number): AppendLane {
-    const name = nameOf(topic, partition);
-    let lane = this.lanes.get(name);
-    if (lane === undefined) {
-      lane = new AppendLane(topic, partition);
-      this.lanes.set(name, lane);
+    let ofTopic = this.lanes.get(topic);
+    if (ofTopic === undefined) {
+      ofTopic = [];
+      this.lanes.set(topic, ofTopic);
     }
-    return lane;
+    ofTopic[partition] ??= new AppendLane(topic, partition);
+    return ofTopic[partition];
   }
 
   /** What is appended in one turn of the event loop goes together; under load a little more is waited for. */

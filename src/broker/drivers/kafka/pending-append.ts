@@ -11,8 +11,8 @@ export class PendingAppend {
 
   constructor(count: number) {
     this.open = count;
-    this.offsets = Array.from({ length: count }, () => null);
-    this.settled = Array.from({ length: count }, () => false);
+    this.offsets = new Array(count).fill(null);
+    this.settled = new Array(count).fill(false);
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
