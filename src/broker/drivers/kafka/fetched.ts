@@ -2,7 +2,7 @@
 import type { StoredMessage } from '../../../message/message.js';
 import type { TopicPartition } from '../../broker.js';
 import { nothingHeader } from '../../nothing.js';
-import type { FetchedPartition, FetchedRecord } from './kafka-requests.js';
+import type { FetchedBatch, FetchedPartition } from './kafka-requests.js';
 import { messageOf } from './message-form.js';
 
 /** Kafka's number for: only what no open transaction may still take back. */
@@ -15,32 +15,28 @@ export function readFetched(
   from: bigint,
 ): { readonly messages: readonly StoredMessage[]; readonly nextOffset: bigint } {
   const messages: StoredMessage[] = [];
-  for (const record of readable(fetched)) {
-    if (BigInt(record.offset) < from || nothingHeader in record.headers) continue;
-    messages.push(messageOf(record, topic, partition));
+  for (const { records } of readable(fetched)) {
+    for (const record of records) {
+      if (record.offset < from || nothingHeader in record.headers) continue;
+      messages.push(messageOf(record, topic, partition));
+    }
   }
-  let nextOffset = from;
-  for (const { offset, batchContext } of fetched.messages) {
-    const end = batchContext
-      ? BigInt(batchContext.firstOffset) + BigInt(batchContext.lastOffsetDelta) + 1n
-      : BigInt(offset) + 1n;
-    if (end > nextOffset) nextOffset = end;
-  }
-  return { messages, nextOffset };
+  const end = fetched.batches.at(-1)?.endOffset ?? from;
+  return { messages, nextOffset: end > from ? end : from };
 }
 
-/** Without control records, and without what an aborted transaction wrote: a control record ends its producer's. */
-function* readable({ messages, abortedTransactions = [] }: FetchedPartition): Generator<FetchedRecord> {
-  const begins = [...abortedTransactions].sort((a, b) => (BigInt(a.firstOffset) < BigInt(b.firstOffset) ? -1 : 1));
-  const aborted = new Set<string>();
-  for (const record of messages) {
-    while (begins[0] !== undefined && BigInt(begins[0].firstOffset) <= BigInt(record.offset)) {
-      aborted.add((begins.shift() as { producerId: string }).producerId);
+/** Without the ends of transactions, and without what one that was taken back wrote: its end is its producer's next one. */
+function* readable({ batches, aborted }: FetchedPartition): Generator<FetchedBatch> {
+  const begins = aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  const takenBack = new Set<bigint>();
+  for (const batch of batches) {
+    while (begins[0] !== undefined && begins[0].firstOffset < batch.endOffset) {
+      takenBack.add((begins.shift() as { producerId: bigint }).producerId);
     }
-    const { producerId = '', inTransaction = false } = record.batchContext ?? {};
-    if (record.isControlRecord) {
-      // An abort marker's key ends with type 0; a commit ends nothing that was aborted.
-      if (record.key?.readInt16BE(2) === 0) aborted.delete(producerId);
-    } else if (!inTransaction || !aborted.has(producerId)) yield record;
+    const { producerId, isTransactional, isControl, records } = batch;
+    if (isControl) {
+      // An abort's key ends with type 0; a commit ends nothing that was taken back.
+      if (records[0]?.key?.readInt16BE(2) === 0) takenBack.delete(producerId);
+    } else if (!isTransactional || !takenBack.has(producerId)) yield batch;
   }
 }

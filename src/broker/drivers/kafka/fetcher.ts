@@ -2,6 +2,7 @@
 import { type Clock, pause } from '../../../message/clock.js';
 import { textOf } from '../../../message/errors.js';
 import type { TopicPartition } from '../../broker.js';
+import { fetch } from './fetch.js';
 import { readCommitted, readFetched } from './fetched.js';
 import { typeOf } from './kafka-errors.js';
 import type { KafkaLink } from './kafka-link.js';
@@ -84,7 +85,7 @@ export class Fetcher {
     let failure: unknown = null;
     try {
       const node = await this.link.node(leader);
-      const { responses } = await node.fetch({
+      const { responses } = await fetch(node, {
         maxWaitTime: this.settings.maxWaitMs,
         minBytes: 1,
         maxBytes: Math.min(maxBytesPerFetch, room),
@@ -110,8 +111,8 @@ export class Fetcher {
   }
 
   private take(reader: PartitionReader, from: bigint, fetched: FetchedPartition): void {
-    this.events.end(reader.partition, BigInt(fetched.lastStableOffset ?? fetched.highWatermark));
-    if (fetched.messages.length === 0 || reader.nextOffset !== from) return;
+    this.events.end(reader.partition, fetched.lastStableOffset);
+    if (fetched.batches.length === 0 || reader.nextOffset !== from) return;
     const { messages, nextOffset } = readFetched(fetched, reader.partition, from);
     reader.take(messages, nextOffset);
   }

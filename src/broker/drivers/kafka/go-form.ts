@@ -16,7 +16,8 @@ const brace = 0x7b;
 /** What only bigpipe knows travels beside the value, where the original does not look; the first says that it is so. */
 const formHeader = 'bigpipe-form';
 const formGo = 'go';
-const keyHeader = 'bigpipe-key';
+/** A header whose bytes are no text, but the message's key. */
+export const keyHeader = 'bigpipe-key';
 
 /** The original's hash over code points, h = (h * 33 + c) mod partitions. With 3, 11 or 33 partitions only the last one counts. */
 export function goPartition(key: string, partitions: number): number {
@@ -89,18 +90,13 @@ export function readGoValue(value: Buffer): GoContent | null {
   return { key: null, body: Buffer.from(call.Data), headers };
 }
 
-/** A message that a bigpipe wrote for the original to read; undefined for any other. `key` is a copy. */
-export function readOwnGoValue(
-  value: Buffer,
-  headers: Readonly<Record<string, string>>,
-  rawHeaders: Readonly<Record<string, unknown>>,
-): GoContent | undefined {
-  if (headers[formHeader] !== formGo) return undefined;
+/** A message that a bigpipe wrote for the original to read; null for any other. `rawKey`: the bytes of `keyHeader`. */
+export function readOwnGoValue(value: Buffer, headers: MessageHeaders, rawKey: Buffer | null): GoContent | null {
+  if (headers[formHeader] !== formGo) return null;
   const call = parse(value);
-  if (call === null) return undefined;
+  if (call === null) return null;
   const { [formHeader]: _form, [keyHeader]: _key, ...rest } = headers;
-  const key = rawHeaders[keyHeader];
-  return { key: Buffer.isBuffer(key) ? Buffer.from(key) : null, body: Buffer.from(call.Data), headers: rest };
+  return { key: rawKey, body: Buffer.from(call.Data), headers: rest };
 }
 
 function parse(value: Buffer): GoMessage | null {

@@ -42,27 +42,61 @@ export type ProduceAnswer = {
   }[];
 } | null;
 
+/** As it was written; its buffers are views of its batch's bytes. */
 export interface FetchedRecord {
-  readonly offset: string;
-  readonly timestamp: string;
+  readonly offset: bigint;
+  /** Unix milliseconds; -1 for none. */
+  readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | undefined>>;
-  readonly isControlRecord: boolean;
-  readonly batchContext?: {
-    readonly firstOffset: string;
-    readonly lastOffsetDelta: number;
-    readonly producerId: string;
-    readonly inTransaction: boolean;
-  };
+  /** As text; of a header that stands there several times the last one counts. */
+  readonly headers: Record<string, string>;
+  /** Of the header `keyHeader`, its bytes. */
+  readonly rawKey: Buffer | null;
+}
+
+/** What one producer wrote together. Compaction leaves gaps, also in place of all its records. */
+export interface FetchedBatch {
+  readonly firstOffset: bigint;
+  /** Behind its last place. */
+  readonly endOffset: bigint;
+  readonly producerId: bigint;
+  readonly isTransactional: boolean;
+  /** Its record is the end of a transaction. */
+  readonly isControl: boolean;
+  readonly records: readonly FetchedRecord[];
 }
 
 export interface FetchedPartition {
   readonly partition: number;
-  readonly highWatermark: string;
-  readonly lastStableOffset?: string;
-  readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[];
-  readonly messages: readonly FetchedRecord[];
+  readonly errorCode: number;
+  readonly highWatermark: bigint;
+  /** Below it no transaction is open. */
+  readonly lastStableOffset: bigint;
+  /** Transactions that were taken back, by the first offset of each. */
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
+  readonly batches: readonly FetchedBatch[];
+}
+
+export interface FetchRequest {
+  readonly maxWaitTime: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly isolationLevel: number;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly fetchOffset: string;
+      readonly maxBytes: number;
+    }[];
+  }[];
+}
+
+export interface FetchAnswer {
+  /** kafkajs sends nothing for so many milliseconds. */
+  readonly clientSideThrottleTime: number;
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
 }
 
 export interface JoinAnswer {
@@ -114,22 +148,8 @@ export interface KafkaNode {
     }[];
   }>;
   produce(request: ProduceRequest): Promise<ProduceAnswer>;
-  fetch(request: {
-    readonly maxWaitTime: number;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly isolationLevel: number;
-    readonly topics: readonly {
-      readonly topic: string;
-      readonly partitions: readonly {
-        readonly partition: number;
-        readonly fetchOffset: string;
-        readonly maxBytes: number;
-      }[];
-    }[];
-  }): Promise<{
-    readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
-  }>;
+  /** Answers as kafkajs reads them, unless `fetch` asks. */
+  fetch(request: FetchRequest): Promise<FetchAnswer>;
   initProducerId(request: object): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
   joinGroup(request: {
     readonly groupId: string;

@@ -1,5 +1,6 @@
 // One look into a partition, outside of any group.
 import type { MessageBatch, TopicPartition } from '../../broker.js';
+import { fetch } from './fetch.js';
 import { readCommitted, readFetched } from './fetched.js';
 import type { KafkaLink } from './kafka-link.js';
 
@@ -21,7 +22,7 @@ export async function lookUp(
   const leader = link.leaderOf(topic, number);
   if (leader === null) throw new Error('nobody leads it');
   const node = await link.node(leader);
-  const { responses } = await node.fetch({
+  const { responses } = await fetch(node, {
     maxWaitTime: 0,
     minBytes: 0,
     maxBytes,
