@@ -11,8 +11,11 @@ import { inTurns, sleep } from '../support/windows.ts';
 const concurrency = 100;
 /** After the program was frozen or thawed: until what was in flight is through, delays and all. */
 const settleMs = 120;
-/** While the program starts and compiles. */
-const warmUpMs = 500;
+/** Deliveries after which a program as large as ours is compiled to its end, or the part of the backlog that is spent on it. */
+const toCompile = 20_000;
+const partToCompile = 1 / 4;
+/** They must have come by then. */
+const compiledWithinMs = 60_000;
 
 interface Setting {
   readonly name: string;
@@ -34,7 +37,8 @@ export async function backlog(lab: Lab, setting: Setting): Promise<Figure[]> {
   await lab.fill(directory, `${origin}/hook`, setting.messages, log);
   const sender = lab.sender();
   const app = await lab.app({ directory, concurrency, ...log });
-  await sleep(warmUpMs);
+  const warmUp = Math.min(toCompile, setting.messages * partToCompile);
+  await receiver.call('await', { distinct: warmUp, timeoutMs: compiledWithinMs });
   app.freeze();
   const pairs = await inTurns(
     setting.pairs,

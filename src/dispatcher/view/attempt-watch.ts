@@ -64,7 +64,8 @@ type Ended = Exclude<Outcome, { kind: 'aborted' }>;
 
 /** Bounded in memory; costs a delivery that goes well two additions and nothing that is kept. */
 export class AttemptWatch {
-  private readonly paces = new Map<string, SubscriptionPace>();
+  /** By topic, then by group. */
+  private readonly paces = new Map<string, Map<string, SubscriptionPace>>();
   private readonly rows = new Map<string, Counted>();
   /** A ring once it is full; `next` is where the oldest stands. */
   private readonly noted: NotedAttempt[] = [];
@@ -90,8 +91,8 @@ export class AttemptWatch {
   }
 
   paceOf(topic: string, groupId: string): SubscriptionPace {
-    const name = `${topic} ${groupId}`;
-    const known = this.paces.get(name);
+    const ofTopic = this.paces.get(topic) ?? new Map<string, SubscriptionPace>();
+    const known = ofTopic.get(groupId);
     if (known !== undefined) return known;
     const nowMs = this.clock.elapsedMs();
     const pace = {
@@ -100,13 +101,15 @@ export class AttemptWatch {
       deliveries: new LatencyWindow(latencySeconds, nowMs),
       attempts: new LatencyWindow(latencySeconds, nowMs),
     };
-    this.paces.set(name, pace);
+    this.paces.set(topic, ofTopic.set(groupId, pace));
     return pace;
   }
 
   /** The subscription is gone. */
   forget(topic: string, groupId: string): void {
-    this.paces.delete(`${topic} ${groupId}`);
+    const ofTopic = this.paces.get(topic);
+    ofTopic?.delete(groupId);
+    if (ofTopic?.size === 0) this.paces.delete(topic);
   }
 
   /** The newest first. */
