@@ -264,6 +264,10 @@ test('damage is an error, and neither hangs nor reads beyond its batch', async (
   const short = Buffer.from(whole);
   short.writeInt32BE(10, 8);
   await expect(readBatches(short)).rejects.toThrow('cannot be read');
+  const inner = Buffer.from(whole);
+  // One byte less than the first record is.
+  inner[61] = (inner[61] as number) - 2;
+  await expect(readBatches(inner)).rejects.toThrow('cannot be read');
   const longer = Buffer.from(whole);
   longer.writeInt32BE(3, 57);
   await expect(readBatches(longer)).rejects.toThrow('cannot be read');
