@@ -32,5 +32,7 @@ export function credentialsOf(authorization: string | undefined): Credentials | 
 /** Null for who does not say who he is, or says so wrongly. A promise only where Acl.check gives one. */
 export function callerOf(acl: Acl, request: DoorRequest): AclEntry | null | Promise<AclEntry | null> {
   const credentials = credentialsOf(request.headers.authorization);
-  return credentials === null ? null : acl.check(credentials.name, credentials.secret, request.socket.remoteAddress, request.socket);
+  return credentials === null
+    ? null
+    : acl.check(credentials.name, credentials.secret, request.socket.remoteAddress, request.socket);
 }

@@ -1,6 +1,5 @@
 // A request whose body can be had whole, past its stream: the events, queues and ticks of a stream cost more than reading the call.
 import { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 
 /** A piece of one read of the socket keeps all of that read in memory; past this many times its own bytes it is copied. */
 const tolerated = 2;
@@ -18,11 +17,6 @@ export class WholeRequest extends IncomingMessage {
   private taker: Taker | null = null;
   private pieces: Buffer[] = [];
   private isWhole = false;
-
-  // biome-ignore lint/complexity/noUselessConstructor: Node makes requests whose socket is still undefined
-  constructor(socket: Socket) {
-    super(socket);
-  }
 
   /**
    * Before anything else reads it, and in the turn in which the request came: one of the two is called once, when all bytes are
