@@ -6,7 +6,7 @@ import { dataBytes } from '../support/call-body.ts';
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
 import { type Appended, appendedPerSecond } from '../support/protocol.ts';
-import { inTurns } from '../support/windows.ts';
+import { inTurns, pairsToCompile } from '../support/windows.ts';
 
 const callers = 64;
 const partitions = 8;
@@ -34,7 +34,7 @@ export async function kafkaAppend(lab: Lab, goal: Goal): Promise<Figure[]> {
   };
   const ours = await sideOf('kafka-append');
   const bare = await sideOf('bare-kafkajs');
-  const pairs = await inTurns(lab.quick ? 3 : 10, ours.run, bare.run);
+  const pairs = await inTurns(lab.quick ? 3 : 10, ours.run, bare.run, pairsToCompile);
   await ours.end();
   await bare.end();
   const between = (of: (result: Appended) => number) =>
