@@ -415,6 +415,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
         if (this.isFull && !result.isFull) report('there is room in the log again', undefined);
         this.isFull = result.isFull;
         more = result.more;
+        // What was asked of the writer meanwhile goes first.
+        await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
       // The store has given up its reserve.

@@ -1,4 +1,5 @@
 // Gathers what all callers append while the last write is under way, and writes it as one transaction.
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Message, StoredMessage } from '../../../message/message.js';
@@ -11,6 +12,13 @@ import { gather, layOut, partsOf, type WritablePartition } from './write-layout.
 const maxWriteBytes = 8 * 1_048_576;
 /** Past it callers are told to come back. The producer's own bound comes first, except at acks 0. */
 const maxPendingBytes = 64 * 1_048_576;
+
+/** While the event loop is busy a write waits for more until it is so large: half as many writes, and a twentieth less CPU a call. */
+const fullWriteBytes = 65_536;
+/** And so long, looked at once a turn of the loop. */
+const maxGatherMs = 2;
+/** And so many turns, however long they are. */
+const maxGatherTurns = 16;
 
 /** The least a write's buffer is long, so that one buffer serves many writes. */
 const minBufferBytes = 262_144;
@@ -49,6 +57,9 @@ export class GroupCommit {
   private commits = new Map<string, PendingCommit>();
   private writing = false;
   private scheduled = false;
+  private gatheringSinceMs = 0;
+  private turns = 0;
+  private eventsSeen = 0;
   private stopped: BigpipeError | null = null;
   private idle: (() => void)[] = [];
   /** The buffer of the last write, back from the writer. */
@@ -58,6 +69,8 @@ export class GroupCommit {
     private readonly store: LogStore,
     private readonly clock: Clock,
     private readonly events: GroupCommitEvents,
+    /** How many events the loop has taken so far from its sockets, files and threads. */
+    private readonly loopEvents: () => number = () => performance.nodeTiming.uvMetricsInfo.events,
   ) {}
 
   /** Throws at once what is known at once: overloaded, storage-stopped. Rejects with whatever the write fails with. */
@@ -97,14 +110,29 @@ export class GroupCommit {
     return new Promise((resolve) => this.idle.push(resolve));
   }
 
-  /** Everybody who asks in this turn of the event loop shares the write. */
+  /** Everybody who asks in this turn of the event loop shares the write, and in the next ones while the loop is busy. */
   private schedule(): void {
     if (this.writing || this.scheduled) return;
     this.scheduled = true;
-    setImmediate(() => {
-      this.scheduled = false;
-      void this.run();
-    });
+    this.turns = 0;
+    setImmediate(() => this.turnEnds());
+  }
+
+  /** An idle loop shows itself by a turn in which no event came: nothing waits then. */
+  private turnEnds(): void {
+    const events = this.loopEvents();
+    const isFirst = this.turns === 0;
+    if (isFirst) this.gatheringSinceMs = this.clock.elapsedMs();
+    const isBusy = isFirst || events !== this.eventsSeen;
+    const mayWait = this.pendingBytes < fullWriteBytes && this.turns < maxGatherTurns;
+    if (isBusy && mayWait && this.clock.elapsedMs() - this.gatheringSinceMs < maxGatherMs) {
+      this.eventsSeen = events;
+      this.turns += 1;
+      setImmediate(() => this.turnEnds());
+      return;
+    }
+    this.scheduled = false;
+    void this.run();
   }
 
   private async run(): Promise<void> {

@@ -2,10 +2,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { SystemClock } from '../../../message/clock.js';
 import { sealChunk } from './chunk.js';
 import { DiskReserve } from './disk-reserve.js';
 import type {
   DamagedRange,
+  RetentionFloor,
   RetentionRequest,
   RetentionResult,
   StoredCommit,
@@ -19,21 +21,36 @@ import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { TopicRequest, WriterCalls, WriterOptions } from './sqlite.protocol.js';
 import { busyTimeoutMs, createMessagesTable, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
 
-/** Chunks that one retention transaction removes at most, so that appends never wait long behind it. */
+/** Chunks that one retention transaction removes at most. */
 const retainedChunks = 256;
-/** Pages given back to the file system after a retention transaction: 4 MiB. */
-const vacuumPages = 512;
+/** And how long each of its two steps may take at most, so that appends never wait long behind it. */
+const retentionSliceMs = 8;
+/** Pages given back to the file system between two looks at the clock. */
+const vacuumPages = 16;
 /** Free pages below this share of the file, or 1 MiB, are kept for the next appends. */
 const freeShareKept = 0.1;
 const freePagesKept = 128;
 /** Damage notes kept; past it something is so wrong that more notes help nobody. */
 const maxDamageNotes = 1000;
 
+interface OldestChunk {
+  readonly o: number;
+  readonly c: number;
+  readonly t: number;
+}
+
 interface TableStatements {
   readonly insert: Database.Statement;
   readonly remove: Database.Statement;
   readonly size: Database.Statement<[number], number>;
-  readonly oldest: Database.Statement<unknown[], { o: number; c: number; t: number }>;
+  readonly oldest: Database.Statement<unknown[], OldestChunk>;
+  /** It changes only as it is removed, and of thousands of partitions retention asks again and again. */
+  knownOldest: OldestChunk | undefined;
+}
+
+interface Candidate {
+  readonly floor: RetentionFloor;
+  oldest: OldestChunk | undefined;
 }
 
 interface CommitRow {
@@ -60,6 +77,8 @@ export class SqliteWriter {
   private readonly walDamage: string | null;
   private readonly db: Database.Database;
   private readonly reserve: DiskReserve;
+  /** The thread's own: no test moves it. */
+  private readonly clock = new SystemClock();
   private isFull: boolean;
   private readonly tables = new Map<string, TableStatements>();
   /** Tables that are there: a partition's comes with its first message, so that thousands that stay empty cost nothing. */
@@ -211,35 +230,46 @@ export class SqliteWriter {
     const { pages, free } = this.pages();
     let excess = (pages - free) * pageSize - maxBytes;
     const candidates = floors.map((floor) => ({ floor, oldest: this.oldestChunk(floor.topicId, floor.partition) }));
+    let isSliceOver = false;
+    const untilMs = this.clock.elapsedMs() + retentionSliceMs;
     this.transaction(() => {
-      while (removed < retainedChunks) {
-        // The oldest of all partitions goes first, so that size takes from each what is oldest.
-        const next = candidates
-          .filter(({ floor, oldest }) => {
-            if (oldest === undefined) return false;
-            const settled = oldest.o + oldest.c <= floor.settled;
-            const mayGo = settled && (this.isFull || oldest.t < floor.settledBeforeMs || excess > 0);
-            return mayGo || oldest.t < floor.anyBeforeMs;
-          })
-          .sort((a, b) => (a.oldest?.t ?? 0) - (b.oldest?.t ?? 0))[0];
+      while (!isSliceOver) {
+        const next = this.nextToGo(candidates, excess > 0);
         if (next?.oldest === undefined) break;
         const { floor, oldest } = next;
         const { topicId, partition } = floor;
         const table = this.table(topicId, partition);
-        excess -= table.size.get(oldest.o) ?? 0;
+        if (excess > 0) excess -= table.size.get(oldest.o) ?? 0;
         table.remove.run(oldest.o);
+        table.knownOldest = undefined;
         const start = oldest.o + oldest.c;
-        this.putStart.run(topicId, partition, start, sealOf(topicId, partition, start));
         starts.set(`${topicId}/${partition}`, { topicId, partition, start });
         unsettled += Math.max(0, start - Math.max(floor.settled, oldest.o));
         removed += 1;
         next.oldest = this.oldestChunk(topicId, partition);
+        isSliceOver = removed === retainedChunks || this.clock.elapsedMs() >= untilMs;
+      }
+      for (const { topicId, partition, start } of starts.values()) {
+        this.putStart.run(topicId, partition, start, sealOf(topicId, partition, start));
       }
       return null;
     });
-    const more = this.shrink() || removed === retainedChunks;
+    const more = this.shrink() || isSliceOver;
     if (this.isFull) this.leaveFull();
     return { starts: [...starts.values()], unsettled, more, isFull: this.isFull };
+  }
+
+  /** The oldest of all partitions goes first, so that size takes from each what is oldest. */
+  private nextToGo(candidates: readonly Candidate[], isTooLarge: boolean): Candidate | undefined {
+    let next: Candidate | undefined;
+    for (const candidate of candidates) {
+      const { floor, oldest } = candidate;
+      if (oldest === undefined || (next?.oldest !== undefined && next.oldest.t <= oldest.t)) continue;
+      const settled = oldest.o + oldest.c <= floor.settled;
+      const mayGo = settled && (this.isFull || oldest.t < floor.settledBeforeMs || isTooLarge);
+      if (mayGo || oldest.t < floor.anyBeforeMs) next = candidate;
+    }
+    return next;
   }
 
   /** A write found no room: from here on there is the reserve, which calls may not use. */
@@ -265,15 +295,25 @@ export class SqliteWriter {
 
   /** Gives some free pages back; true while there are more than are worth keeping. */
   private shrink(): boolean {
-    const { pages, free } = this.pages();
-    if (free <= Math.max(freePagesKept, pages * freeShareKept)) return false;
-    this.db.pragma(`incremental_vacuum(${vacuumPages})`);
-    return true;
+    if (!this.hasPagesToGive()) return false;
+    const untilMs = this.clock.elapsedMs() + retentionSliceMs;
+    return this.transaction(() => {
+      do this.db.pragma(`incremental_vacuum(${vacuumPages})`);
+      while (this.hasPagesToGive() && this.clock.elapsedMs() < untilMs);
+      return this.hasPagesToGive();
+    });
   }
 
-  private oldestChunk(topicId: number, partition: number): { o: number; c: number; t: number } | undefined {
+  private hasPagesToGive(): boolean {
+    const { pages, free } = this.pages();
+    return free > Math.max(freePagesKept, pages * freeShareKept);
+  }
+
+  private oldestChunk(topicId: number, partition: number): OldestChunk | undefined {
     if (!this.existing.has(messagesTable(topicId, partition))) return undefined;
-    return this.table(topicId, partition).oldest.get();
+    const table = this.table(topicId, partition);
+    table.knownOldest ??= table.oldest.get();
+    return table.knownOldest;
   }
 
   private pages(): { pages: number; free: number } {
@@ -302,6 +342,7 @@ export class SqliteWriter {
         remove: this.db.prepare(`DELETE FROM ${name} WHERE o = ?`),
         size: this.db.prepare<[number], number>(`SELECT length(d) FROM ${name} WHERE o = ?`).pluck(),
         oldest: this.db.prepare(`SELECT o, c, t FROM ${name} ORDER BY o LIMIT 1`),
+        knownOldest: undefined,
       };
       this.tables.set(name, table);
     }
@@ -317,6 +358,7 @@ export class SqliteWriter {
       return result;
     } catch (error) {
       if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      for (const table of this.tables.values()) table.knownOldest = undefined;
       for (const name of this.created.splice(0)) {
         this.existing.delete(name);
         this.tables.delete(name);

@@ -1,0 +1,94 @@
+// When a write begins: at once where nothing else happens, and with more in it where the event loop is busy.
+import { expect, test } from 'vitest';
+import { GroupCommit } from '#src/broker/drivers/embedded/group-commit.js';
+import { LogStore, type StoreWrite } from '#src/broker/drivers/embedded/log-store.js';
+import { FakeClock } from '../../../support/fake-clock.js';
+
+class CountingStore extends LogStore {
+  override readonly isAlive = true;
+  readonly counts: number[] = [];
+
+  override write({ buffer, chunks }: StoreWrite): Promise<ArrayBuffer> {
+    this.counts.push(chunks.reduce((sum, { count }) => sum + count, 0));
+    return Promise.resolve(buffer);
+  }
+
+  override open = () => Promise.reject(new Error('not asked'));
+  override ensureTopic = this.open;
+  override read = () => null;
+  override nextReadable = () => 0;
+  override noteDamage = this.open;
+  override retain = this.open;
+  override seal = this.open;
+  override check = this.open;
+  override close = this.open;
+}
+
+const partition = { topicId: 1, topic: 'orders', partition: 0, end: 0 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function lab(loopEvents: () => number, clock = new FakeClock()) {
+  const store = new CountingStore();
+  const nothing = () => undefined;
+  const events = { stored: nothing, committed: nothing, wrote: nothing, full: nothing, stopped: nothing };
+  const commit = new GroupCommit(store, clock, events, loopEvents);
+  const append = (bytes = 10) =>
+    commit.append([{ topic: 'orders', key: null, body: Buffer.alloc(bytes), headers: {} }], [partition]);
+  return { store, append };
+}
+
+/** Each time it is asked more has happened. */
+const busy = () => {
+  let events = 0;
+  return () => {
+    events += 1;
+    return events;
+  };
+};
+
+test('while the loop is busy, what comes in the next turns shares the write', async () => {
+  const { store, append } = lab(busy());
+  const appends: Promise<unknown>[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    appends.push(append());
+    await turn();
+  }
+  await Promise.all(appends);
+  expect(store.counts).toEqual([5]);
+});
+
+test('where nothing else happens it does not wait for time to pass', async () => {
+  const { store, append } = lab(() => 7);
+  await append();
+  await append();
+  expect(store.counts).toEqual([1, 1]);
+});
+
+test('it does not wait for ever, though the loop stays busy and no time passes', async () => {
+  const { store, append } = lab(busy());
+  await append();
+  expect(store.counts).toEqual([1]);
+});
+
+test('time ends the wait too', async () => {
+  const clock = new FakeClock();
+  const { store, append } = lab(busy(), clock);
+  const appends: Promise<unknown>[] = [];
+  for (let i = 0; i < 6; i += 1) {
+    appends.push(append());
+    await turn();
+    clock.advance(1);
+  }
+  await Promise.all(appends);
+  expect(store.counts[0]).toBeLessThan(6);
+});
+
+test('a write that is large enough does not wait', async () => {
+  const { store, append } = lab(busy());
+  const large = append(100_000);
+  await turn();
+  await turn();
+  const later = append();
+  await Promise.all([large, later]);
+  expect(store.counts).toEqual([1, 1]);
+});
