@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly kafka?: { readonly servers: string; readonly topic: string };
   /** Its inspector listens. */
   readonly isInspected?: boolean;
+  /** Started with --small, as where memory is scarce. */
+  readonly isSmall?: boolean;
   /** How long its start may take. */
   readonly startWithinMs?: number;
   /** Of its configuration besides. */
@@ -92,7 +94,7 @@ export class BigpipeApp {
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
     await writeFile(file, config);
-    const child = spawn(start, ['--config', file], {
+    const child = spawn(start, [...(options.isSmall === true ? ['--small'] : []), '--config', file], {
       cwd: directory,
       env: { ...environment(), ...env, ...runtime(nodeArgs) },
       stdio: ['ignore', 'pipe', 'pipe'],
