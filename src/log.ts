@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path';
 import { type Params, PinoLogger } from 'nestjs-pino';
 import pino, { type DestinationStream } from 'pino';
+import { censoring } from './censor.js';
 import type { Adjustable } from './config-watch/adjustable.js';
 import { type LogSettings, type Settings, SettingsError } from './config-watch/settings.js';
 import { textOf } from './message/errors.js';
@@ -50,14 +51,6 @@ function faultOf(directory: string): string | null {
   }
 }
 
-const secretNames = ['secret', 'secrets', 'password', 'token', 'authorization', 'cookie', 'headers', 'body', 'data'];
-
-/** A second line: none of these is ever handed to the log, and if one were, in a row or in what it holds, it would not be shown. */
-export const redaction = {
-  paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
-  censor: '***',
-};
-
 /** The process's log; its level and its files change live. */
 export class ProcessLog implements Adjustable {
   readonly name = 'log';
@@ -76,7 +69,7 @@ export class ProcessLog implements Adjustable {
     ]);
     this.params = {
       pinoHttp: {
-        logger: pino({ level: nameOf(level), base: { pid: process.pid, ...marks }, redact: redaction }, streams),
+        logger: pino({ level: nameOf(level), base: { pid: process.pid, ...marks }, ...censoring }, streams),
         autoLogging: false,
         quietReqLogger: true,
       },

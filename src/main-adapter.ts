@@ -3,6 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ConfigWatch } from './config-watch/config-watch.js';
 import { refuseUrl } from './ingress/messages/v1-scope.js';
+import { WholeRequest } from './ingress/whole-request.js';
 import type { ListenerTls } from './listener-tls.js';
 import { lateRequestsCheckMs, listenerOf } from './management-listener.js';
 import { mainListener } from './message/listener.js';
@@ -31,6 +32,7 @@ export function newAdapter(configWatch: ConfigWatch, tls: ListenerTls): FastifyA
     headersTimeout: server.readTimeoutMs,
     maxHeaderSize: server.maxHeaderBytes,
     connectionsCheckingInterval: lateRequestsCheckMs,
+    IncomingMessage: WholeRequest,
   };
   const tlsOptions = tls.optionsWithin(server.readTimeoutMs);
   const adapter = new FastifyAdapter({

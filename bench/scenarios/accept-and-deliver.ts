@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
 import { cpuSeconds, residentBytes } from '../support/proc.ts';
-import { inTurns, sleep } from '../support/windows.ts';
+import { inTurns, pairsToCompile, sleep } from '../support/windows.ts';
 
 const inFlight = 64;
 /** The last commits come this long after the last delivery. */
@@ -45,7 +45,7 @@ export async function acceptAndDeliver(
     const cpu = ((cpuSeconds(server.pid) + cpuSeconds(sender.pid) - before) * per) / count;
     return { perSecond: count / seconds, cpu };
   };
-  const pairs = await inTurns(lab.quick ? 3 : 5, ours, limit);
+  const pairs = await inTurns(lab.quick ? 3 : 5, ours, limit, pairsToCompile);
   const reference = 'bare node:http, then bare undici';
   const rate = pairs.map((pair) => pair.ours.perSecond);
   return [

@@ -4,7 +4,7 @@ import { comparedFigure, type Figure, type Goal, median } from '../support/figur
 import type { Lab } from '../support/lab.ts';
 import { cpuSeconds } from '../support/proc.ts';
 import { type Appended, appendedPerSecond, type LatencySummary } from '../support/protocol.ts';
-import { inTurns } from '../support/windows.ts';
+import { inTurns, pairsToCompile } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
 const partitions = 8;
@@ -34,11 +34,12 @@ export async function accept(lab: Lab, setting: AcceptSetting): Promise<Figure[]
   const { broker, connections, goal } = setting;
   const { app, reference, ours, limit } = await (broker === 'kafka' ? onKafka : onDisk)(lab, connections);
   await app.checkDurable(nobody);
-  const durationMs = lab.quick ? 600 : 800;
+  const durationMs = lab.quick ? 1000 : 1500;
   const pairs = await inTurns(
     lab.quick ? 3 : 8,
     () => ours(durationMs),
     () => limit(durationMs),
+    pairsToCompile,
   );
   const between = (of: (result: Measured) => number) =>
     pairs.map((pair) => ({ ours: of(pair.ours), limit: of(pair.limit) }));

@@ -2,6 +2,7 @@
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
 import { cpuSeconds, familyOf } from '../support/proc.ts';
+import { pairsToCompile } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
 const per = 100_000;
@@ -26,16 +27,16 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
   const bare = await Promise.all([1, 2].map((count) => bareHttp(lab, count)));
   const contenders = [...ours, ...bare];
   const turns: Window[][] = [];
-  const durationMs = lab.quick ? 600 : 800;
-  for (let turn = 0; turn <= (lab.quick ? 4 : 12); turn += 1) {
+  const durationMs = lab.quick ? 1000 : 1500;
+  for (let turn = 0; turn < pairsToCompile + (lab.quick ? 4 : 12); turn += 1) {
     const windows: Window[] = [];
     // Each begins as many turns as any other, so that nobody is always behind the same neighbour.
     for (let i = 0; i < contenders.length; i += 1) {
       const at = (turn + i) % contenders.length;
       windows[at] = await measure(lab, generator, contenders[at] as Contender, { connections, durationMs });
     }
-    // The first turn pays for compilation.
-    if (turn > 0) turns.push(windows);
+    // The first turns pay for compilation.
+    if (turn >= pairsToCompile) turns.push(windows);
   }
   const column = (index: number) => turns.map((windows) => windows[index] as Window);
   const [alone, one, two, bareOne, bareTwo] = contenders.map((_, index) => column(index)) as Window[][];

@@ -1,8 +1,8 @@
 // Who calls, by the Authorization header: the same name and secret under either scheme.
 import { isUtf8 } from 'node:buffer';
-import type { FastifyRequest } from 'fastify';
 import type { Acl } from '../acl/acl.js';
 import type { AclEntry } from '../acl/acl-entry.js';
+import type { DoorRequest } from './exchange.js';
 
 /** What a 401 says of how to come in. */
 export const challenge = 'Basic realm="bigpipe", charset="UTF-8", Bearer realm="bigpipe"';
@@ -30,7 +30,9 @@ export function credentialsOf(authorization: string | undefined): Credentials | 
 }
 
 /** Null for who does not say who he is, or says so wrongly. A promise only where Acl.check gives one. */
-export function callerOf(acl: Acl, request: FastifyRequest): AclEntry | null | Promise<AclEntry | null> {
+export function callerOf(acl: Acl, request: DoorRequest): AclEntry | null | Promise<AclEntry | null> {
   const credentials = credentialsOf(request.headers.authorization);
-  return credentials === null ? null : acl.check(credentials.name, credentials.secret, request.socket.remoteAddress);
+  return credentials === null
+    ? null
+    : acl.check(credentials.name, credentials.secret, request.socket.remoteAddress, request.socket);
 }

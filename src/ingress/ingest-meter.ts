@@ -1,6 +1,5 @@
 // Counts what callers are answered at each door, and how long that took, for /metrics; and begins the trace of each call.
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
 import { plainTraceparent, plainTracestate, traceContextOf } from '../message/trace-context.js';
@@ -8,6 +7,7 @@ import type { CounterFamily, HistogramFamily } from '../stats/metrics/counted.js
 import { Metrics } from '../stats/metrics/metrics.js';
 import { type Span, type SpanFacts, Tracing } from '../stats/tracing/tracing.js';
 import { durabilityHeader } from './durability-word.js';
+import type { DoorReply, DoorRequest } from './exchange.js';
 import { idempotencyScopeHeader } from './idempotency-key.js';
 import { hasWaited } from './waiting-caller.js';
 
@@ -16,8 +16,6 @@ import { hasWaited } from './waiting-caller.js';
  * be taken later. failed: a fault of bigpipe's own.
  */
 export type IngestOutcome = 'accepted' | 'refused' | 'throttled' | 'overloaded' | 'failed';
-
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 @Injectable()
 export class IngestMeter {
@@ -41,7 +39,11 @@ export class IngestMeter {
   }
 
   /** `handle` with its answers counted. What it passes on as the caller's trace is the span of this request, where there is one. */
-  around(door: string, path: string, handle: Handler): Handler {
+  around<Request extends DoorRequest, Reply extends DoorReply>(
+    door: string,
+    path: string,
+    handle: (request: Request, reply: Reply) => Promise<Reply>,
+  ): (request: Request, reply: Reply) => Promise<Reply> {
     const accepted = this.requests.of(door, 'accepted');
     const duration = this.durations.of(door);
     return async (request, reply) => {
@@ -65,7 +67,7 @@ export class IngestMeter {
     };
   }
 
-  private beginAccept({ headers }: FastifyRequest, path: string): Span | null {
+  private beginAccept({ headers }: DoorRequest, path: string): Span | null {
     const parent = traceContextOf(headers[plainTraceparent], headers[plainTracestate]);
     const span = this.tracing.begin({ name: `POST ${path}`, kind: 'server', parent, isLinked: false });
     if (span === null) return null;
@@ -80,7 +82,7 @@ export class IngestMeter {
   }
 }
 
-function factsOf({ method }: FastifyRequest, path: string, status: number, outcome: IngestOutcome): SpanFacts {
+function factsOf({ method }: DoorRequest, path: string, status: number, outcome: IngestOutcome): SpanFacts {
   return {
     'http.request.method': method,
     'http.route': path,
@@ -90,7 +92,7 @@ function factsOf({ method }: FastifyRequest, path: string, status: number, outco
 }
 
 /** By what the doors say anyway: the original's answers 200 to everything, and tells the rest in headers. */
-function outcomeOf(reply: FastifyReply): IngestOutcome {
+function outcomeOf(reply: DoorReply): IngestOutcome {
   if (reply.hasHeader(durabilityHeader)) return 'accepted';
   const status = reply.statusCode;
   const why = reply.getHeader('bigpipe-error');

@@ -1,10 +1,10 @@
 // Calls that may be answered as the same call of the same caller was answered not long before.
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
 import { type Message, messageHeader } from '../message/message.js';
 import type { Reply } from '../message/reply.js';
 import { Replies } from '../reply/replies.js';
+import type { DoorReply } from './exchange.js';
 import { digestOf } from './idempotency-key.js';
 
 /** Of a call: for how many seconds its answer may be given again. Of an answer: hit or miss. */
@@ -33,7 +33,7 @@ export class ResultCache {
    * that its answer may be kept.
    */
   async find(
-    reply: FastifyReply,
+    reply: DoorReply,
     message: Message,
     headers: Record<string, string>,
     ttlMs: number,

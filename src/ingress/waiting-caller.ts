@@ -2,12 +2,12 @@
 import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigWatch } from '../config-watch/config-watch.js';
 import { Clock } from '../message/clock.js';
 import { messageHeader } from '../message/message.js';
 import type { Reply } from '../message/reply.js';
 import { type Expected, Replies } from '../reply/replies.js';
+import type { DoorReply, DoorRequest } from './exchange.js';
 
 /** `answered` by the receiver, or `failed`; absent from answers that are bigpipe's own. */
 export const replyHeader = 'bigpipe-reply';
@@ -50,8 +50,8 @@ export class WaitingRoom {
 
   /** The reply to a message that was sent before, if it is kept or comes in time. Rejects with `unavailable`. */
   async find(
-    { raw: { socket } }: FastifyRequest,
-    { raw: answer }: FastifyReply,
+    { raw: { socket } }: DoorRequest,
+    { raw: answer }: DoorReply,
     id: string,
     wantedMs: number,
   ): Promise<Reply | null> {
@@ -70,8 +70,8 @@ export class WaitingRoom {
    * is answered as one who did not ask to.
    */
   begin(
-    { raw: { socket } }: FastifyRequest,
-    { raw: answer }: FastifyReply,
+    { raw: { socket } }: DoorRequest,
+    { raw: answer }: DoorReply,
     headers: Record<string, string>,
     wantedMs: number,
   ): WaitingCaller | null {

@@ -76,7 +76,9 @@ export class CommitDoor implements OnModuleInit {
           method: 'POST',
           url: path,
           constraints: mainListener,
-          handler: this.meter.around(door, path, (request, reply) => this.commit(request, reply)),
+          handler: this.meter.around(door, path, (request: FastifyRequest, reply: FastifyReply) =>
+            this.commit(request, reply),
+          ),
         });
         refuseOtherMethods(scope, path, ['POST'], (reply) => reply.send());
       },

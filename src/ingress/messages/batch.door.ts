@@ -74,7 +74,9 @@ export class BatchDoor implements OnModuleInit {
           method: 'POST',
           url,
           constraints: mainListener,
-          handler: this.meter.around(door, batchPath, (request, reply) => this.post(request, reply)),
+          handler: this.meter.around(door, batchPath, (request: FastifyRequest, reply: FastifyReply) =>
+            this.post(request, reply),
+          ),
         });
         refuseOtherMethods(scope, url, ['POST'], refuseMethod);
       },

@@ -1,7 +1,6 @@
 // POST /v1/messages: one message, with its fields in headers, in JSON, or as a CloudEvent.
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
@@ -14,10 +13,12 @@ import { type Accepted, Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { callerOf } from '../caller.js';
 import { durabilityHeader, durabilityWord } from '../durability-word.js';
+import type { DoorReply, DoorRequest } from '../exchange.js';
 import { idempotencyScopeHeader, onceKeyOf, replayedHeader } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
 import { contentTypeOf, refuseOtherMethods } from '../raw-scope.js';
 import { cacheForms, cacheHeader, cacheMsOf, ResultCache } from '../result-cache.js';
+import { openShortWay } from '../short-way.js';
 import { type WaitingCaller, WaitingRoom, waitMsIn } from '../waiting-caller.js';
 import { batchedType, readBinaryEvent, readStructuredEvent, structuredType, withExtensions } from './cloud-event.js';
 import { draftOf, type Written } from './draft.js';
@@ -55,6 +56,15 @@ export class MessagesDoor implements OnModuleInit {
 
   onModuleInit(): void {
     const unreadable = () => this.meter.count(door, 'refused');
+    const handle = this.meter.around(door, messagesPath, (request: DoorRequest, reply: DoorReply) =>
+      this.post(request, reply),
+    );
+    openShortWay(this.adapterHost, this.configWatch, {
+      path: messagesPath,
+      handle,
+      broken: unreadable,
+      failed: (error, reply) => void sendError(reply, error),
+    });
     openV1Scope(
       this.adapterHost,
       this.configWatch,
@@ -63,7 +73,7 @@ export class MessagesDoor implements OnModuleInit {
           method: 'POST',
           url: messagesPath,
           constraints: mainListener,
-          handler: this.meter.around(door, messagesPath, (request, reply) => this.post(request, reply)),
+          handler: handle,
         });
         refuseOtherMethods(scope, messagesPath, ['POST'], refuseMethod);
       },
@@ -71,7 +81,7 @@ export class MessagesDoor implements OnModuleInit {
     );
   }
 
-  private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  private async post(request: DoorRequest, reply: DoorReply): Promise<DoorReply> {
     this.counters.received += 1;
     const found = callerOf(this.acl, request);
     const caller = found instanceof Promise ? await found : found;
@@ -103,7 +113,7 @@ export class MessagesDoor implements OnModuleInit {
         reply.header(idempotencyScopeHeader, this.producer.idempotencyScope);
         const accepted = await this.producer.acceptOnce({ message, acks: draft.acks, once });
         const { isReplay, scope } = accepted;
-        reply.header(idempotencyScopeHeader, scope);
+        if (scope !== null) reply.header(idempotencyScopeHeader, scope);
         if (isReplay) reply.header(replayedHeader, 'true');
         return await this.answer(request, reply, accepted, waiting);
       }
@@ -120,11 +130,11 @@ export class MessagesDoor implements OnModuleInit {
 
   /** It is stored: the receiver's answer if it comes in time, else that it is stored. */
   private async answer(
-    request: FastifyRequest,
-    reply: FastifyReply,
+    request: DoorRequest,
+    reply: DoorReply,
     { id, durability, isReplay }: Accepted,
     waiting: WaitingCaller | null,
-  ): Promise<FastifyReply> {
+  ): Promise<DoorReply> {
     const found = waiting === null ? null : await waiting.reply(id, isReplay);
     if (found === null) return this.accepted(request, reply, id, durability);
     this.counters.accepted += 1;
@@ -133,12 +143,12 @@ export class MessagesDoor implements OnModuleInit {
     return sendReceiverAnswer(reply, found);
   }
 
-  private throttled(reply: FastifyReply, throttle: Throttle): FastifyReply {
+  private throttled(reply: DoorReply, throttle: Throttle): DoorReply {
     this.counters.refused += 1;
     return sendThrottled(reply, throttle);
   }
 
-  private accepted(request: FastifyRequest, reply: FastifyReply, id: string, durability: string): FastifyReply {
+  private accepted(request: DoorRequest, reply: DoorReply, id: string, durability: string): DoorReply {
     this.counters.accepted += 1;
     const word = durabilityWord(durability);
     const { prefer } = request.headers;
@@ -154,7 +164,7 @@ export class MessagesDoor implements OnModuleInit {
       .send(`{"id":"${id}","durability":"${word}"}`);
   }
 
-  private refuse(reply: FastifyReply, problem: Problem): FastifyReply {
+  private refuse(reply: DoorReply, problem: Problem): DoorReply {
     this.counters.refused += 1;
     return sendProblem(reply, problem);
   }
@@ -164,7 +174,7 @@ export class MessagesDoor implements OnModuleInit {
 export const detailOf = (faults: readonly Fault[]) =>
   `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}: see errors`;
 
-function readWritten({ headers, raw, body }: FastifyRequest, faults: Fault[]): Written | Problem {
+function readWritten({ headers, raw, body }: DoorRequest, faults: Fault[]): Written | Problem {
   const bytes = (body as Buffer | undefined) ?? nothing;
   const contentType = contentTypeOf(raw);
   const mediaType = (contentType?.split(';', 1)[0] ?? '').trim().toLowerCase();
@@ -222,7 +232,7 @@ const noObject = () =>
     { detail: 'a JSON object is needed', pointer: '#' },
   ]);
 
-function onceOf({ headers, raw, body }: FastifyRequest, caller: AclEntry, key: string) {
+function onceOf({ headers, raw, body }: DoorRequest, caller: AclEntry, key: string) {
   const bytes = (body as Buffer | undefined) ?? nothing;
   const asked = [messagesPath, contentTypeOf(raw) ?? '', ...askedInHeaders(headers), bytes];
   return onceKeyOf(caller.name, key, asked);

@@ -1,8 +1,8 @@
 // What goes wrong on /v1, as RFC 9457 tells it: application/problem+json, with every fault and where it stands.
-import type { FastifyReply } from 'fastify';
 import { BigpipeError } from '../../message/errors.js';
 import type { Throttle } from '../../message/quota.js';
 import { challenge } from '../caller.js';
+import type { DoorReply } from '../exchange.js';
 
 /** Seconds after which a caller that was turned away may come back. */
 const retryAfterS = 1;
@@ -87,17 +87,18 @@ export function isRetriable({ code }: Problem): boolean {
   return kind.isRetriable === true;
 }
 
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+export function sendProblem<Reply extends DoorReply>(reply: Reply, problem: Problem): Reply {
   if (problem.status === 401) reply.header('www-authenticate', challenge);
   if (isRetriable(problem)) reply.header('retry-after', retryAfterS);
-  return reply
+  reply
     .status(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify(problem));
+  return reply;
 }
 
 /** 429, with what it says of when to come back. */
-export function sendThrottled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+export function sendThrottled<Reply extends DoorReply>(reply: Reply, { headers }: Throttle): Reply {
   for (const [name, value] of Object.entries(headers)) reply.header(name, value);
   return sendProblem(reply, problemOf('throttled', 'this caller has used up its rate'));
 }

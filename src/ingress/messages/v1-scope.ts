@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import type { ConfigWatch } from '../../config-watch/config-watch.js';
+import type { DoorReply } from '../exchange.js';
 import { openRawScope } from '../raw-scope.js';
 import { type Problem, problemOf, problemOfError, sendProblem } from './problem.js';
 
@@ -31,7 +32,7 @@ export function openV1Scope(
   );
 }
 
-export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
+export function sendError<Reply extends DoorReply>(reply: Reply, error: unknown): Reply {
   return sendProblem(reply, toldProblem(error));
 }
 

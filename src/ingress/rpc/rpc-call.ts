@@ -60,9 +60,11 @@ function readExtras(
   call: Json,
   url: string,
 ): Pick<RpcCall, 'id' | 'acks' | 'headers' | 'timesAt' | 'waitMs' | 'callbackUrl'> | Refusal {
-  const [id, acks, contentType, type, asked] = ['id', 'acks', 'content_type', 'type', 'headers'].map(
-    (name) => call[name] ?? undefined,
-  );
+  const id = call['id'] ?? undefined;
+  const acks = call['acks'] ?? undefined;
+  const contentType = call['content_type'] ?? undefined;
+  const type = call['type'] ?? undefined;
+  const asked = call['headers'] ?? undefined;
   if (id !== undefined && !isMessageId(id)) return { refused: 'id无效' };
   if (acks !== undefined && !ackLevels.includes(acks as Acks)) return { refused: 'acks无效' };
   const headers: Record<string, string> = { [messageHeader.url]: url };
@@ -97,9 +99,9 @@ function readExtras(
 
 /** Most calls have none, and need not know the time. */
 function timesOfCall(call: Json): RpcCall['timesAt'] {
-  const [delay, notBefore, expires] = [call['delay'], call['not_before'], call['expires']].map(
-    (value) => value ?? undefined,
-  );
+  const delay = call['delay'] ?? undefined;
+  const notBefore = call['not_before'] ?? undefined;
+  const expires = call['expires'] ?? undefined;
   if (delay === undefined && notBefore === undefined && expires === undefined) return null;
   return (nowMs) => {
     let refused: string | null = null;

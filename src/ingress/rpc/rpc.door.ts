@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError } from 'fastify';
 import { Acl } from '../../acl/acl.js';
 import type { AclEntry } from '../../acl/acl-entry.js';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
@@ -18,6 +18,7 @@ import { Producer } from '../../producer/producer.js';
 import { Stats } from '../../stats/stats.js';
 import { bytesOf } from '../body-bytes.js';
 import { againstCallback } from '../callback-url.js';
+import type { DoorReply, DoorRequest } from '../exchange.js';
 import {
   idempotencyKeyForms,
   idempotencyKeyOf,
@@ -29,6 +30,7 @@ import { IngestMeter } from '../ingest-meter.js';
 import { putTimes } from '../moments.js';
 import { openRawScope } from '../raw-scope.js';
 import { cacheForms, cacheMsOf, ResultCache } from '../result-cache.js';
+import { openShortWay } from '../short-way.js';
 import { passTrace } from '../trace.js';
 import { replyHeader, type WaitingCaller, WaitingRoom } from '../waiting-caller.js';
 import { type Refusal, type RpcCall, readRpcCall } from './rpc-call.js';
@@ -82,8 +84,15 @@ export class RpcDoor implements OnModuleInit {
     stats.register('serverStats', () => this.counters);
   }
 
-  /** The hot route stands on the Fastify instance itself. */
+  /** The hot route stands on the Fastify instance itself, and its plain calls go past that. */
   onModuleInit(): void {
+    const handle = this.meter.around(door, path, (request: DoorRequest, reply: DoorReply) => this.call(request, reply));
+    openShortWay(this.adapterHost, this.configWatch, {
+      path,
+      handle,
+      broken: () => this.countUnreadable(),
+      failed: (error, reply) => void this.notStored(error, reply),
+    });
     openRawScope(
       this.adapterHost,
       () => this.configWatch.settings.server.maxBodyBytes,
@@ -93,18 +102,19 @@ export class RpcDoor implements OnModuleInit {
           method: methods,
           url: path,
           constraints: mainListener,
-          handler: this.meter.around(door, path, (request, reply) => this.call(request, reply)),
+          handler: handle,
         });
       },
     );
   }
 
-  private async call(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  private async call(request: DoorRequest, reply: DoorReply): Promise<DoorReply> {
     this.counters.receivedCall += 1;
     reply.header('content-type', 'application/json; charset=utf-8');
     const call = readRpcCall(request.body as Buffer | undefined);
     if ('refused' in call) return reply.send(answerOf(-1, (call as Refusal).refused));
-    const found = this.acl.check(call.aclName, call.aclSecret, request.socket.remoteAddress);
+    const { socket } = request;
+    const found = this.acl.check(call.aclName, call.aclSecret, socket.remoteAddress, socket);
     const caller = found instanceof Promise ? await found : found;
     if (caller?.mayCall(call.url) !== true) return reply.send(forbidden);
     const throttle = caller.admit();
@@ -144,10 +154,10 @@ export class RpcDoor implements OnModuleInit {
   }
 
   private async once(
-    request: FastifyRequest,
-    reply: FastifyReply,
+    request: DoorRequest,
+    reply: DoorReply,
     { caller, message, acks, key: written, waiting }: OnceCall,
-  ): Promise<FastifyReply> {
+  ): Promise<DoorReply> {
     const key = typeof written === 'string' ? idempotencyKeyOf(written) : null;
     if (key === null) {
       waiting?.giveUp();
@@ -157,7 +167,7 @@ export class RpcDoor implements OnModuleInit {
     const once = onceKeyOf(caller.name, key, ['/rpc/call', request.body as Buffer]);
     try {
       const { id, durability, isReplay, scope } = await this.producer.acceptOnce({ message, acks, once });
-      reply.header(idempotencyScopeHeader, scope);
+      if (scope !== null) reply.header(idempotencyScopeHeader, scope);
       if (isReplay) reply.header(replayedHeader, 'true');
       this.tellStored(reply, id, durability);
       return waiting === null ? reply.send(stored) : reply.send(await this.answered(reply, waiting, id, isReplay));
@@ -167,26 +177,26 @@ export class RpcDoor implements OnModuleInit {
     }
   }
 
-  private tellStored(reply: FastifyReply, id: string, durability: string): void {
+  private tellStored(reply: DoorReply, id: string, durability: string): void {
     this.counters.acceptedCall += 1;
     reply.header(messageHeader.id, id);
     reply.header('bigpipe-durability', durability);
   }
 
   /** What the receiver said, in the original's `data`, which is empty otherwise; it is stored in any case. */
-  private async answered(reply: FastifyReply, waiting: WaitingCaller, id: string, isReplay: boolean): Promise<string> {
+  private async answered(reply: DoorReply, waiting: WaitingCaller, id: string, isReplay: boolean): Promise<string> {
     const found = await waiting.reply(id, isReplay);
     return found === null ? stored : told(reply, found);
   }
 
   /** In the original's words; what only its headers say is the same on every door. */
-  private throttled(reply: FastifyReply, { headers }: Throttle): FastifyReply {
+  private throttled(reply: DoorReply, { headers }: Throttle): DoorReply {
     this.counters.overloadCall += 1;
     reply.header('bigpipe-error', 'throttled').headers(headers);
     return reply.send(overloaded);
   }
 
-  private notStored(error: unknown, reply: FastifyReply): FastifyReply {
+  private notStored(error: unknown, reply: DoorReply): DoorReply {
     const known = error instanceof BigpipeError;
     reply.header('bigpipe-error', known ? error.code : 'internal');
     if (!known) {
@@ -202,12 +212,16 @@ export class RpcDoor implements OnModuleInit {
   }
 
   /** The body could not be read: too long, too slow, or broken off. */
-  private unreadable(error: FastifyError, reply: FastifyReply): FastifyReply {
-    this.counters.receivedCall += 1;
-    this.meter.count(door, 'refused');
+  private unreadable(error: FastifyError, reply: DoorReply): DoorReply {
+    this.countUnreadable();
     reply.header('content-type', 'application/json; charset=utf-8');
     if (error.statusCode === 413) return reply.status(413).send(tooLarge);
     return reply.status(200).send(broken);
+  }
+
+  private countUnreadable(): void {
+    this.counters.receivedCall += 1;
+    this.meter.count(door, 'refused');
   }
 }
 
@@ -219,7 +233,7 @@ function messageOf(call: RpcCall, { name, topic }: AclEntry, id: string): Messag
 }
 
 /** What the receiver said. */
-function told(reply: FastifyReply, found: Reply): string {
+function told(reply: DoorReply, found: Reply): string {
   reply.header(replyHeader, found.kind);
   if (found.kind === 'failed') {
     const { status, detail } = found;
