@@ -315,7 +315,9 @@ test('without fsync the answer says so', async () => {
 test('in memory stands only what somebody who keeps up has yet to read, and nobody misses anything', async () => {
   const broker = await start();
   const kept = () => {
-    const { topics } = broker as unknown as { topics: Map<string, { partitions: { tail: { messages: unknown[] } }[] }> };
+    const { topics } = broker as unknown as {
+      topics: Map<string, { partitions: { tail: { messages: unknown[] } }[] }>;
+    };
     return topics.get(topic)?.partitions[0]?.tail.messages.filter((one) => one !== undefined).length;
   };
   const log = new GroupLog();
