@@ -13,6 +13,7 @@ ENV NODE_ENV=production BIGPIPE_DATA_DIR=/data
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/package.json .
+COPY start.sh .
 COPY config config
 COPY proto proto
 RUN mkdir /data && chown 1000:1000 /data
@@ -21,4 +22,4 @@ USER 1000:1000
 EXPOSE 10086
 HEALTHCHECK --start-period=60s CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.BIGPIPE_PORT ?? 10086) + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # One process, and it is the first: signals reach it.
-CMD ["node", "--enable-source-maps", "dist/main.js"]
+CMD ["./start.sh"]

@@ -35,7 +35,7 @@ export async function deadReceivers(lab: Lab, goals: { resident: Goal; answer: G
   const perSecond = Math.ceil((bytes / bodyBytes / wholeMs) * 1000);
   const { receiver, origin } = await lab.scriptedReceiver(silent);
   const directory = await lab.directory();
-  const app = await lab.app({ directory, concurrency: 100, consumer, settings: roomy });
+  const app = await lab.app({ directory, concurrency: 100, consumer, settings: roomy, isSmall: true });
   const bare = await lab.bareHttp(join(directory, 'bare-post'));
   const generator = lab.generator();
   let firstSequence = 1;
@@ -73,7 +73,12 @@ export async function deadReceivers(lab: Lab, goals: { resident: Goal; answer: G
   const rate = ({ accepted: made, startedMs, endedMs }: LoadResult) => (made * 1000) / (endedMs - startedMs);
   const pairs = turns.map(({ ours, limit }) => ({ ours: ours.latency.p99Ms, limit: limit.latency.p99Ms }));
   return [
-    { name: `RSS, most, all receivers dead, ${of}`, unit: 'MB', value: Math.max(...resident), goal: goals.resident },
+    {
+      name: `RSS, most, all receivers dead, started with --small, ${of}`,
+      unit: 'MB',
+      value: Math.max(...resident),
+      goal: goals.resident,
+    },
     {
       name: 'RSS, the last part of it',
       unit: 'MB',

@@ -1,13 +1,13 @@
-// The built program as a process of its own, on free ports, as a user would start it.
+// The built program as a process of its own, on free ports, started as a user's is: by start.sh.
 import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { callAcl, sampleData } from './call-body.ts';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const start = fileURLToPath(new URL('../../start.sh', import.meta.url));
 const defaultStartWithinMs = 120_000;
 const stopWithinMs = 90_000;
 const reloadWithinMs = 30_000;
@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly kafka?: { readonly servers: string; readonly topic: string };
   /** Its inspector listens. */
   readonly isInspected?: boolean;
+  /** Started with --small, as where memory is scarce. */
+  readonly isSmall?: boolean;
   /** How long its start may take. */
   readonly startWithinMs?: number;
   /** Of its configuration besides. */
@@ -92,9 +94,9 @@ export class BigpipeApp {
     const file = join(directory, 'bigpipe.json');
     const config = JSON.stringify(configOf(options));
     await writeFile(file, config);
-    const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArgs, main, '--config', file], {
+    const child = spawn(start, [...(options.isSmall === true ? ['--small'] : []), '--config', file], {
       cwd: directory,
-      env: { ...environment(), ...env },
+      env: { ...environment(), ...env, ...runtime(nodeArgs) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const complaints: string[] = [];
@@ -166,6 +168,12 @@ export class BigpipeApp {
     this.child.kill('SIGKILL');
   }
 }
+
+/** This process's Node comes first in the path; what it is told beside what start.sh says. */
+const runtime = (nodeArgs: readonly string[]) => ({
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
+  NODE_OPTIONS: nodeArgs.map((arg) => JSON.stringify(arg)).join(' '),
+});
 
 /** Of this process, without what would change the settings. */
 const environment = () =>

@@ -10,6 +10,8 @@ export interface Cost {
 }
 
 export interface GrowthPoint {
+  /** So many calls that its program is compiled: else the first turns measure the compiler. */
+  readonly warm: () => Promise<void>;
   /** One turn. */
   readonly turn: () => Promise<Cost>;
   /** The program and all that is only there for it. */
@@ -26,7 +28,7 @@ export interface Axis {
 }
 
 const line = { cpu: 'CPU a message', rate: 'messages a second' } as const;
-/** The first round pays for compilation. */
+/** The first round pays for what only its own form of calls brings up. */
 const warmRounds = 1;
 
 export async function measureAxis(lab: Lab, axis: Axis, goal: Goal): Promise<Figure[]> {
@@ -34,7 +36,9 @@ export async function measureAxis(lab: Lab, axis: Axis, goal: Goal): Promise<Fig
   const opened: { x: number; point: GrowthPoint; costs: Cost[] }[] = [];
   for (const x of xs) {
     lab.say(`${axis.name}: ${shown(x)}`);
-    opened.push({ x, point: await axis.open(x), costs: [] });
+    const point = await axis.open(x);
+    await point.warm();
+    opened.push({ x, point, costs: [] });
   }
   for (let round = 0; round < warmRounds + (lab.quick ? 3 : 6); round += 1) {
     // Up and down again: what comes first in a round is not always the same.

@@ -15,8 +15,6 @@ import { registerHealth } from './broker-metrics.js';
 import { EmbeddedBroker } from './drivers/embedded/embedded.broker.js';
 import { registerLog } from './drivers/embedded/log-metrics.js';
 import { SqliteStore } from './drivers/embedded/sqlite.store.js';
-import { KafkaBroker } from './drivers/kafka/kafka.broker.js';
-import { registerKafka } from './drivers/kafka/kafka-metrics.js';
 import { MemoryBroker } from './drivers/memory/memory.broker.js';
 import { LogMove } from './moving/log-move.js';
 import { MovableBroker } from './moving/movable.broker.js';
@@ -45,7 +43,12 @@ interface Made {
 }
 
 /** `state` null: marks are kept by the broker alone. `node` null: nobody is told which process this is. */
-function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState | null, node: ThisNode | null): Made {
+async function makeBroker(
+  settings: BrokerSettings,
+  clock: Clock,
+  state: SharedState | null,
+  node: ThisNode | null,
+): Promise<Made> {
   switch (settings.driver) {
     case 'memory': {
       const broker = new MemoryBroker({ maxBytes: settings.memory.maxBytes, clock, report });
@@ -63,6 +66,9 @@ function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState |
       };
     }
     case 'kafka': {
+      // Only where it is needed: the client takes memory of its own.
+      const { KafkaBroker } = await import('./drivers/kafka/kafka.broker.js');
+      const { registerKafka } = await import('./drivers/kafka/kafka-metrics.js');
       const isKeptTwice = settings.kafka.offsetStore === 'redis' && state !== null;
       const second = isKeptTwice ? { offsetStore: new SharedOffsetStore(state) } : {};
       const broker = new KafkaBroker({ settings: settings.kafka, clock, node, report: tell, ...second });
@@ -78,15 +84,15 @@ function makeBroker(settings: BrokerSettings, clock: Clock, state: SharedState |
 }
 
 /** Of the bus's own log, which may move while the program runs. */
-function openOwn(
+async function openOwn(
   configWatch: ConfigWatch,
   clock: Clock,
   stats: Stats,
   metrics: Metrics,
   state: SharedState,
   node: ThisNode,
-): LogMove {
-  const made = makeBroker(configWatch.settings.broker, clock, state, node);
+): Promise<LogMove> {
+  const made = await makeBroker(configWatch.settings.broker, clock, state, node);
   let { driver, counters } = made;
   if (counters !== null) stats.register('brokerStats', () => counters?.() ?? {});
   made.measure(metrics);
@@ -101,12 +107,16 @@ function openOwn(
     // The original's form has no place for what a log's own topics say, and chooses other partitions.
     if (kafka.format !== 'bigpipe')
       throw new BigpipeError('unavailable', 'a log is moved in the form "bigpipe" only: kafka.message.format');
-    const there = makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state, node);
+    let there = made;
+    const make = async () => {
+      there = await makeBroker({ ...settings, driver: 'kafka', kafka: { ...kafka, servers } }, clock, state, node);
+      return there.broker;
+    };
     const moved = () => {
       // What this driver alone measures is told from the next start on: some of it has the names of the other one's.
       ({ driver, counters } = there);
     };
-    return { target: there.broker, servers, moved };
+    return { make, servers, moved };
   };
   return new LogMove({ broker, source: made.movable, kafkaAt, clock });
 }
@@ -137,7 +147,7 @@ function openOwn(
 export class BrokerModule {
   /** Another broker beside the bus's own; whoever opens it closes it. Rejects with a BigpipeError that says what to do. */
   static async open(settings: BrokerSettings, clock: Clock): Promise<Broker> {
-    const { broker } = makeBroker(settings, clock, null, null);
+    const { broker } = await makeBroker(settings, clock, null, null);
     await broker.open();
     return broker;
   }

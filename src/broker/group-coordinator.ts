@@ -50,9 +50,14 @@ export class GroupCoordinator {
     await Promise.all([...(this.groupsOf.get(topic) ?? [])].map((group) => group.topicChanged(topic)));
   }
 
-  /** True while some member owns the partition. */
-  isRead({ topic, partition }: TopicPartition): boolean {
-    return this.readers.get(topic)?.[partition]?.isEmpty === false;
+  /** How many members own the partition: one of each group. */
+  readerCount({ topic, partition }: TopicPartition): number {
+    return this.readers.get(topic)?.[partition]?.count ?? 0;
+  }
+
+  /** The lowest place among the members that have come as far as `offset` in the partition; null: nobody has. */
+  lowestPlace({ topic, partition }: TopicPartition, offset: bigint): bigint | null {
+    return this.readers.get(topic)?.[partition]?.lowestPlace(offset) ?? null;
   }
 
   /** True while a member of the group reads the topic. */

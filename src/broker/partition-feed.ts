@@ -56,7 +56,10 @@ export class PartitionFeed<M> implements Follower<M> {
 
   /** Everything below was handed over, or is not wanted; null while a batch is under way. */
   get readTo(): bigint | null {
-    if (this.loop.isRunning) return null;
+    return this.loop.isRunning ? null : this.standsAt;
+  }
+
+  get standsAt(): bigint {
     const position = this.following?.position ?? 0n;
     return position > this.offset ? position : this.offset;
   }

@@ -28,8 +28,18 @@ export class PartitionReaders<M> {
     this.behind = new SharedReader({ ...parts, passed: (reader) => this.haveCaughtUp(reader) });
   }
 
-  get isEmpty(): boolean {
-    return this.feeds.size === 0;
+  get count(): number {
+    return this.feeds.size;
+  }
+
+  /** The lowest place among those who have come as far as `offset`; null: nobody has. */
+  lowestPlace(offset: bigint): bigint | null {
+    let lowest: bigint | null = null;
+    for (const feed of this.feeds) {
+      const { standsAt } = feed;
+      if (standsAt >= offset && (lowest === null || standsAt < lowest)) lowest = standsAt;
+    }
+    return lowest;
   }
 
   add(feed: Follower<M>): void {

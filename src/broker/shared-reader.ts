@@ -21,6 +21,8 @@ export interface Follower<M> {
   readonly member: M;
   /** The next offset that it has not been handed, and that nobody has passed over for it. */
   readonly place: bigint;
+  /** The next offset that it needs: beyond its place where whom it follows has read on for it. */
+  readonly standsAt: bigint;
   /** What stands before `offset` it does not want. */
   passTo(offset: bigint): void;
   /** There may be something to read. */

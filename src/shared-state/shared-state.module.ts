@@ -6,7 +6,6 @@ import { Clock } from '../message/clock.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
 import { MemorySharedState } from './drivers/memory/memory.shared-state.js';
-import { RedisSharedState } from './drivers/redis/redis.shared-state.js';
 import { SharedState } from './shared-state.js';
 
 /** What a single node keeps in memory for callers that come back. */
@@ -18,8 +17,10 @@ function report(text: string, error: unknown): void {
   else log.warn({ msg: text, err: error });
 }
 
-function make({ url, prefix }: RedisSettings, clock: Clock, metrics: Metrics): SharedState {
+async function make({ url, prefix }: RedisSettings, clock: Clock, metrics: Metrics): Promise<SharedState> {
   if (url === null) return new MemorySharedState({ clock, maxBytes: memoryBytes });
+  // Only where it is needed: the client takes memory of its own.
+  const { RedisSharedState } = await import('./drivers/redis/redis.shared-state.js');
   const counters = {
     lost: metrics.counter('bigpipe_shared_state_losses_total', 'Times that Redis was lost').of(),
     alone: metrics.counter('bigpipe_shared_state_fallbacks_total', 'Times that this node had to do without Redis').of(),
@@ -41,7 +42,7 @@ function make({ url, prefix }: RedisSettings, clock: Clock, metrics: Metrics): S
       provide: SharedState,
       inject: [ConfigWatch, Clock, Stats, Metrics],
       useFactory: async (configWatch: ConfigWatch, clock: Clock, stats: Stats, metrics: Metrics) => {
-        const state = make(configWatch.settings.redis, clock, metrics);
+        const state = await make(configWatch.settings.redis, clock, metrics);
         stats.register('sharedStateStats', () => ({ scope: state.scope, ...state.health() }));
         await state.open();
         return state;

@@ -1,9 +1,11 @@
 // The built program started with any command line, environment and working directory: for what the start itself does.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { delimiter, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const dist = new URL('../../dist/', import.meta.url);
+const script = fileURLToPath(new URL('../../start.sh', import.meta.url));
 
 export interface MainOptions {
   readonly cwd: string;
@@ -11,6 +13,8 @@ export interface MainOptions {
   readonly env?: Record<string, string>;
   /** Of the build; main.js if absent. */
   readonly program?: string;
+  /** By start.sh, which has its own ways of starting main.js. */
+  readonly byScript?: boolean;
 }
 
 export interface Ended {
@@ -36,10 +40,13 @@ export class MainProcess {
   readonly ended: Promise<Ended>;
   private readonly child: ChildProcess;
 
-  constructor({ cwd, args = [], env = {}, program = 'main.js' }: MainOptions) {
-    const child = spawn(process.execPath, ['--enable-source-maps', fileURLToPath(new URL(program, dist)), ...args], {
+  constructor({ cwd, args = [], env = {}, program = 'main.js', byScript = false }: MainOptions) {
+    const direct = ['--enable-source-maps', fileURLToPath(new URL(program, dist)), ...args];
+    const [command, words] = byScript ? [script, args] : [process.execPath, direct];
+    const PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`;
+    const child = spawn(command, words, {
       cwd,
-      env: { ...cleanEnv(), ...env },
+      env: { ...cleanEnv(), PATH, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
@@ -59,6 +66,10 @@ export class MainProcess {
       void this.ended.then(({ code }) => reject(new Error(`bigpipe ended with ${code}: ${this.stderr.join('\n')}`)));
     });
     this.running.catch(() => undefined);
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
   }
 
   /** Rejects when the process ends before. */

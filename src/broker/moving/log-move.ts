@@ -35,7 +35,7 @@ export interface MoveOrder {
 
 interface MoveTarget {
   /** Not open yet. */
-  readonly target: Broker;
+  readonly make: () => Promise<Broker>;
   readonly servers: readonly string[];
   /** Called once it is the broker in use. */
   readonly moved: () => void;
@@ -90,12 +90,15 @@ export class LogMove {
     await this.running;
   }
 
-  private async run(source: Broker & MovableLog, { target, moved }: MoveTarget, { shorten }: MoveOrder): Promise<void> {
+  private async run(source: Broker & MovableLog, { make, moved }: MoveTarget, { shorten }: MoveOrder): Promise<void> {
     const { broker, clock } = this.parts;
-    const copy = new LogCopy({ source, target, shorten, clock, stop: this.stop.signal });
-    this.copy = copy;
     this.log.log({ msg: 'the log is being moved to Kafka', to: this.to });
+    let made: Broker | null = null;
     try {
+      const target = await make();
+      made = target;
+      const copy = new LogCopy({ source, target, shorten, clock, stop: this.stop.signal });
+      this.copy = copy;
       await target.open();
       let rounds = 0;
       while ((await copy.catchUp()) > fewEnough && rounds < maxRounds) rounds += 1;
@@ -118,9 +121,10 @@ export class LogMove {
       this.log.log({ msg: 'the log was moved to Kafka', ...this.report });
     } catch (error) {
       this.error = textOf(error);
-      this.state = broker.current === target ? 'moved' : 'failed';
+      const isMoved = broker.current === made;
+      this.state = isMoved ? 'moved' : 'failed';
       this.log.error({ msg: 'the log could not be moved to Kafka', err: error, ...this.report });
-      if (broker.current !== target) await target.close();
+      if (!isMoved) await made?.close();
     }
   }
 }

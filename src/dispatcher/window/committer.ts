@@ -53,7 +53,8 @@ export class Committer {
     this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
-      for (const owned of windows.values()) void this.commit(owned);
+      // Most windows are those of side topics in which nothing happens.
+      for (const owned of windows.values()) if (owned.window.isDirty) void this.commit(owned);
     });
   }
 

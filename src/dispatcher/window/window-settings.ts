@@ -9,8 +9,8 @@ import type { WindowSettings } from './partition-window.js';
 /** Unsettled messages a partition; twice the concurrency, so that one partition alone can use it all. */
 const minWindow = 1024;
 const mib = 1_048_576;
-/** Of all partitions together, each of which has two large windows, its own and its overflow's; 32 MiB. */
-const maxWeightOfAll = 32 * mib;
+/** Of all partitions together, each of which has two large windows, its own and its overflow's; 16 MiB. */
+const maxWeightOfAll = 16 * mib;
 /** Of one window: from here on more is no faster, and less would hold up large messages. */
 const [leastWeight, mostWeight] = [mib, 4 * mib];
 

@@ -337,8 +337,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
 
   private becameReadable(partition: Partition, messages: readonly StoredMessage[]): void {
     partition.readable = partition.end;
-    if (this.coordinator.isRead(partition)) partition.tail.push(messages);
-    else partition.tail.clear();
+    partition.tail.push(messages);
     this.coordinator.wake(partition);
   }
 
@@ -368,7 +367,12 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
 
   private newPartition(topic: string, topicId: number, partition: number, start: number, end: number): Partition {
     this.partitionCount += 1;
-    const tail = new Tail(() => this.options.tailBytes / this.partitionCount);
+    const at = { topic, partition };
+    const tail = new Tail({
+      maxBytes: () => this.options.tailBytes / this.partitionCount,
+      readerCount: () => this.coordinator.readerCount(at),
+      lowestPlace: (offset) => this.coordinator.lowestPlace(at, offset),
+    });
     return { topicId, topic, partition, start, end, readable: end, tail, marks: new Map() };
   }
 

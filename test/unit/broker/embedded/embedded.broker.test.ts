@@ -319,3 +319,38 @@ test('without fsync the answer says so', async () => {
   ]);
   expect((await broker.append([message('a')], -1))[0]?.offset).toBe(0n);
 });
+
+test('in memory stands only what somebody who keeps up has yet to read, and nobody misses anything', async () => {
+  const broker = await start();
+  const kept = () => {
+    const { topics } = broker as unknown as {
+      topics: Map<string, { partitions: { tail: { messages: unknown[] } }[] }>;
+    };
+    return topics.get(topic)?.partitions[0]?.tail.messages.filter((one) => one !== undefined).length;
+  };
+  const log = new GroupLog();
+  const membership = await broker.join('G', [topic], log);
+  let sent = 0;
+  const append = async (count: number) => {
+    await broker.append(
+      Array.from({ length: count }, (_, i) => message(`${sent + i}`)),
+      -1,
+    );
+    sent += count;
+  };
+  const allRead = () => until('all is read', () => log.received.length === sent);
+  for (let i = 0; i < 200; i += 1) {
+    await append(1);
+    await allRead();
+  }
+  expect(kept()).toBeLessThan(32);
+  membership.pause({ topic, partition: 0 });
+  for (let i = 0; i < 8; i += 1) await append(500);
+  expect(kept()).toBe(0);
+  membership.resume({ topic, partition: 0 });
+  await allRead();
+  for (let i = 0; i < 100; i += 1) await append(1);
+  await allRead();
+  expect(kept()).toBeGreaterThan(0);
+  expect(log.bodies(0)).toEqual(Array.from({ length: sent }, (_, i) => `${i}`));
+});

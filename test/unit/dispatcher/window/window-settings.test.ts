@@ -7,8 +7,9 @@ const mib = 1_048_576;
 test.each([
   [0, 4],
   [1, 4],
-  [4, 4],
-  [8, 2],
+  [2, 4],
+  [4, 2],
+  [8, 1],
   [16, 1],
   [1024, 1],
 ])('of %i partitions each window has %i MiB', (partitions, weight) => {
