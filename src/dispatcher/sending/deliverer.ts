@@ -87,6 +87,11 @@ export class Deliverer {
     );
   }
 
+  /** True while something waits so long for its next attempt that its lane may leave (held-lanes). */
+  get holdsLong(): boolean {
+    return this.held.size > 0;
+  }
+
   /** How many wait for their next attempt. */
   get waitingRetries(): number {
     return this.retries.size;

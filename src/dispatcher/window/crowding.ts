@@ -28,14 +28,15 @@ export function crowdOf(
   maxOpen: number,
   standsStill: (destination: string) => boolean,
 ): Crowd {
-  const works = [...window.works()];
-  const still = new Set(works.map(({ delivery }) => delivery.destination).filter(standsStill));
+  const still = new Set([...window.destinations()].filter(standsStill));
   const share = Math.min(shareOfOne, shareOfAll / Math.max(1, still.size));
+  const maxLane = Math.max(1, Math.floor(maxOpen * shareOfLane));
+  const leaving: Work[] = [];
+  // As in most windows that fill: to look at each of its messages would cost a twentieth of delivering them.
+  if (still.size === 0 && lanes.waiting < maxLane) return { leaving, share };
   const left = new Map<string, number>();
   const taken = new Map<string, number>();
-  const maxLane = Math.max(1, maxOpen * shareOfLane);
-  const leaving: Work[] = [];
-  for (const work of works.reverse()) {
+  for (const work of [...window.works()].reverse()) {
     const { lane, stage, delivery } = work;
     const { destination } = delivery;
     const takenOfLane = lane === null ? 0 : (taken.get(lane) ?? 0);

@@ -153,7 +153,7 @@ export class Intake {
     const { window, owned, rotation } = inlet;
     const isTurning = rotation === null || rotation.covers(window.nextOffset);
     if (!isTurning && !rotation.isDue(nowMs)) return;
-    const held = heldLanesOf(window, owned, nowMs);
+    const held = this.parts.deliverer.holdsLong ? heldLanesOf(window, owned, nowMs) : [];
     // With one destination in the overflow nobody stands behind it but other keys.
     const isInTheWay = owned.spills.size > 1 || (held.length > 0 && window.nextOffset < endOffset);
     if (!isTurning && !(isInTheWay && rotation.begin(endOffset, nowMs))) return;
@@ -176,6 +176,8 @@ export class Intake {
 
   /** What stands still may stand for long, and must not keep in memory what it came in or was read with. */
   private cutLooseWhatStays(window: PartitionWindow): void {
+    const { scheduler } = this.parts.deliverer;
+    if (![...window.destinations()].some((name) => scheduler.standsStill(name))) return;
     for (const work of window.works()) this.cutLooseIfStill(work);
   }
 

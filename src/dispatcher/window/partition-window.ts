@@ -173,6 +173,11 @@ export class PartitionWindow {
     return this.tracker.wasSettledBefore(offset);
   }
 
+  /** Of all that is in it. */
+  destinations(): Iterable<string> {
+    return this.held.keys();
+  }
+
   /** The part of the window that a destination's messages take, from 0 to 1. */
   shareOf(destination: string): number {
     const held = this.held.get(destination);
