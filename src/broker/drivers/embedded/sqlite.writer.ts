@@ -301,9 +301,10 @@ export class SqliteWriter {
     return this.transaction(() => {
       for (let given = 0; given < vacuumPages && this.clock.elapsedMs() < untilMs; given += vacuumStepPages) {
         this.db.pragma(`incremental_vacuum(${vacuumStepPages})`);
-        if (!this.hasPagesToGive()) return false;
+        // While there is no room those that are worth keeping go too: the fewer are left, the less room folding needs.
+        if (!this.isFull && !this.hasPagesToGive()) return false;
       }
-      return true;
+      return this.hasPagesToGive();
     });
   }
 
