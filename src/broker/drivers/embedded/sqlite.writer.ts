@@ -25,8 +25,9 @@ import { busyTimeoutMs, createMessagesTable, messagesTable, pageSize, reserveFil
 const retainedChunks = 256;
 /** And how long each of its two steps may take at most, so that appends never wait long behind it. */
 const retentionSliceMs = 8;
-/** Pages given back to the file system between two looks at the clock. */
-const vacuumPages = 16;
+/** Pages given back to the file system after a retention transaction, 4 MiB, and between two looks at the clock. */
+const vacuumPages = 512;
+const vacuumStepPages = 16;
 /** Free pages below this share of the file, or 1 MiB, are kept for the next appends. */
 const freeShareKept = 0.1;
 const freePagesKept = 128;
@@ -231,7 +232,7 @@ export class SqliteWriter {
     let excess = (pages - free) * pageSize - maxBytes;
     const candidates = floors.map((floor) => ({ floor, oldest: this.oldestChunk(floor.topicId, floor.partition) }));
     let isSliceOver = false;
-    const untilMs = this.clock.elapsedMs() + retentionSliceMs;
+    const untilMs = this.sliceEndsMs();
     this.transaction(() => {
       while (!isSliceOver) {
         const next = this.nextToGo(candidates, excess > 0);
@@ -296,12 +297,20 @@ export class SqliteWriter {
   /** Gives some free pages back; true while there are more than are worth keeping. */
   private shrink(): boolean {
     if (!this.hasPagesToGive()) return false;
-    const untilMs = this.clock.elapsedMs() + retentionSliceMs;
+    const untilMs = this.sliceEndsMs();
     return this.transaction(() => {
-      do this.db.pragma(`incremental_vacuum(${vacuumPages})`);
-      while (this.hasPagesToGive() && this.clock.elapsedMs() < untilMs);
+      for (let given = 0; given < vacuumPages && this.clock.elapsedMs() < untilMs; given += vacuumStepPages) {
+        this.db.pragma(`incremental_vacuum(${vacuumStepPages})`);
+        // While there is no room those that are worth keeping go too: the fewer are left, the less room folding needs.
+        if (!this.isFull && !this.hasPagesToGive()) return false;
+      }
       return this.hasPagesToGive();
     });
+  }
+
+  /** Each transaction takes room in the write-ahead log: while there is none, a few large ones have to do. */
+  private sliceEndsMs(): number {
+    return this.isFull ? Number.POSITIVE_INFINITY : this.clock.elapsedMs() + retentionSliceMs;
   }
 
   private hasPagesToGive(): boolean {
