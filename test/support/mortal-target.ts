@@ -11,6 +11,8 @@ interface Seen {
   delivered: number;
   /** The program's life in which it was answered 200 last. */
   life: number;
+  /** The highest attempt that has come in this life of the program, which counts anew in each. */
+  highest: { readonly life: number; readonly attempt: number };
 }
 
 /** The lane of calls that have no key. */
@@ -78,14 +80,15 @@ export class MortalTarget {
 
   private received({ headers }: IncomingMessage, response: ServerResponse): void {
     const id = String(headers['bigpipe-message-id']);
-    const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0, life: 0 };
+    const seen = this.seen.get(id) ?? { arrivals: 0, delivered: 0, life: 0, highest: { life: -1, attempt: 0 } };
     this.seen.set(id, seen);
     seen.arrivals += 1;
     this.arrivals += 1;
     if (seen.arrivals === 1) this.checkOrder(id);
-    else if (headers['bigpipe-redelivery'] === undefined) {
+    else if (headers['bigpipe-redelivery'] === undefined && !this.isOvertaken(seen, headers)) {
       this.faults.push(`${id} came for the ${seen.arrivals}th time without a word that it may be a repeat`);
     }
+    seen.highest = this.highestOf(seen, headers);
     if (this.isWhat === 'silent' || this.isWhat === 'gone') return;
     if (this.isWhat === 'fails' || this.isBad()) {
       response.writeHead(500).end();
@@ -105,6 +108,17 @@ export class MortalTarget {
     seen.life = this.life;
     seen.delivered += 1;
     response.end();
+  }
+
+  /** Given up before it was taken here: on a machine that stood still its retry, on another connection, has come before it. */
+  private isOvertaken({ highest }: Seen, headers: IncomingMessage['headers']): boolean {
+    return highest.life === this.life && Number(headers['bigpipe-attempt']) < highest.attempt;
+  }
+
+  private highestOf({ highest }: Seen, headers: IncomingMessage['headers']): Seen['highest'] {
+    const attempt = Number(headers['bigpipe-attempt']);
+    const before = highest.life === this.life ? highest.attempt : 0;
+    return { life: this.life, attempt: Math.max(before, attempt) };
   }
 
   /** All before it in its lane have been answered 200, and none behind it has come. */
