@@ -46,7 +46,7 @@ export class PartitionReader {
     this.loop = new ReadingLoop(clock, {
       hasMore: () => this.hasMore(),
       step: () => this.handOver(),
-      failed: events.failed,
+      failed: (error) => events.failed(error),
     });
   }
 

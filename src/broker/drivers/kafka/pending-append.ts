@@ -3,16 +3,18 @@ import { BigpipeError } from '../../../message/errors.js';
 
 export class PendingAppend {
   readonly answer: Promise<readonly (bigint | null)[]>;
-  private readonly offsets: (bigint | null)[];
-  private readonly settled: boolean[];
+  private readonly offsets: (bigint | null)[] = [];
+  private readonly settled: boolean[] = [];
   private open: number;
   private resolve: (offsets: readonly (bigint | null)[]) => void = () => undefined;
   private reject: (error: BigpipeError) => void = () => undefined;
 
   constructor(count: number) {
     this.open = count;
-    this.offsets = new Array(count).fill(null);
-    this.settled = new Array(count).fill(false);
+    for (let i = 0; i < count; i += 1) {
+      this.offsets.push(null);
+      this.settled.push(false);
+    }
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;

@@ -48,9 +48,8 @@ interface Answer {
 
 const require = createRequire(import.meta.url);
 const Encoder = require('kafkajs/src/protocol/encoder') as new () => Bytes;
-const decodeOf = (version: number) =>
-  (require(`kafkajs/src/protocol/requests/fetch/v${version}/response`) as { decode(raw: Buffer): Promise<Answer> })
-    .decode;
+const responseOf = (version: number) =>
+  require(`kafkajs/src/protocol/requests/fetch/v${version}/response`) as { decode(raw: Buffer): Promise<Answer> };
 
 const versions = [4, 5, 6, 7, 8, 9, 10, 11];
 
@@ -137,7 +136,7 @@ test('the same as kafkajs reads, of every version, whatever the messages', async
   await fc.assert(
     fc.asyncProperty(topics, fc.constantFrom(...versions), async (parts, version) => {
       const raw = answerBytes(parts, version);
-      const expected = await decodeOf(version)(raw);
+      const expected = await responseOf(version).decode(raw);
       const read = await fetchAnswerOf(raw, version);
       expect(read.clientSideThrottleTime).toBe(expected.clientSideThrottleTime ?? 0);
       expect(
