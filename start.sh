@@ -2,7 +2,7 @@
 # Starts the built program with bounds for its memory: ./start.sh [--small] [--config FILE]. Image, npm and bench start it here.
 here=$(dirname "$0")
 # Half of the young generation, in MB: without a bound it takes up to 128 MB, by what the machine has.
-young=16
+young=32
 if [ "$1" = --small ]; then
   shift
   young=4

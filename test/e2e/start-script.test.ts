@@ -26,7 +26,7 @@ function start(...args: string[]): MainProcess {
 }
 
 test.each([
-  [[], ['--max-semi-space-size=16']],
+  [[], ['--max-semi-space-size=32']],
   [['--small'], ['--max-semi-space-size=4', '--heap-growing-percent=20']],
 ])('with %j it has %j, and drains on SIGTERM', async (args, bounds) => {
   const file = join(home, 'bigpipe.json');
