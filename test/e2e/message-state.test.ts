@@ -134,7 +134,7 @@ describe('cancelled', () => {
     await start();
     const { lines } = await sendLines(
       bigpipe,
-      ['a', 'b', 'c', 'd'].map((data) => ({ url: target.url(), data, delay: '1500ms', key: 'k' })),
+      ['a', 'b', 'c', 'd'].map((data) => ({ url: target.url(), data, delay: '6s', key: 'k' })),
     );
     for (const i of [0, 2]) {
       const answer = await ask(bigpipe, lines[i]?.id as string, 'DELETE');
