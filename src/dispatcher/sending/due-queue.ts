@@ -4,8 +4,13 @@ import type { Clock, Timer } from '../../message/clock.js';
 interface Waiting<T> {
   readonly item: T;
   readonly dueMs: number;
+  /** Of two that are due at once the one that was added first is first. */
+  readonly turn: number;
   at: number;
 }
+
+const isEarlier = (a: Waiting<unknown>, b: Waiting<unknown>) =>
+  a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.turn < b.turn);
 
 /** Adding and removing cost the logarithm of how many wait. */
 export class DueQueue<T> {
@@ -13,6 +18,7 @@ export class DueQueue<T> {
   private readonly byItem = new Map<T, Waiting<T>>();
   private timer: Timer | null = null;
   private timerMs = 0;
+  private turn = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -28,7 +34,8 @@ export class DueQueue<T> {
   /** `dueMs` is Clock.elapsedMs(). An item that waits already waits until the new time instead. */
   add(item: T, dueMs: number): void {
     this.remove(item);
-    const waiting = { item, dueMs, at: this.heap.length };
+    this.turn += 1;
+    const waiting = { item, dueMs, turn: this.turn, at: this.heap.length };
     this.byItem.set(item, waiting);
     this.heap.push(waiting);
     this.up(waiting);
@@ -84,7 +91,7 @@ export class DueQueue<T> {
   private up(moving: Waiting<T>): void {
     while (moving.at > 0) {
       const parent = this.heap[(moving.at - 1) >> 1] as Waiting<T>;
-      if (parent.dueMs <= moving.dueMs) return;
+      if (isEarlier(parent, moving)) return;
       this.swap(moving, parent);
     }
   }
@@ -94,8 +101,8 @@ export class DueQueue<T> {
       const left = this.heap[2 * moving.at + 1];
       if (left === undefined) return;
       const right = this.heap[2 * moving.at + 2];
-      const child = right !== undefined && right.dueMs < left.dueMs ? right : left;
-      if (child.dueMs >= moving.dueMs) return;
+      const child = right !== undefined && isEarlier(right, left) ? right : left;
+      if (isEarlier(moving, child)) return;
       this.swap(moving, child);
     }
   }

@@ -22,6 +22,8 @@ export interface NotYetParts {
 /** They are in no lane before their time: nobody waits for them, and they take their place when they are due. */
 export class NotYet {
   private readonly queue: DueQueue<Work>;
+  /** Whom it was held last for: the two clocks tick apart, and the next one of the same moment must not be due before it. */
+  private last = { notBeforeMs: 0, dueMs: 0 };
 
   constructor(private readonly parts: NotYetParts) {
     this.queue = new DueQueue(parts.clock, (work) => this.due(work), parts.batchEnded);
@@ -57,7 +59,10 @@ export class NotYet {
 
   private hold(work: Work, waitMs: number): void {
     work.stage = 'not yet';
-    work.stageMs = this.parts.clock.elapsedMs() + waitMs;
+    const { notBeforeMs } = work.delivery;
+    const dueMs = this.parts.clock.elapsedMs() + waitMs;
+    work.stageMs = notBeforeMs === this.last.notBeforeMs ? Math.max(dueMs, this.last.dueMs) : dueMs;
+    this.last = { notBeforeMs, dueMs: work.stageMs };
     this.queue.add(work, work.stageMs);
   }
 

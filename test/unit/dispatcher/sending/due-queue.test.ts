@@ -99,3 +99,19 @@ test('whoever is handed out may be added again at once', () => {
   queue.clear();
   expect([queue.size, clock.pending, queue.dueOf('a')]).toEqual([0, 0, null]);
 });
+
+test('what is due at the same moment comes in the order in which it was added', () => {
+  const clock = new FakeClock();
+  const came: number[] = [];
+  const queue = new DueQueue<number>(
+    clock,
+    (item) => came.push(item),
+    () => undefined,
+  );
+  const dueMs = clock.elapsedMs() + 10;
+  for (let item = 0; item < 20; item += 1) queue.add(item, dueMs);
+  queue.remove(0);
+  queue.remove(7);
+  clock.advance(10);
+  expect(came).toEqual(Array.from({ length: 20 }, (_, i) => i).filter((i) => i !== 0 && i !== 7));
+});

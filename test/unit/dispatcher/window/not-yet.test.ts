@@ -1,6 +1,9 @@
 // Messages whose caller asked for a later moment, a bound, or no delivery at all.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { NotYet } from '#src/dispatcher/window/not-yet.js';
+import type { Work } from '#src/dispatcher/window/partition-window.js';
 import type { Message } from '#src/message/message.js';
+import { FakeClock } from '../../../support/fake-clock.js';
 import { call, RunnerLab, type Running } from '../../../support/runner-lab.js';
 import { delivered, failed } from '../../../support/scripted-target.js';
 
@@ -206,4 +209,30 @@ describe('cancelled', () => {
     await lab.pass(2000, 100);
     expect(lab.bodies()).toEqual(['x', 'y']);
   });
+});
+
+test('of one moment the first stays first, wherever between two milliseconds they are read', () => {
+  /** Unix time in whole milliseconds, as a system tells it. */
+  class WholeClock extends FakeClock {
+    override now(): number {
+      return Math.floor(super.now());
+    }
+  }
+  const clock = new WholeClock(1000.9);
+  const came: string[] = [];
+  const notYet = new NotYet({
+    clock,
+    due: ({ lane }) => came.push(String(lane)),
+    batchEnded: () => undefined,
+    delay: () => expect.unreachable(),
+    isRefused: () => false,
+  });
+  const window = { isHalfFull: false, closed: false };
+  for (const lane of ['first', 'second', 'third']) {
+    const work = { lane, resent: null, window, delivery: { notBeforeMs: 2500, attempt: 1, source: { timestampMs: 1000 } } };
+    expect(notYet.take(work as unknown as Work)).toBe(true);
+    clock.advance(0.2);
+  }
+  clock.advance(2000);
+  expect(came).toEqual(['first', 'second', 'third']);
 });
