@@ -229,7 +229,12 @@ test('of one moment the first stays first, wherever between two milliseconds the
   });
   const window = { isHalfFull: false, closed: false };
   for (const lane of ['first', 'second', 'third']) {
-    const work = { lane, resent: null, window, delivery: { notBeforeMs: 2500, attempt: 1, source: { timestampMs: 1000 } } };
+    const work = {
+      lane,
+      resent: null,
+      window,
+      delivery: { notBeforeMs: 2500, attempt: 1, source: { timestampMs: 1000 } },
+    };
     expect(notYet.take(work as unknown as Work)).toBe(true);
     clock.advance(0.2);
   }
