@@ -1,8 +1,6 @@
 // A request whose body can be had whole, past its stream: the events, queues and ticks of a stream cost more than reading the call.
 import { IncomingMessage } from 'node:http';
-
-/** A piece of one read of the socket keeps all of that read in memory; past this many times its own bytes it is copied. */
-const tolerated = 2;
+import { isCutOut } from '../message/message.js';
 
 interface Taker {
   readonly whole: (body: Buffer) => void;
@@ -64,5 +62,6 @@ export class WholeRequest extends IncomingMessage {
 function bodyOf(pieces: readonly Buffer[]): Buffer {
   const first = pieces[0];
   if (pieces.length !== 1 || first === undefined) return Buffer.concat(pieces);
-  return first.buffer.byteLength > tolerated * first.length ? Buffer.from(first) : first;
+  // A piece of one read of the socket keeps all of that read in memory.
+  return isCutOut({ body: first }) ? Buffer.from(first) : first;
 }

@@ -89,7 +89,7 @@ export function weightOf(message: Message): number {
 const tolerated = 2;
 
 /** True when the bytes keep far more in memory than they are: a pool that they were written to, or all that was read with them. */
-export function isCutOut({ body }: Message): boolean {
+export function isCutOut({ body }: Pick<Message, 'body'>): boolean {
   return body.buffer.byteLength > tolerated * body.length + flatWeight;
 }
 

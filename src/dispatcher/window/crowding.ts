@@ -28,7 +28,7 @@ export function crowdOf(
   maxOpen: number,
   standsStill: (destination: string) => boolean,
 ): Crowd {
-  const still = new Set([...window.destinations()].filter(standsStill));
+  const still = new Set(window.destinations().filter(standsStill));
   const share = Math.min(shareOfOne, shareOfAll / Math.max(1, still.size));
   const maxLane = Math.max(1, Math.floor(maxOpen * shareOfLane));
   const leaving: Work[] = [];

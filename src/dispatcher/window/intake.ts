@@ -177,7 +177,7 @@ export class Intake {
   /** What stands still may stand for long, and must not keep in memory what it came in or was read with. */
   private cutLooseWhatStays(window: PartitionWindow): void {
     const { scheduler } = this.parts.deliverer;
-    if (![...window.destinations()].some((name) => scheduler.standsStill(name))) return;
+    if (!window.destinations().some((name) => scheduler.standsStill(name))) return;
     for (const work of window.works()) this.cutLooseIfStill(work);
   }
 

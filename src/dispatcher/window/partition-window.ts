@@ -174,8 +174,8 @@ export class PartitionWindow {
   }
 
   /** Of all that is in it. */
-  destinations(): Iterable<string> {
-    return this.held.keys();
+  destinations(): readonly string[] {
+    return [...this.held.keys()];
   }
 
   /** The part of the window that a destination's messages take, from 0 to 1. */
