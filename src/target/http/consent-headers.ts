@@ -1,13 +1,14 @@
 // What an answer says of consent; of its body nothing is wanted.
+import type { AnswerHeaders } from './answer-parser.js';
 import type { AnswerReader } from './answer-reader.js';
 
 export class ConsentHeaders implements AnswerReader {
   allowedOrigin: string | null = null;
   allowedRate: string | null = null;
 
-  begin(headers: Readonly<Record<string, string | string[] | undefined>>): void {
-    this.allowedOrigin = textIn(headers['webhook-allowed-origin']);
-    this.allowedRate = textIn(headers['webhook-allowed-rate']);
+  begin(headers: AnswerHeaders): void {
+    this.allowedOrigin = textIn(headers.get('webhook-allowed-origin'));
+    this.allowedRate = textIn(headers.get('webhook-allowed-rate'));
   }
 
   add(): boolean {
@@ -20,6 +21,6 @@ export class ConsentHeaders implements AnswerReader {
 }
 
 /** Several of them are one text that says neither. */
-function textIn(value: string | string[] | undefined): string | null {
-  return value === undefined ? null : String(value).trim();
+function textIn(value: string | undefined): string | null {
+  return value === undefined ? null : value.trim();
 }

@@ -1,6 +1,5 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import type { Client, Dispatcher } from 'undici';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock, type Timer } from '../../message/clock.js';
 import type { Delivery, DeliverySettings } from '../../message/delivery.js';
@@ -9,13 +8,17 @@ import { defaultVerdicts } from '../../message/verdict.js';
 import { describe, refusedByGuard } from '../outcomes.js';
 import { RunningAttempts } from '../running-attempts.js';
 import { type ConsentQuestion, type ConsentReply, Target } from '../target.js';
+import type { AnswerHeaders } from './answer-parser.js';
 import type { AnswerReader } from './answer-reader.js';
-import { ConnectionPool, IdleConnections } from './connection-pool.js';
+import type { Connection, Exchange } from './connection.js';
+import { ConnectionPool } from './connection-pool.js';
 import { ConsentHeaders } from './consent-headers.js';
 import { Egress } from './egress.js';
 import { RefusedTarget } from './egress-guard.js';
 import { consentHeadersOf, headersOf } from './http-request.js';
+import { IdleConnections } from './idle-connections.js';
 import { KeptAnswer } from './kept-answer.js';
+import { type HttpRequest, piecesOf } from './request-bytes.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** What of a failed answer is kept for whoever looks into it. */
@@ -25,7 +28,6 @@ const lateMs = 50;
 /** Of the answer to a question nothing but the head is of interest: a short body is read so that the connection can be used again. */
 const maxConsentBytes = 16_384;
 type ExchangeSettings = Pick<DeliverySettings, 'timeoutMs' | 'verdicts' | 'maxAnswerBytes'>;
-type AnswerHeaders = Record<string, string | string[] | undefined>;
 
 @Injectable()
 export class HttpTarget extends Target implements OnApplicationBootstrap {
@@ -33,7 +35,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   private pools = new Map<string, ConnectionPool>();
   /** Their connections are in use still, and were made under settings of before. */
   private readonly retired = new Set<ConnectionPool>();
-  private readonly idle = new IdleConnections();
+  private readonly idle: IdleConnections;
   private readonly egress: Egress;
 
   constructor(
@@ -41,6 +43,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     private readonly configWatch: ConfigWatch,
   ) {
     super();
+    this.idle = new IdleConnections(clock);
     this.egress = new Egress(configWatch, clock, 'http/1.1', () => this.retirePools());
   }
 
@@ -55,7 +58,6 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const against = this.egress.against(origin);
     if (against !== null) return Promise.resolve(refusedByGuard(`${origin}: ${against}`, 0));
     return this.exchange(delivery.settings, this.keptAnswerOf(delivery), signal, origin, () => ({
-      origin,
       path: delivery.url.path,
       method: 'POST',
       headers: headersOf(delivery, this.clock.now(), this.nameFor(delivery)),
@@ -76,7 +78,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
             reader,
             signal,
             url.origin,
-            () => ({ origin: url.origin, path: url.path, method: 'OPTIONS', headers: consentHeadersOf(question) }),
+            () => ({ path: url.path, method: 'OPTIONS', headers: consentHeadersOf(question), body: null }),
           );
     return { outcome, allowedOrigin: reader.allowedOrigin, allowedRate: reader.allowedRate };
   }
@@ -84,6 +86,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   override async close(): Promise<void> {
     this.egress.close();
     for (const pool of [...this.pools.values(), ...this.retired]) pool.close();
+    this.idle.close();
   }
 
   private exchange(
@@ -91,12 +94,12 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     reader: AnswerReader | null,
     signal: AbortSignal,
     origin: string,
-    request: () => Dispatcher.DispatchOptions,
+    request: () => HttpRequest,
   ): Promise<Outcome> {
     const running = this.running.under(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
-      const exchange = new Exchange(this.clock, settings, pool, reader, (outcome) => {
+      const exchange = new Attempt(this.clock, settings, pool, reader, (outcome) => {
         running.delete(exchange);
         resolve(outcome);
       });
@@ -143,15 +146,15 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
  * One request and its answer. Ends exactly once: with the status once the head of an answer has come, since
  * the receiver has then decided, even if the rest of its answer is late, endless or broken off.
  */
-class Exchange implements Dispatcher.DispatchHandler {
+class Attempt implements Exchange {
   private readonly startedMs: number;
   private deadline: Timer;
-  private readonly connection: Client;
+  private readonly connection: Connection;
   private status = 0;
   private retryAfterMs: number | null = null;
   private received = 0;
   private kept: Buffer[] = [];
-  private ended = false;
+  private isOver = false;
   private wasLate = false;
 
   constructor(
@@ -167,11 +170,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.deadline = clock.setTimer(settings.timeoutMs, () => this.expire());
   }
 
-  start(request: Dispatcher.DispatchOptions): void {
+  start(request: HttpRequest): void {
     try {
-      this.connection.dispatch(request, this);
+      this.connection.send(piecesOf(request, this.pool.origin.host), this);
     } catch (error) {
-      this.onResponseError(null, error as Error);
+      this.failed(error as Error);
     }
   }
 
@@ -179,36 +182,34 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.cut(this.status === 0 ? { kind: 'aborted' } : this.byStatus());
   }
 
-  onRequestStart(): void {}
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
-    // 1xx are not answers.
-    if (status < 200) return;
+  head(status: number, headers: AnswerHeaders): void {
     this.status = status;
     this.whole?.begin(headers);
-    if (status === 429 || status === 503) this.retryAfterMs = retryAfterMs(headers['retry-after'], this.clock.now());
+    if (status === 429 || status === 503)
+      this.retryAfterMs = retryAfterMs(headers.get('retry-after'), this.clock.now());
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  data(piece: Buffer): void {
     if (this.received < keptAnswerBytes && this.status >= 300) {
-      this.kept.push(Buffer.from(chunk.subarray(0, keptAnswerBytes - this.received)));
+      this.kept.push(Buffer.from(piece.subarray(0, keptAnswerBytes - this.received)));
     }
-    this.received += chunk.length;
+    this.received += piece.length;
     // A body that somebody waits for is read as long as it may be passed on.
-    const isWanted = this.whole?.add(chunk) === true;
+    const isWanted = this.whole?.add(piece) === true;
     if (this.received > this.settings.maxAnswerBytes && !isWanted) this.cut(this.byStatus());
   }
 
-  onResponseEnd(): void {
-    if (this.end(this.byStatus(true))) this.pool.release(this.connection);
+  ended(mayGoOn: boolean): void {
+    if (!mayGoOn) this.cut(this.byStatus(true));
+    else if (this.end(this.byStatus(true))) this.pool.release(this.connection);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  failed(error: Error): void {
     if (error instanceof RefusedTarget) {
       this.cut(refusedByGuard(error.message, this.durationMs()));
       return;
     }
-    this.cut(this.status === 0 ? this.failed('connection', describe(error)) : this.byStatus());
+    this.cut(this.status === 0 ? this.unanswered('connection', describe(error)) : this.byStatus());
   }
 
   private expire(): void {
@@ -219,7 +220,9 @@ class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     const outcome =
-      this.status === 0 ? this.failed('timeout', `no answer within ${this.settings.timeoutMs} ms`) : this.byStatus();
+      this.status === 0
+        ? this.unanswered('timeout', `no answer within ${this.settings.timeoutMs} ms`)
+        : this.byStatus();
     this.cut(outcome);
   }
 
@@ -230,8 +233,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** False when it had ended before. */
   private end(outcome: Outcome): boolean {
-    if (this.ended) return false;
-    this.ended = true;
+    if (this.isOver) return false;
+    this.isOver = true;
     this.deadline.cancel();
     this.settle(outcome);
     return true;
@@ -251,7 +254,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     return { kind: 'rejected', detail, retryAfterMs: this.retryAfterMs, ...answer };
   }
 
-  private failed(reason: 'timeout' | 'connection', detail: string): Outcome {
+  private unanswered(reason: 'timeout' | 'connection', detail: string): Outcome {
     return { kind: 'retry', reason, detail, retryAfterMs: null, status: 0, durationMs: this.durationMs(), body: '' };
   }
 

@@ -1,6 +1,7 @@
 // An answer that somebody waits for, as it comes in: kept whole, or not at all.
 import type { MessageHeaders } from '../../message/message.js';
 import type { ReceivedAnswer } from '../../message/reply.js';
+import type { AnswerHeaders } from './answer-parser.js';
 import type { AnswerReader } from './answer-reader.js';
 
 /** What says something of the body, or of what to do next; what belongs to the connection, or is a secret, is not passed on. */
@@ -26,11 +27,11 @@ export class KeptAnswer implements AnswerReader {
 
   constructor(private readonly maxBytes: number) {}
 
-  begin(headers: Readonly<Record<string, string | string[] | undefined>>): void {
+  begin(headers: AnswerHeaders): void {
     const kept: Record<string, string> = {};
     for (const name of passedOn) {
-      const value = headers[name];
-      if (value !== undefined) kept[name] = String(value);
+      const value = headers.get(name);
+      if (value !== undefined) kept[name] = value;
     }
     this.headers = kept;
   }

@@ -5,7 +5,7 @@ import { retryAfterMs } from '#src/target/http/retry-after.js';
 
 const nowMs = Date.UTC(2026, 0, 31, 12, 0, 0);
 
-test.each<[string | string[] | undefined, number | null]>([
+test.each<[string | undefined, number | null]>([
   [undefined, null],
   ['', null],
   ['0', 0],
@@ -21,8 +21,9 @@ test.each<[string | string[] | undefined, number | null]>([
   ['0x10', null],
   ['1e3', null],
   ['soon', null],
-  [['7', '9'], 7000],
-  [[], null],
+  ['7, 9', 7000],
+  [', 7', null],
+  ['Sat, 31 Jan 2026 12:00:05 GMT, 9', 5000],
   ['Sat, 31 Jan 2026 12:00:05 GMT', 5000],
   ['Sat, 31 Jan 2026 11:59:00 GMT', 0],
   ['Sun, 06 Nov 1994 08:49:37 GMT', 0],
