@@ -3,13 +3,25 @@ import { Agent, createServer, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
-/** Takes what is written, and hears `pieces` and then the end; everything that Node's HTTP asks of a socket. */
-class BytesSocket extends Duplex {
+/** Takes what is written; what is pushed into it has come over it. Everything that Node's HTTP asks of a socket. */
+export class BytesSocket extends Duplex {
+  /** Ends itself when the other side does, as a socket. */
+  constructor() {
+    super({ allowHalfOpen: false });
+  }
+
   readonly written: Buffer[] = [];
+  /** As of a full socket: nothing more is taken. */
+  isStuck = false;
+
+  get text(): string {
+    return Buffer.concat(this.written).toString('latin1');
+  }
 
   override _read(): void {}
 
   override _write(piece: Buffer, _encoding: string, done: () => void): void {
+    if (this.isStuck) return;
     this.written.push(piece);
     done();
   }
