@@ -3,13 +3,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigWatch } from '#src/config-watch/config-watch.js';
 import type { EgressSettings } from '#src/config-watch/settings.js';
-import { parseCallUrl } from '#src/message/call-url.js';
 import { type Clock, SystemClock } from '#src/message/clock.js';
-import type { Delivery, DeliverySettings } from '#src/message/delivery.js';
-import { messageHeader } from '#src/message/message.js';
+import type { Delivery } from '#src/message/delivery.js';
 import type { Outcome } from '#src/message/outcome.js';
-import { defaultVerdicts } from '#src/message/verdict.js';
 import type { Target } from '#src/target/target.js';
+import { bodied, deliveryTo } from '../support/deliveries.js';
 import { DnsServer } from '../support/dns-server.js';
 import { until } from '../support/until.js';
 
@@ -169,40 +167,4 @@ export function targetSuite(name: string, { make, receiver: start, urlOf, busyMs
       await dns.close();
     });
   });
-}
-
-const bodied = (body: Buffer) => ({ source: sourceOf(body) });
-
-function sourceOf(body: Buffer): Delivery['source'] {
-  const headers = { [messageHeader.contentType]: 'text/plain' };
-  return { topic: 'test', partition: 0, offset: 0n, timestampMs: 0, key: null, body, headers };
-}
-
-function deliveryTo(url: string, timeoutMs: number, changes: Partial<Delivery>): Delivery {
-  const settings: Partial<DeliverySettings> = {
-    maxAttempts: 3,
-    timeoutMs,
-    verdicts: defaultVerdicts,
-    maxAnswerBytes: 65_536,
-    signing: null,
-    keepsAnswer: false,
-  };
-  return {
-    id: 'msg_0',
-    source: sourceOf(Buffer.from('hello')),
-    url: parseCallUrl(url),
-    forwarded: ['x-own', 'v'],
-    attempt: 1,
-    redelivery: null,
-    settings,
-    expiresMs: 0,
-    replyTo: null,
-    callbackUrl: null,
-    attemptTrace: null,
-    deliverLimit: Number.POSITIVE_INFINITY,
-    shape: null,
-    method: null,
-    mailbox: null,
-    ...changes,
-  } as Delivery;
 }

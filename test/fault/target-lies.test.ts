@@ -15,6 +15,8 @@ interface Lie {
   readonly name: string;
   /** Called once the first bytes of a request are there. */
   readonly tell: (socket: Socket) => void;
+  /** Written before any of it is. */
+  readonly first?: string;
   /** A status: the head arrived, and decides. 0: no status ever arrived. */
   readonly status: number;
   readonly end: 'delivered' | 'rejected' | 'exhausted';
@@ -24,6 +26,42 @@ const retries = 1;
 const callsEach = 2;
 
 const head = (status: number, ...fields: string[]) => `HTTP/1.1 ${status} X\r\n${fields.join('\r\n')}\r\n\r\n`;
+
+/** Answers that say the same to whoever reads them loosely, and might say something else to somebody in between. */
+const noAnswers: Readonly<Record<string, string>> = {
+  'lf-alone': 'HTTP/1.1 200 OK\ncontent-length: 0\n\n',
+  'lf-alone-behind-a-field': 'HTTP/1.1 200 OK\r\nx: y\ncontent-length: 0\r\n\r\n',
+  'cr-alone': 'HTTP/1.1 200 OK\r\nx: y\rcontent-length: 0\r\n\r\n',
+  'nul-in-a-value': head(200, 'x: a\0b', 'content-length: 0'),
+  'space-before-the-colon': head(200, 'content-length : 0'),
+  'field-without-a-name': head(200, ': x', 'content-length: 0'),
+  'field-without-a-colon': head(200, 'x', 'content-length: 0'),
+  'folded-first-field': head(200, ' x: y', 'content-length: 0'),
+  'two-status-lines': `HTTP/1.1 200 X\r\n${head(200, 'content-length: 0')}`,
+  'status-of-two-digits': 'HTTP/1.1 20 X\r\ncontent-length: 0\r\n\r\n',
+  'another-version': 'HTTP/2.0 200 X\r\ncontent-length: 0\r\n\r\n',
+  'length-with-a-plus': `${head(200, 'content-length: +1')}a`,
+  'length-in-hexadecimal': `${head(200, 'content-length: 0x1')}a`,
+  'length-as-a-list': `${head(200, 'content-length: 1, 1')}a`,
+  'length-empty': head(200, 'content-length:'),
+  'length-and-chunks': `${head(200, 'transfer-encoding: chunked', 'content-length: 6')}1\r\na\r\n0\r\n\r\n`,
+  'chunks-and-no-coding': `${head(200, 'transfer-encoding: chunked', 'transfer-encoding:')}0\r\n\r\n`,
+  'tls-on-a-plain-port': '\x15\x03\x01\x00\x02\x02\x46',
+};
+
+/** The head is one, and decides; the body is none. */
+const noBodies: Readonly<Record<string, string>> = {
+  'chunk-with-a-plus': '+1\r\na\r\n0\r\n\r\n',
+  'chunk-with-a-minus': '-1\r\na\r\n0\r\n\r\n',
+  'chunk-0x': '0x1\r\na\r\n0\r\n\r\n',
+  'chunk-beyond-numbers': 'fffffffffffffffff\r\na\r\n0\r\n\r\n',
+  'chunk-of-1-in-64-bits': '10000000000000001\r\na\r\n0\r\n\r\n',
+  'chunk-without-a-size': '\r\na\r\n0\r\n\r\n',
+  'chunk-and-lf-alone': '1\na\n0\n\n',
+  'chunk-of-spaces': `1;${' '.repeat(16_000)}\x01\r\na\r\n0\r\n\r\n`,
+  'chunk-longer-than-it-says': '1\r\nabc\r\n0\r\n\r\n',
+  'trailer-that-is-none': '1\r\na\r\n0\r\nx\r\n\r\n',
+};
 
 /** Writes the same bytes again and again; in turns, so that one liar leaves the others their share of this process. */
 function forever(socket: Socket, bytes: string | Buffer): void {
@@ -195,15 +233,51 @@ const lies: readonly Lie[] = [
     status: 200,
     end: 'delivered',
   },
+  {
+    name: 'endless-short-trailers',
+    tell: (s) => {
+      s.write(`${head(200, 'transfer-encoding: chunked')}0\r\n`);
+      forever(s, 'x:\r\n'.repeat(250));
+    },
+    status: 200,
+    end: 'delivered',
+  },
+  { name: 'endless-empty-lines', tell: (s) => forever(s, '\r\n'.repeat(500)), status: 0, end: 'exhausted' },
+  {
+    name: 'chunks-twice',
+    tell: (s) => s.write(`${head(200, 'transfer-encoding: chunked', 'transfer-encoding: chunked')}1\r\na\r\n0\r\n\r\n`),
+    status: 200,
+    end: 'delivered',
+  },
+  {
+    name: 'begins-before-the-request',
+    first: 'HTTP/1.1 20',
+    // And again, before the next one.
+    tell: (s) => s.write('0 X\r\ncontent-length: 0\r\n\r\nHTTP/1.1 5'),
+    status: 200,
+    end: 'delivered',
+  },
+  ...Object.entries(noAnswers).map(
+    ([name, text]): Lie => ({ name, tell: (s) => s.end(text, 'latin1'), status: 0, end: 'exhausted' }),
+  ),
+  ...Object.entries(noBodies).map(
+    ([name, text]): Lie => ({
+      name,
+      tell: (s) => s.end(head(200, 'transfer-encoding: chunked') + text, 'latin1'),
+      status: 200,
+      end: 'delivered',
+    }),
+  ),
 ];
 
 const sockets = new Set<Socket>();
 
-async function openLiar(tell: Lie['tell']): Promise<Server> {
+async function openLiar(tell: Lie['tell'], first = ''): Promise<Server> {
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
+    if (first !== '') socket.write(first);
     socket.once('data', () => tell(socket));
   });
   server.listen(0, '127.0.0.1');
@@ -225,7 +299,7 @@ let handlesBefore = 0;
 
 beforeAll(async () => {
   healthy = await TargetServer.start();
-  for (const { name, tell } of lies) liars.set(name, await openLiar(tell));
+  for (const { name, tell, first } of lies) liars.set(name, await openLiar(tell, first));
   const consumer = baseConsumer({ timeout: 1000, retries, concurrency: 500 });
   bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'kafka.consumer.list': [consumer] }) });
   await Promise.all(healthyCalls('before', 2));
