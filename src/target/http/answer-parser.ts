@@ -1,7 +1,9 @@
 // What comes back over a connection, read as one HTTP/1.1 answer after another (RFC 9112); pure.
 
-/** Of one head, and of the lines around the chunks of one body. */
+/** Of one head, or of one line around the chunks. */
 const maxHeadBytes = 16_384;
+/** Of all that comes with one answer beside its head and its body: heads before it, empty lines, what is said around the chunks, trailers. */
+const maxBesideBytes = 65_536;
 const headEnd = Buffer.from('\r\n\r\n');
 const lineEnd = Buffer.from('\r\n');
 const headStart = 'HTTP/1.';
@@ -10,7 +12,7 @@ const statusLine = /HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n
 const field = /([\w!#$%&'*+\-.^`|~]+):([\t\x20-\x7e\x80-\xff]*)\r\n/y;
 /** A value that goes on in the next line: obsolete, and to be read as a space. */
 const folded = /[\t ]([\t\x20-\x7e\x80-\xff]*)\r\n/y;
-const chunkLine = /^([\da-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?[\t ]*$/i;
+const chunkLine = /([\da-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?\r\n/iy;
 /** Larger ones are beyond whole numbers. */
 const length = /^\d{1,15}$/;
 
@@ -40,8 +42,7 @@ export class AnswerParser {
   private begun: Buffer | null = null;
   /** Of the body, or of its chunk. */
   private leftBytes = 0;
-  /** Of lines around the chunks, so far. */
-  private lineBytes = 0;
+  private besideBytes = 0;
   private isKept = false;
 
   constructor(private readonly parts: AnswerParts) {}
@@ -50,7 +51,7 @@ export class AnswerParser {
   begin(): void {
     this.state = 'head';
     this.begun = null;
-    this.lineBytes = 0;
+    this.besideBytes = 0;
   }
 
   /** Nothing more is told. */
@@ -96,7 +97,7 @@ export class AnswerParser {
   }
 
   private keep(bytes: Buffer): void {
-    if (bytes.length > maxHeadBytes) throw new BrokenAnswer(`a head or line of more than ${maxHeadBytes} bytes`);
+    if (bytes.length > maxHeadBytes) throw tooLong();
     const isHead = this.state === 'head' && bytes[0] !== lineEnd[0];
     if (isHead && !headStart.startsWith(bytes.toString('latin1', 0, headStart.length)))
       throw new BrokenAnswer('the answer is no HTTP/1.1');
@@ -105,19 +106,23 @@ export class AnswerParser {
 
   private readHead(bytes: Buffer, at: number): number | null {
     // An empty line before it is a slip that is forgiven.
-    if (startsWithLineEnd(bytes, at)) return at + lineEnd.length;
+    if (startsWithLineEnd(bytes, at)) {
+      this.countBeside(lineEnd.length);
+      return at + lineEnd.length;
+    }
     const end = bytes.indexOf(headEnd, at);
     if (end === -1) return null;
-    if (end - at > maxHeadBytes) throw new BrokenAnswer(`a head of more than ${maxHeadBytes} bytes`);
-    const text = bytes.toString('latin1', at, end + lineEnd.length);
     const next = end + headEnd.length;
+    if (next - at > maxHeadBytes) throw tooLong();
+    const text = bytes.toString('latin1', at, end + lineEnd.length);
     statusLine.lastIndex = 0;
     const [line, minor, digits] = statusLine.exec(text) ?? [];
     if (line === undefined) throw new BrokenAnswer('the answer begins with no status line');
     const status = Number(digits);
     const headers = fieldsOf(text, line.length);
     if (status === 101) throw new BrokenAnswer('it changed to another protocol, unasked');
-    if (status >= 200) this.begins(status, headers, minor === '1', next === bytes.length);
+    if (status < 200) this.countBeside(next - at);
+    else this.begins(status, headers, minor === '1', next === bytes.length);
     return next;
   }
 
@@ -133,7 +138,11 @@ export class AnswerParser {
       if (coding !== undefined || (counted !== undefined && Number(counted) > 0)) this.isKept = false;
       this.state = 'counted';
     } else if (coding !== undefined) {
-      this.state = /(^|,)[\t ]*chunked$/i.test(coding) ? 'chunk line' : 'to the end';
+      const last = trimmed(coding.slice(coding.lastIndexOf(',') + 1)).toLowerCase();
+      if (last === '') throw new BrokenAnswer('a transfer-encoding that is none');
+      this.state = last === 'chunked' ? 'chunk line' : 'to the end';
+      // HTTP/1.0 knows no chunks: what stands between here and there may have read its end elsewhere.
+      if (!isOfToday) this.isKept = false;
     } else if (counted !== undefined) {
       this.state = 'counted';
       this.leftBytes = Number(counted);
@@ -157,13 +166,16 @@ export class AnswerParser {
   }
 
   private readChunkLine(bytes: Buffer, at: number): number | null {
-    const end = this.lineEndIn(bytes, at);
-    if (end === -1) return null;
-    const size = chunkLine.exec(bytes.toString('latin1', at, end))?.[1];
-    if (size === undefined) throw new BrokenAnswer('a chunk without its size');
+    const next = this.lineAfter(bytes, at);
+    if (next === null) return null;
+    chunkLine.lastIndex = 0;
+    const [line, size] = chunkLine.exec(bytes.toString('latin1', at, next)) ?? [];
+    if (line === undefined || size === undefined) throw new BrokenAnswer('a chunk without its size');
+    // Where a body is cut into single bytes there is more of these lines than of it: only what they say beside the size counts.
+    this.countBeside(line.length - size.length - lineEnd.length);
     this.leftBytes = Number.parseInt(size, 16);
     this.state = this.leftBytes === 0 ? 'trailers' : 'chunk';
-    return end + lineEnd.length;
+    return next;
   }
 
   private readChunkEnd(bytes: Buffer, at: number): number | null {
@@ -175,20 +187,31 @@ export class AnswerParser {
   }
 
   private readTrailer(bytes: Buffer, at: number): number | null {
-    const end = this.lineEndIn(bytes, at);
-    if (end === -1) return null;
-    const next = end + lineEnd.length;
-    if (end === at) this.finish(next === bytes.length);
+    const next = this.lineAfter(bytes, at);
+    if (next === null) return null;
+    if (next - at === lineEnd.length) {
+      this.finish(next === bytes.length);
+      return next;
+    }
+    this.countBeside(next - at);
+    field.lastIndex = 0;
+    if (!field.test(bytes.toString('latin1', at, next))) throw new BrokenAnswer('a trailer field that is none');
     return next;
   }
 
-  private lineEndIn(bytes: Buffer, at: number): number {
+  /** Where the next line begins; null when this one has not come to its end. */
+  private lineAfter(bytes: Buffer, at: number): number | null {
     const end = bytes.indexOf(lineEnd, at);
-    if (end === -1) return -1;
-    // A chunk's line says much of little where its body is cut into single bytes: what counts is what stands beside the size.
-    this.lineBytes += Math.max(0, end - at - 8);
-    if (this.lineBytes > maxHeadBytes) throw new BrokenAnswer(`more than ${maxHeadBytes} bytes around its chunks`);
-    return end;
+    if (end === -1) return null;
+    const next = end + lineEnd.length;
+    if (next - at > maxHeadBytes) throw tooLong();
+    return next;
+  }
+
+  private countBeside(bytes: number): void {
+    this.besideBytes += bytes;
+    if (this.besideBytes > maxBesideBytes)
+      throw new BrokenAnswer(`more than ${maxBesideBytes} bytes beside its head and its body`);
   }
 
   /** `isAll`: nothing stands behind it that nobody has asked for. */
@@ -197,6 +220,8 @@ export class AnswerParser {
     this.parts.end(isAll && this.isKept);
   }
 }
+
+const tooLong = () => new BrokenAnswer(`a head or line of more than ${maxHeadBytes} bytes`);
 
 const startsWithLineEnd = (bytes: Buffer, at: number) => bytes[at] === lineEnd[0] && bytes[at + 1] === lineEnd[1];
 

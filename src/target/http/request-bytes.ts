@@ -3,13 +3,24 @@
 export interface HttpRequest {
   readonly method: 'POST' | 'OPTIONS';
   readonly path: string;
-  /** Names and values, flat. `host` is the origin's where none is among them. */
+  /** Names and values, flat; none of how a request is framed. `host` is the origin's where none is among them. */
   readonly headers: readonly string[];
   /** null: none, and nothing is said of one. */
   readonly body: Buffer | null;
 }
 
-const path = /^[\x21-\x7e\x80-\xff]+$/;
+/** What says how much of the bytes is this request, or belongs to the connection: a second word on it is another request to somebody. */
+const framing: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const path = /^\/[\x21-\x7e]*$/;
 const name = /^[\w!#$%&'*+\-.^`|~]+$/;
 const value = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** One piece is written faster than two, until copying costs more. */
@@ -40,8 +51,10 @@ function headOf(request: HttpRequest, host: string): string {
   let fields = '';
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const [key, text] = [headers[i] as string, headers[i + 1] as string];
-    if (!name.test(key) || !value.test(text)) throw new Error(`the header ${JSON.stringify(key)} cannot be sent`);
-    if (key === 'host') own = text;
+    const lower = key.toLowerCase();
+    if (!name.test(key) || !value.test(text) || framing.has(lower))
+      throw new Error(`the header ${JSON.stringify(key)} cannot be sent`);
+    if (lower === 'host') own = text;
     else fields += `${key}: ${text}\r\n`;
   }
   const counted = body === null ? '' : `content-length: ${body.length}\r\n`;
