@@ -11,9 +11,9 @@ import { inTurns, sleep } from '../support/windows.ts';
 const concurrency = 100;
 /** After the program was frozen or thawed: until what was in flight is through, delays and all. */
 const settleMs = 120;
-/** Deliveries after which a program as large as ours is compiled to its end, or the part of the backlog that is spent on it. */
-const toCompile = 20_000;
-const partToCompile = 1 / 4;
+/** Deliveries after which a program as large as ours is compiled to its end, or the part of the backlog that is spent on it; the reference gets as many. */
+const toCompile = 40_000;
+const partToCompile = 1 / 3;
 /** They must have come by then. */
 const compiledWithinMs = 60_000;
 
@@ -40,6 +40,7 @@ export async function backlog(lab: Lab, setting: Setting): Promise<Figure[]> {
   const warmUp = Math.min(toCompile, setting.messages * partToCompile);
   await receiver.call('await', { distinct: warmUp, timeoutMs: compiledWithinMs });
   app.freeze();
+  await sender.call('send', { origin, concurrency, count: warmUp, durationMs: compiledWithinMs });
   const pairs = await inTurns(
     setting.pairs,
     () => oneWindow(app, receiver, setting),

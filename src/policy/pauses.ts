@@ -19,7 +19,8 @@ export class Pauses {
 
   /** Unix milliseconds since which it is paused, null when it is not. */
   since(place: PausePlace): number | null {
-    return this.paused.get(nameOf(place))?.sinceMs ?? null;
+    // Asked twice an attempt, of a name that is made anew each time.
+    return this.paused.size === 0 ? null : (this.paused.get(nameOf(place))?.sinceMs ?? null);
   }
 
   pause(place: PausePlace, sinceMs: number): void {
