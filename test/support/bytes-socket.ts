@@ -26,6 +26,11 @@ export class BytesSocket extends Duplex {
     done();
   }
 
+  /** Its own end takes a while to be said, as a socket's does. */
+  override _final(done: () => void): void {
+    setImmediate(() => setImmediate(done));
+  }
+
   setTimeout(): this {
     return this;
   }

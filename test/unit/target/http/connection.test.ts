@@ -132,14 +132,14 @@ test.each<[string, (socket: BytesSocket) => void]>([
   expect(before.destroyed).toBe(true);
   expect(made).toHaveLength(2);
   made[1]?.connected();
-  await comes(socketAt(1), answer(202));
-  expect(asked.told).toEqual(['202', 'ended']);
-  expect([requestsIn(before), requestsIn(socketAt(1))]).toEqual([['/first'], ['/second']]);
   // What the old socket may still say is nobody's.
   before.emit('data', Buffer.from(answer(500)));
   before.emit('error', new Error('late'));
   before.emit('end');
   before.emit('close');
+  await comes(socketAt(1), answer(202));
+  expect(asked.told).toEqual(['202', 'ended']);
+  expect([requestsIn(before), requestsIn(socketAt(1))]).toEqual([['/first'], ['/second']]);
   ask('/third');
   await turn();
   expect(requestsIn(socketAt(1))).toEqual(['/second', '/third']);
