@@ -39,7 +39,7 @@ export class ConnectionPool {
       return;
     }
     this.idle.push(connection);
-    this.idleOfAll.add(connection, () => this.cut(connection));
+    this.idleOfAll.add(connection);
   }
 
   /** Ends the connection with whatever is on it, also while it is still being made. */

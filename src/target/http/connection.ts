@@ -23,6 +23,8 @@ const closesEarlierMs = 1000;
 const writes = new AtTurnsEnd<Connection>((connection) => connection.write());
 
 export class Connection {
+  /** While it is idle: until then, of the clock's elapsed time. Whose list it is in keeps it. */
+  idleUntilMs = 0;
   private socket: Socket | null = null;
   private isOpen = false;
   private isCut = false;
@@ -59,6 +61,11 @@ export class Connection {
     if (this.socket === null) this.open();
     // Only then is everything read that the receiver has said or done meanwhile: it may have closed the connection.
     else writes.add(this);
+  }
+
+  /** Nobody is to use it any more. */
+  giveUp(): void {
+    this.gone(this);
   }
 
   /** Ends it with whatever is on it, also while it is still being made. Nobody is told. */
@@ -143,7 +150,7 @@ export class Connection {
     // Nothing of this request has been seen by anybody.
     if (this.request !== null) this.open();
     else if (this.exchange !== null) this.fail(error);
-    else this.gone(this);
+    else this.giveUp();
   }
 
   private head(status: number, headers: AnswerHeaders): void {
