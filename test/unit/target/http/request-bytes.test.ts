@@ -36,33 +36,39 @@ async function asRead(request: HttpRequest) {
   return { ...read, fields: fieldsOf(read.rawHeaders) };
 }
 
-const sly = fc.constantFrom(
-  ...[
-    '\r\n',
-    '\n',
-    '\r',
-    '\0',
-    ' ',
-    '\t',
-    ':',
-    '\r\n\r\n',
-    '\r\nx: y',
-    '\x7f',
-    '\x80',
-    '\xff',
-    '\u010d\u010a',
-    '\u{1f600}',
-  ],
-);
+const slyTexts = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\0',
+  ' ',
+  '\t',
+  ':',
+  '\r\n\r\n',
+  '\r\nx: y',
+  '\x7f',
+  '\x80',
+  '\xff',
+  '\u010d\u010a',
+  '\u{1f600}',
+];
+const sly = fc.constantFrom(...slyTexts);
 const text = (unit: fc.Arbitrary<string>) =>
   fc
     .array(fc.oneof({ weight: 8, arbitrary: unit }, { weight: 1, arbitrary: sly }), { maxLength: 12 })
     .map((all) => all.join(''));
-const letter = fc.constantFrom(...'abcxyzAZ019-_.');
-const known = fc.constantFrom(
-  ...['host', 'Host', 'content-length', 'Content-Length', 'transfer-encoding', 'Transfer-Encoding', 'CONNECTION'],
-  ...['connection', 'keep-alive', 'te', 'trailer', 'upgrade', 'expect', 'Expect', 'content-type'],
-);
+const letter = fc.constantFrom(...Array.from('abcxyzAZ019-_.'));
+const framing = [
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'keep-alive',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+];
+const known = fc.constantFrom('host', 'Host', 'content-type', 'Content-Length', 'Transfer-Encoding', 'TE', ...framing);
 const headers = fc
   .array(fc.tuple(fc.oneof({ weight: 6, arbitrary: text(letter) }, { weight: 1, arbitrary: known }), text(letter)), {
     maxLength: 4,
