@@ -80,7 +80,8 @@ export class Connection {
   /** Of what waits for the end of the turn. */
   write(): void {
     const { socket, request } = this;
-    if (request === null || socket === null || !this.isOpen) return;
+    // One that is closed already says so in a moment, and the request goes over another.
+    if (request === null || socket === null || !this.isOpen || socket.destroyed) return;
     this.request = null;
     this.parser.begin();
     if (request.rest === null) {
