@@ -31,6 +31,11 @@ export class BytesSocket extends Duplex {
     setImmediate(() => setImmediate(done));
   }
 
+  /** Neither is its being gone told at once. */
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    setImmediate(() => setImmediate(() => done(error)));
+  }
+
   setTimeout(): this {
     return this;
   }
