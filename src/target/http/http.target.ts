@@ -104,7 +104,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
         resolve(outcome);
       });
       running.add(exchange);
-      exchange.start(request());
+      exchange.start(request);
     });
   }
 
@@ -170,9 +170,10 @@ class Attempt implements Exchange {
     this.deadline = clock.setTimer(settings.timeoutMs, () => this.expire());
   }
 
-  start(request: HttpRequest): void {
+  /** What cannot be made into a request, or not be sent, ends the attempt. */
+  start(request: () => HttpRequest): void {
     try {
-      this.connection.send(piecesOf(request, this.pool.origin.host), this);
+      this.connection.send(piecesOf(request(), this.pool.origin.host), this);
     } catch (error) {
       this.failed(error as Error);
     }
