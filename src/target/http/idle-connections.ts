@@ -5,7 +5,7 @@ import type { Connection } from './connection.js';
 /** A connection without a request is closed after this, or when its receiver is about to do so. */
 const longestMs = 30_000;
 const sweepMs = 1000;
-/** Some 25 KB and a file descriptor each; who calls more origins than these in turn connects anew each time. */
+/** Some 10 KB and a file descriptor each; who calls more origins than these in turn connects anew each time. */
 const maxIdle = 4096;
 
 export class IdleConnections {
