@@ -104,6 +104,6 @@ export const goals = {
   deadReceivers: { resident: atMost(250, 200), answer: atMost(15, 5), rate: atLeast(0.98, 0.99) },
   /** Of the start. */
   flat: atMost(1.1, 1.05),
-  /** What two workers gain over one process, against what a second process gains bare node:http. */
+  /** What a second process that takes calls gains, against what it gains bare node:http. */
   gain: atLeast(0.85, 0.95),
 } as const;

@@ -114,11 +114,23 @@ export class AppModule implements OnModuleDestroy {
             indicator: WorkersIndicator,
           ) => {
             const count = configWatch.settings.server.workers;
-            if (count === 0) return new OwnDoors(adapterHost, configWatch, clock);
+            const own = new OwnDoors(adapterHost, configWatch, clock);
+            if (count === 0) return own;
             const line = (row: string) => log.pass(row);
             const answerers = { handed: answerHanded(adapterHost), keyed: acceptHanded(producer) };
-            const workers = new Workers({ count, broker, stats, metrics, configWatch, clock, line, answerers });
-            indicator.watch(() => workers.view);
+            const workers = new Workers({
+              count,
+              broker,
+              producer,
+              listener: own.shared,
+              stats,
+              metrics,
+              configWatch,
+              clock,
+              line,
+              answerers,
+            });
+            indicator.watch(() => workers.view, workers.takesCallsItself);
             return workers;
           },
         },

@@ -1,4 +1,4 @@
-// What workers gain: calls accepted by one process, and by 1 and 2 workers beside it, against bare node:http in 1 and 2.
+// What workers gain: calls accepted by one process, with 1 worker (two processes take calls), with 2, against bare node:http in 1 and 2.
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
 import type { Lab } from '../support/lab.ts';
 import { cpuSeconds, familyOf } from '../support/proc.ts';
@@ -6,6 +6,8 @@ import { pairsToCompile } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
 const per = 100_000;
+/** Each of two processes has half of the calls. */
+const turnsToCompile = 2 * pairsToCompile;
 
 interface Contender {
   readonly name: string;
@@ -28,7 +30,7 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
   const contenders = [...ours, ...bare];
   const turns: Window[][] = [];
   const durationMs = lab.quick ? 1000 : 1500;
-  for (let turn = 0; turn < pairsToCompile + (lab.quick ? 4 : 12); turn += 1) {
+  for (let turn = 0; turn < turnsToCompile + (lab.quick ? 4 : 12); turn += 1) {
     const windows: Window[] = [];
     // Each begins as many turns as any other, so that nobody is always behind the same neighbour.
     for (let i = 0; i < contenders.length; i += 1) {
@@ -36,7 +38,7 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
       windows[at] = await measure(lab, generator, contenders[at] as Contender, { connections, durationMs });
     }
     // The first turns pay for compilation.
-    if (turn >= pairsToCompile) turns.push(windows);
+    if (turn >= turnsToCompile) turns.push(windows);
   }
   const column = (index: number) => turns.map((windows) => windows[index] as Window);
   const [alone, one, two, bareOne, bareTwo] = contenders.map((_, index) => column(index)) as Window[][];
@@ -48,17 +50,27 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
       { name: `accepted ${at}, ${name}`, unit: '/s', reference: 'bare node:http, 1 process', how: 'ratio' },
       pairs(who, bareOne),
     );
-  const gain = turns.map((_, i) => ({
-    ours: rateOf(two, i) / rateOf(alone, i),
-    limit: rateOf(bareTwo, i) / rateOf(bareOne, i),
-  }));
+  const gainOf = (many: Window[] = []) =>
+    turns.map((_, i) => ({
+      ours: rateOf(many, i) / rateOf(alone, i),
+      limit: rateOf(bareTwo, i) / rateOf(bareOne, i),
+    }));
+  const costOf = (name: string, many: Window[] = [], one: Window[] = []) =>
+    comparedFigure(
+      { name: `CPU ${at}, ${name}`, unit: 's/100k', reference: 'one of it', how: 'ratio' },
+      pairs(many, one, 'cpu'),
+    );
   const reference = 'gain of bare node:http by a second process';
   return [
     accepted('one process', alone),
-    accepted('1 worker', one),
+    accepted('1 worker: two processes take calls', one),
     accepted('2 workers', two),
     accepted('bare node:http, 2 processes', bareTwo),
-    comparedFigure({ name: 'gain by 2 workers', unit: 'x', reference, how: 'ratio', goal }, gain),
+    comparedFigure({ name: 'gain by 1 worker', unit: 'x', reference, how: 'ratio', goal }, gainOf(one)),
+    comparedFigure({ name: 'gain by 2 workers', unit: 'x', reference, how: 'ratio' }, gainOf(two)),
+    costOf('1 worker', one, alone),
+    costOf('2 workers', two, alone),
+    costOf('bare node:http, 2 processes', bareTwo, bareOne),
     ...contenders.flatMap(({ name }, index) => {
       const middle = (of: keyof Window) => median(column(index).map((window) => window[of]));
       return [

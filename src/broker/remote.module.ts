@@ -1,6 +1,7 @@
 // The log of another process: a worker's broker over its link, and the other end of that link.
 import type { Duplex } from 'node:stream';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { Clock } from '../message/clock.js';
 import { Stats } from '../stats/stats.js';
 import { Broker } from './broker.js';
 import { type LogFacts, RemoteBroker } from './drivers/remote/remote.broker.js';
@@ -14,9 +15,9 @@ export class RemoteBrokerModule {
   static over(link: Duplex, facts: LogFacts): DynamicModule {
     const provider = {
       provide: Broker,
-      inject: [Stats],
-      useFactory: (stats: Stats) => {
-        const broker = new RemoteBroker(link, facts);
+      inject: [Stats, Clock],
+      useFactory: (stats: Stats, clock: Clock) => {
+        const broker = new RemoteBroker(link, facts, clock);
         stats.register('brokerStats', () => broker.counters);
         return broker;
       },

@@ -326,7 +326,7 @@ function topicLimitOf({ name, rateLimit, burst }: TopicEntry): TopicLimitSetting
   return [{ topic: name, rate: { perSecond: rateLimit, burst: burst ?? Math.max(1, rateLimit) } }];
 }
 
-/** Auto leaves one processor to the log and the deliveries. A guess: no machine on which it could be measured was at hand. */
+/** Auto leaves one processor to the log and the deliveries, and where there are two it takes calls as well. Above two it is a guess: there was no machine to measure it on. */
 function workersOf(asked: number | string): number {
   return asked === 'auto' ? Math.max(0, availableParallelism() - 1) : Number(asked);
 }

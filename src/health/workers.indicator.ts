@@ -10,19 +10,22 @@ interface SeenWorker {
 @Injectable()
 export class WorkersIndicator {
   private read: (() => readonly SeenWorker[]) | null = null;
+  private isNeeded = true;
 
   constructor(private readonly indicators: HealthIndicatorService) {}
 
-  /** Told once, by the process that has workers. */
-  watch(read: () => readonly SeenWorker[]): void {
+  /** Told once, by the process that has workers, and whether it takes calls without them too. */
+  watch(read: () => readonly SeenWorker[], takesCallsItself: boolean): void {
     this.read = read;
+    this.isNeeded = !takesCallsItself;
   }
 
-  /** Up while one of them takes calls; nothing where there are none. */
+  /** Up while somebody takes calls; nothing where there are no workers. */
   check(): HealthIndicatorResult {
     if (this.read === null) return {};
     const list = this.read();
     const indicator = this.indicators.check('workers');
-    return list.some(({ state }) => state === 'serving') ? indicator.up({ list }) : indicator.down({ list });
+    const isUp = !this.isNeeded || list.some(({ state }) => state === 'serving');
+    return isUp ? indicator.up({ list }) : indicator.down({ list });
   }
 }

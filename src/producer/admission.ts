@@ -4,6 +4,7 @@
 export class Admission {
   private waiting = 0;
   private waitingBytes = 0;
+  private idle: (() => void)[] = [];
 
   constructor(
     private maxWaiting: number,
@@ -28,6 +29,12 @@ export class Admission {
   leave(bytes: number): void {
     this.waiting -= 1;
     this.waitingBytes -= bytes;
+    if (this.waiting === 0 && this.idle.length > 0) for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is inside. */
+  async empty(): Promise<void> {
+    if (this.waiting > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
   get size(): number {

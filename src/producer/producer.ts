@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Broker, type Durability } from '../broker/broker.js';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import { ConfigWatch } from '../config-watch/config-watch.js';
-import type { Settings } from '../config-watch/settings.js';
+import type { Settings, TopicLimitSettings } from '../config-watch/settings.js';
 import { Clock, within } from '../message/clock.js';
 import { BigpipeError, textOf } from '../message/errors.js';
 import { type Acks, type Message, messageHeader, type Position, weightOf } from '../message/message.js';
@@ -60,13 +60,16 @@ export type AcceptKeyed = (offers: readonly Offer[]) => Promise<(Accepted | Bigp
 export class Producer implements Adjustable {
   readonly name = 'producer';
   private readonly log = new Logger('Producer');
-  private readonly admission: Admission;
+  /** What waits for the log, over all who append for callers. */
+  readonly admission: Admission;
   private readonly topicLimits: TopicLimits;
+  /** Of calls that bear an idempotency key. */
+  private keyedLimits: TopicLimits;
+  private partOf: (limits: readonly TopicLimitSettings[]) => readonly TopicLimitSettings[] = (limits) => limits;
   private readonly counters = new Map<string, TopicCounters>();
   private readonly appendTimes: Histogram;
   private isClosed = false;
   private keyedElsewhere: AcceptKeyed | null = null;
-  private idle: (() => void)[] = [];
 
   constructor(
     private readonly broker: Broker,
@@ -80,6 +83,7 @@ export class Producer implements Adjustable {
     const { producer } = configWatch.settings;
     this.admission = new Admission(producer.maxWaiting, producer.maxWaitingBytes);
     this.topicLimits = new TopicLimits(clock, producer.topicLimits);
+    this.keyedLimits = this.topicLimits;
     this.countTopicsOf(configWatch.settings);
     stats.register('producerStats', () => Object.fromEntries(this.counters));
     this.appendTimes = registerProducer(metrics, configWatch);
@@ -89,7 +93,8 @@ export class Producer implements Adjustable {
   adjust(settings: Settings): void {
     const { producer } = settings;
     this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
-    this.topicLimits.adjust(producer.topicLimits);
+    this.keyedLimits.adjust(producer.topicLimits);
+    this.topicLimits.adjust(this.partOf(producer.topicLimits));
     this.countTopicsOf(settings);
   }
 
@@ -103,6 +108,14 @@ export class Producer implements Adjustable {
     if (limited !== null) throw limited;
     const [position] = await this.append([message], [], this.levelOf(acks));
     return position ?? null;
+  }
+
+  /** Other processes take calls as well: those without an idempotency key, which come to each of them, have a part here. */
+  takePart(partOf: (limits: readonly TopicLimitSettings[]) => readonly TopicLimitSettings[]): void {
+    const { topicLimits } = this.configWatch.settings.producer;
+    this.keyedLimits = new TopicLimits(this.clock, topicLimits);
+    this.partOf = partOf;
+    this.topicLimits.adjust(partOf(topicLimits));
   }
 
   /** From here on offers of which one bears an idempotency key go to where the keys are known. */
@@ -136,7 +149,8 @@ export class Producer implements Adjustable {
         if (claimed instanceof BigpipeError) results[at] = claimed;
         else if (claimed === null || claimed.kind === 'new') {
           const offer = some[i] as Offer;
-          const limited = this.topicLimits.take(offer.message.topic);
+          const limits = offer.once === null ? this.topicLimits : this.keyedLimits;
+          const limited = limits.take(offer.message.topic);
           if (limited === null) entries.push({ offer, at, claim: claimed });
           else {
             claimed?.failed();
@@ -172,7 +186,7 @@ export class Producer implements Adjustable {
   /** Takes nothing more; resolves when everything taken was answered. */
   async drain(): Promise<void> {
     this.isClosed = true;
-    if (this.admission.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    await this.admission.empty();
     await this.idempotency.close();
   }
 
@@ -249,7 +263,6 @@ export class Producer implements Adjustable {
       throw error;
     } finally {
       for (const weight of weights) this.admission.leave(weight);
-      if (this.admission.size === 0) for (const resolve of this.idle.splice(0)) resolve();
     }
   }
 

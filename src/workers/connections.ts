@@ -1,6 +1,7 @@
-// A worker's connections: how many there are, and how it lets them go when another worker is there to take some.
+// A process's connections: how many there are, and how it lets them go when another one is there to take some.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 
 /**
  * The system shares out connections when they are made. Callers keep theirs, so a worker that took another's place
@@ -12,7 +13,8 @@ export class Connections {
   private kept: WeakSet<Socket> | null = null;
 
   constructor(private readonly server: Server) {
-    server.on('connection', (socket: Socket) => {
+    // The socket that requests come on: over TLS it is another one than the system's.
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.count += 1;
       this.kept?.add(socket);
       socket.once('close', () => {

@@ -3,6 +3,15 @@ import type { INestApplication } from '@nestjs/common';
 import type { Adjustable } from '../config-watch/adjustable.js';
 import type { Settings } from '../config-watch/settings.js';
 
+/** The main process's listener, at a port that workers listen at too. */
+export interface SharedListener {
+  open(app: INestApplication, port: number): Promise<void>;
+  adjust(next: Settings): void;
+  /** Each connection ends with its next answer, and is made anew where there are fewer. */
+  letGo(): void;
+  close(): Promise<void>;
+}
+
 export abstract class Doors implements Adjustable {
   abstract readonly name: string;
 

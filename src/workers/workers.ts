@@ -5,13 +5,13 @@ import { factsOf, serveAppends } from '../broker/remote.module.js';
 import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import type { Clock, Timer } from '../message/clock.js';
-import { Admission } from '../producer/admission.js';
+import type { Producer } from '../producer/producer.js';
 import type { Metrics } from '../stats/metrics/metrics.js';
 import type { Stats } from '../stats/stats.js';
 import type { Answerers, Sections } from './control-channel.js';
-import { Doors } from './doors.js';
+import { Doors, type SharedListener } from './doors.js';
 import { Seat, type WorkerView } from './seat.js';
-import { shareOf } from './share-of.js';
+import { limitShares, partsOf, shareOf, takesCallsItself } from './share-of.js';
 import { sumSections } from './sum-sections.js';
 import { takePort } from './take-port.js';
 import { registerWorkers } from './worker-metrics.js';
@@ -22,6 +22,9 @@ const lookMs = 5000;
 export interface WorkersParts {
   readonly count: number;
   readonly broker: Broker;
+  readonly producer: Producer;
+  /** This process's own, which takes calls where there is one worker only. */
+  readonly listener: SharedListener;
   readonly stats: Stats;
   readonly metrics: Metrics;
   readonly configWatch: ConfigWatch;
@@ -36,8 +39,8 @@ export class Workers extends Doors {
   override readonly name = 'workers';
   private readonly log = new Logger(Workers.name);
   private readonly seats: readonly Seat[];
-  /** Over all workers; each of them keeps the same bound for itself, should this process stand still. */
-  private readonly admission: Admission;
+  /** Of this process, where it takes calls itself. */
+  private readonly own: SharedListener | null;
   private closing: Promise<void> | null = null;
   private watch: Timer | null = null;
   /** What workers that are gone had counted. */
@@ -45,13 +48,13 @@ export class Workers extends Doors {
 
   constructor(private readonly parts: WorkersParts) {
     super();
-    const { count, broker, configWatch, stats, metrics } = parts;
-    const { maxWaiting, maxWaitingBytes } = configWatch.settings.producer;
-    this.admission = new Admission(maxWaiting, maxWaitingBytes);
+    const { count, broker, stats, metrics, producer, listener } = parts;
+    this.own = takesCallsItself(count) ? listener : null;
+    if (this.own !== null) producer.takePart((limits) => limitShares(limits, partsOf(count)));
     const seatParts = {
       ...parts,
       facts: factsOf(broker),
-      settings: () => shareOf(configWatch.settings, count),
+      settings: () => this.share(),
       serve: (worker: WorkerProcess) => this.serve(worker),
       gone: (counted: Sections) => {
         // What it had open is not what it did.
@@ -60,6 +63,7 @@ export class Workers extends Doors {
       },
       replaced: (newcomer: Seat) => {
         for (const seat of this.seats) if (seat !== newcomer) seat.letGo();
+        this.own?.letGo();
       },
     };
     this.seats = Array.from({ length: count }, (_, i) => new Seat(i + 1, seatParts));
@@ -68,21 +72,23 @@ export class Workers extends Doors {
     stats.gatherBy(() => this.gather());
   }
 
-  /** The main process takes no calls itself, but answers what workers hand to it. */
+  /** Also where the main process takes no calls itself it answers what workers hand to it. */
   override async open(app: INestApplication): Promise<number> {
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     const { port, host } = this.parts.configWatch.settings.server;
     const taken = await takePort(port, host);
     await Promise.all(this.seats.map((seat) => seat.open(taken)));
+    if (this.own !== null) await this.own.open(app, taken);
+    this.own?.adjust(this.share());
     for (const seat of this.seats) seat.keep();
     this.lookLater();
     return taken;
   }
 
-  override async adjust({ producer }: Settings): Promise<void> {
-    this.admission.adjust(producer.maxWaiting, producer.maxWaitingBytes);
-    const settings = shareOf(this.parts.configWatch.settings, this.seats.length);
+  override async adjust(): Promise<void> {
+    const settings = this.share();
+    this.own?.adjust(settings);
     await Promise.all(this.seats.map((seat) => seat.adjust(settings)));
   }
 
@@ -91,8 +97,18 @@ export class Workers extends Doors {
     return this.closing;
   }
 
+  /** Beside its workers. */
+  get takesCallsItself(): boolean {
+    return this.own !== null;
+  }
+
   get view(): readonly WorkerView[] {
     return this.seats.map(({ view }) => view);
+  }
+
+  /** What one process that takes calls has of the settings in force. */
+  private share(): Settings {
+    return shareOf(this.parts.configWatch.settings, partsOf(this.parts.count));
   }
 
   private get counters(): Readonly<Record<string, number>> {
@@ -101,7 +117,7 @@ export class Workers extends Doors {
   }
 
   private serve(worker: WorkerProcess): void {
-    serveAppends(worker.link, this.parts.broker, this.admission, (text, error) => {
+    serveAppends(worker.link, this.parts.broker, this.parts.producer.admission, (text, error) => {
       this.log.error({ msg: text, worker: worker.number, err: error });
       worker.kill();
     });
@@ -117,6 +133,8 @@ export class Workers extends Doors {
   private async drain(): Promise<void> {
     this.watch?.cancel();
     await Promise.all(this.seats.map((seat) => seat.drain()));
+    // Last: what workers hand over is answered here.
+    await this.own?.close();
   }
 
   /** Everybody's figures: this process's, those of all workers at this moment, and of those that are gone. */

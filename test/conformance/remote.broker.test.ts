@@ -43,7 +43,7 @@ brokerSuite('remote', {
     new RemoteAppends(far, log, new Admission(10_000, 67_108_864), (text, error) => {
       throw new Error(text, { cause: error });
     });
-    return new AppendedThrough(new RemoteBroker(near, factsOf(log)), log, () => near.destroy());
+    return new AppendedThrough(new RemoteBroker(near, factsOf(log), new SystemClock()), log, () => near.destroy());
   },
   close: closeAll,
 });

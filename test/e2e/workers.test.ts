@@ -1,6 +1,6 @@
 // Doors in workers: one program to callers and operators, whichever process answers.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
@@ -13,6 +13,8 @@ import { until } from '../support/until.js';
 import { isAlive, untilServing, workersOf } from '../support/workers.js';
 
 const env = { BIGPIPE_WORKERS: '2' };
+/** The main process takes calls beside it. */
+const oneWorker = { BIGPIPE_WORKERS: '1' };
 
 let target: TargetServer;
 let bigpipe: BigpipeProcess;
@@ -117,7 +119,77 @@ test('when all workers are gone it is not ready, and takes calls again once they
   expect((await fetch(`${bigpipe.management}/readyz`)).status).toBe(200);
 });
 
-test('callers that keep their connections come to a worker that took another’s place, and lose no call by it', async () => {
+describe('with one worker the main process takes calls too', () => {
+  const openConnections = (count: number): Set<Socket> => {
+    const open = new Set<Socket>();
+    for (let i = 0; i < count; i += 1) {
+      const socket = connect(bigpipe.port, '127.0.0.1');
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      socket.on('error', () => undefined);
+    }
+    return open;
+  };
+
+  test('both of them have connections, and what both counted is one program’s', async () => {
+    bigpipe = await BigpipeProcess.start({ env: oneWorker });
+    const open = openConnections(32);
+    const shared = async () => {
+      const connections = (await workersOf(bigpipe))[0]?.connections ?? 0;
+      return connections >= 2 && connections <= 30;
+    };
+    await until('the worker has some of them', shared);
+    for (const socket of open) socket.destroy();
+    await callAfresh(40);
+    await until('all have arrived', () => target.arrivals.length === 40);
+    expect((await bigpipe.stats()) as unknown).toMatchObject({
+      serverStats: { receivedCall: 40, acceptedCall: 40 },
+      producerStats: { test: { deliverySuccess: 40, deliveryFail: 0 } },
+      workerStats: { workers: 1, serving: 1, replaced: 0 },
+    });
+  });
+
+  test('their bound on connections is one', async () => {
+    bigpipe = await BigpipeProcess.start({
+      env: oneWorker,
+      config: baseConfig({ 'http.server.max.connections': 20 }),
+    });
+    const open = openConnections(80);
+    await until('as many are left as both may have', () => open.size === 20);
+    for (const socket of open) socket.destroy();
+  });
+
+  test('while there is no worker calls are taken all the same, and it is ready', async () => {
+    bigpipe = await BigpipeProcess.start({ env: oneWorker });
+    const [first] = (await untilServing(bigpipe, 0)) as [number];
+    process.kill(first, 'SIGKILL');
+    await until('the worker is gone', async () => !(await isAlive(first)));
+    expect((await fetch(`${bigpipe.management}/readyz`)).status).toBe(200);
+    await callAfresh(8);
+    await untilServing(bigpipe, 1);
+    await callAfresh(8);
+  });
+
+  test('its kept connections come to a worker that took another’s place, and no call is lost by it', () =>
+    comeBack(oneWorker));
+
+  test('new settings are in force in both', async () => {
+    bigpipe = await BigpipeProcess.start({ env: oneWorker });
+    const acl = [{ name: 'system-1', secret: 'another secret', topic: 'test' }];
+    await replaceConfig(bigpipe, baseConfig({ 'kafka.producer.acl': acl }));
+    await untilCounted(bigpipe, 'changed', 1);
+    for (let i = 0; i < 16; i += 1) {
+      const call = { acl: { name: 'system-1', secret: 'i am good' }, url: target.url(), data: '', partition_key: '' };
+      const { text } = await rawRequest(`${bigpipe.origin}/rpc/call`, { body: [Buffer.from(JSON.stringify(call))] });
+      expect(JSON.parse(text)).toMatchObject({ errno: -1 });
+    }
+  });
+});
+
+test('callers that keep their connections come to a worker that took another’s place, and lose no call by it', () =>
+  comeBack(env));
+
+async function comeBack(env: Record<string, string>): Promise<void> {
   bigpipe = await BigpipeProcess.start({ env });
   const before = await untilServing(bigpipe, 0);
   const ledger = new Ledger();
@@ -134,7 +206,7 @@ test('callers that keep their connections come to a worker that took another’s
   await Promise.all(callers);
   expect(ledger.unknown.size).toBe(unanswered);
   expect([...ledger.refused]).toEqual([]);
-});
+}
 
 test('a worker that stands still when the settings change is replaced, and the next one has them', async () => {
   bigpipe = await BigpipeProcess.start({ env });
@@ -193,7 +265,7 @@ test('the lines of all workers are in one log, and say whose they are', async ()
 });
 
 describe('the end', () => {
-  test('SIGTERM to the whole group drains once, with 0, and leaves nobody', async () => {
+  test.each([env, oneWorker])('SIGTERM to the whole group drains once, with 0, and leaves nobody: %j', async (env) => {
     const ledger = new Ledger();
     bigpipe = await BigpipeProcess.start({ env });
     const pids = await untilServing(bigpipe, 0);
@@ -205,7 +277,7 @@ describe('the end', () => {
     await Promise.all(callers);
     ledger.hangUp();
     expect(await bigpipe.exited).toBe(0);
-    expect(await Promise.all(pids.map(isAlive))).toEqual([false, false]);
+    expect(await Promise.all(pids.map(isAlive))).toEqual(pids.map(() => false));
     expect(bigpipe.stderr).toEqual([]);
     expect(bigpipe.log.filter(({ level }) => (level as number) >= 40)).toEqual([]);
     bigpipe = await BigpipeProcess.start({ env, directory: bigpipe.directory });
@@ -226,7 +298,7 @@ describe('the end', () => {
 
   test('of a start whose port is taken, also by another bigpipe that shares it, is told', async () => {
     bigpipe = await BigpipeProcess.start({ env });
-    for (const workers of ['2', '0']) {
+    for (const workers of ['2', '1', '0']) {
       const second = await BigpipeProcess.spawn({
         env: { BIGPIPE_WORKERS: workers, BIGPIPE_PORT: String(bigpipe.port) },
       });

@@ -65,7 +65,7 @@ export class ServerSection {
   @Whole(0, 300_000, 'milliseconds')
   'http.server.stop.delay': number = 0;
 
-  /** Processes of their own that calls come in at; 0: this one alone. "auto": as many as the machine has use for. */
+  /** Processes of their own that calls come in at; 0: this one alone; beside 1 this one takes calls too. "auto": one less than there are processors. */
   @WholeOrAuto(0, 64)
   'http.server.workers': number | 'auto' = 0;
 

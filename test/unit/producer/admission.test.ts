@@ -27,3 +27,19 @@ test('bounds that change hold for who comes next, and what is inside stays insid
   admission.adjust(2, 100);
   expect([admission.enter(99), admission.enter(1)]).toEqual([true, false]);
 });
+
+test('it is told when nothing is inside any more, whoever left last', async () => {
+  const admission = new Admission(3, 100);
+  await admission.empty();
+  admission.enter(40);
+  admission.enter(40);
+  let isEmpty = false;
+  const emptied = admission.empty().then(() => {
+    isEmpty = true;
+  });
+  admission.leave(40);
+  await Promise.resolve();
+  expect(isEmpty).toBe(false);
+  admission.leave(40);
+  await emptied;
+});

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Settings } from '#src/config-watch/settings.js';
 import { respawnAfter } from '#src/workers/respawn-delay.js';
-import { shareOf } from '#src/workers/share-of.js';
+import { partsOf, shareOf, takesCallsItself } from '#src/workers/share-of.js';
 import { sumSections } from '#src/workers/sum-sections.js';
 
 test('one that had served is replaced at once, one that dies of its start later and later, up to a bound', () => {
@@ -31,6 +31,14 @@ test('connections are shared out; no worker gets none, and together they are at 
   expect(server).toEqual({ maxConnections: 4, maxBodyBytes: 5000 });
   expect([log.directory, subscriptions]).toEqual([null, []]);
   expect(shareOf({ ...settings, server: { ...settings.server, maxConnections: 1 } }, 3).server.maxConnections).toBe(1);
+});
+
+test('beside one worker the main process takes calls and has its share; beside several it takes none', () => {
+  expect([1, 2, 3].map((workers) => [takesCallsItself(workers), partsOf(workers)])).toEqual([
+    [true, 2],
+    [false, 2],
+    [false, 3],
+  ]);
 });
 
 test('numbers of the same name are added up, all else is the first one’s', () => {

@@ -1,5 +1,6 @@
 // A worker's broker: hands appends to the main process, which has the log; everything else is the main process's own.
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Acks, Message, Position } from '../../../message/message.js';
 import {
@@ -12,6 +13,7 @@ import {
   notWanted,
   type PartitionLag,
 } from '../../broker.js';
+import { LoopGathering } from '../../loop-gathering.js';
 import { type Place, readAnswer } from './answer-frame.js';
 import { type AppendToSend, appendToSend, writeAppend } from './append-frame.js';
 import { FrameReader } from './frame-reader.js';
@@ -51,6 +53,8 @@ export class RemoteBroker extends Broker {
   private readonly pending = new Map<number, Pending>();
   private pendingBytes = 0;
   private unsent: AppendToSend[] = [];
+  private unsentBytes = 0;
+  private readonly gathering: LoopGathering;
   private lastId = 0;
   private isClosed = false;
   private idle: (() => void)[] = [];
@@ -58,8 +62,16 @@ export class RemoteBroker extends Broker {
   constructor(
     private readonly link: Duplex,
     private readonly facts: LogFacts,
+    clock: Clock,
+    loopEvents?: () => number,
   ) {
     super();
+    this.gathering = new LoopGathering(
+      clock,
+      () => this.unsentBytes,
+      () => this.send(),
+      loopEvents,
+    );
     link.on('data', (chunk: Buffer) => this.read(chunk));
     link.on('error', (error) => this.ended(textOf(error)));
     link.on('close', () => this.ended('the main process is gone'));
@@ -82,7 +94,8 @@ export class RemoteBroker extends Broker {
     }
     this.pendingBytes += size;
     this.unsent.push(append);
-    if (this.unsent.length === 1) setImmediate(() => this.send());
+    this.unsentBytes += size;
+    this.gathering.begin();
     if (acks === 0) {
       this.pending.set(id, { messages, size, isWanted, caller: null });
       return Promise.resolve(messages.map(() => null));
@@ -149,6 +162,7 @@ export class RemoteBroker extends Broker {
   private send(): void {
     const appends = this.unsent.filter(({ id }) => this.isStillWanted(id));
     this.unsent = [];
+    this.unsentBytes = 0;
     if (this.link.destroyed || appends.length === 0) return;
     const bytes = Buffer.allocUnsafe(appends.reduce((sum, { size }) => sum + size, 0));
     let position = 0;

@@ -6,6 +6,7 @@ import { RemoteAppends } from '#src/broker/drivers/remote/remote-appends.js';
 import { BigpipeError } from '#src/message/errors.js';
 import type { Acks, Message, Position } from '#src/message/message.js';
 import { Admission } from '#src/producer/admission.js';
+import { FakeClock } from '../../../support/fake-clock.js';
 import { until } from '../../../support/until.js';
 
 const facts = { durabilities: { '0': 'none', '1': 'disk', '-1': 'disk' }, appendsTogether: true } as const;
@@ -44,11 +45,12 @@ class Log {
 
 const wide = () => new Admission(1000, 1_000_000_000);
 
-function pair(log = new Log(), admission = wide()) {
+/** `loopEvents` never changes: a loop in which nothing else happens. */
+function pair(log = new Log(), admission = wide(), loopEvents = () => 0, clock = new FakeClock()) {
   const [near, far] = duplexPair();
   const reports: string[] = [];
   new RemoteAppends(far, log, admission, (text) => reports.push(text));
-  return { broker: new RemoteBroker(near, facts), log, near, far, reports };
+  return { broker: new RemoteBroker(near, facts, clock, loopEvents), log, near, far, reports };
 }
 
 test('what is appended in one turn of the event loop arrives as one append, in its order', async () => {
@@ -56,6 +58,52 @@ test('what is appended in one turn of the event loop arrives as one append, in i
   const positions = await Promise.all(['a', 'b', 'c'].map((body) => broker.append([messageOf(body)], -1)));
   expect(log.bodies).toEqual([['a', 'b', 'c']]);
   expect(positions.flat().map((position) => position?.offset)).toEqual([0n, 1n, 2n]);
+});
+
+test('while the loop is busy, what is appended in the next turns goes with it; where nothing happens it waits for nothing', async () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const appendInTurns = async (loopEvents: () => number) => {
+    const { broker, log } = pair(new Log(), wide(), loopEvents);
+    const appends: Promise<unknown>[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      appends.push(broker.append([messageOf(`${i}`)], -1));
+      await turn();
+    }
+    await Promise.all(appends);
+    return log.appends.length;
+  };
+  let events = 0;
+  const busy = () => {
+    events += 1;
+    return events;
+  };
+  expect(await appendInTurns(busy)).toBe(1);
+  expect(await appendInTurns(() => 0)).toBeGreaterThan(1);
+});
+
+test('a busy loop does not hold back what is enough, or has waited long enough', async () => {
+  let events = 0;
+  const busy = () => {
+    events += 1;
+    return events;
+  };
+  const clock = new FakeClock();
+  const { broker, log } = pair(new Log(), wide(), busy, clock);
+  void broker.append([messageOf(Buffer.alloc(70_000))], -1);
+  const turns = async (until: number) => {
+    let count = 0;
+    for (; log.appends.length < until && count < 100; count += 1) await new Promise((resolve) => setImmediate(resolve));
+    return count;
+  };
+  const large = await turns(1);
+  void broker.append([messageOf('small')], -1);
+  const small = await turns(2);
+  void broker.append([messageOf('late')], -1);
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(3);
+  const late = await turns(3);
+  expect(log.appends.length).toBe(3);
+  expect([large < small, late < small]).toEqual([true, true]);
 });
 
 test('an append of several messages stays one, and its positions are its own', async () => {
@@ -179,6 +227,7 @@ test('an append that has come whole is stored though its worker is dead; a torn 
       },
     }),
     facts,
+    new FakeClock(),
   );
   void whole.append([messageOf('a')], -1).catch(() => undefined);
   void whole.append([messageOf('b')], -1).catch(() => undefined);
