@@ -145,6 +145,7 @@ function readArguments() {
       drawing: { type: 'string' },
       most: { type: 'string' },
       axes: { type: 'string' },
+      points: { type: 'string' },
       bytes: { type: 'string' },
       minutes: { type: 'string' },
       profiles: { type: 'string' },
@@ -173,7 +174,8 @@ function optionsOf(values: Values, longestMs: number): RunOptions {
     return text === undefined ? null : numberOf(name, text);
   };
   const axes = values.axes?.split(',') ?? null;
-  const sizes = { axes, most: size('most'), backlogBytes: size('bytes'), minutes: size('minutes') };
+  const points = values.points?.split(',').map((text) => numberOf('points', text)) ?? null;
+  const sizes = { axes, points, most: size('most'), backlogBytes: size('bytes'), minutes: size('minutes') };
   return { base: directory, quick, profiles, sizes, say, longestMs };
 }
 

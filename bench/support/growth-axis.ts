@@ -1,7 +1,7 @@
 // One axis of growth: a program for each point, measured in turns in the same rounds, each against the first point of its round.
 import { comparedFigure, type Figure, type Goal, median } from './figures.ts';
 import { fitLine } from './fit.ts';
-import type { Lab } from './lab.ts';
+import type { Lab, Sizes } from './lab.ts';
 
 export interface Cost {
   /** CPU seconds of the program for 100,000 messages accepted and delivered. */
@@ -32,7 +32,7 @@ const line = { cpu: 'CPU a message', rate: 'messages a second' } as const;
 const warmRounds = 1;
 
 export async function measureAxis(lab: Lab, axis: Axis, goal: Goal): Promise<Figure[]> {
-  const xs = axis.isLine ? axis.points : axis.points.filter((x) => x <= (lab.sizes.most ?? Infinity));
+  const xs = pointsOf(axis, lab.sizes);
   const opened: { x: number; point: GrowthPoint; costs: Cost[] }[] = [];
   for (const x of xs) {
     lab.say(`${axis.name}: ${shown(x)}`);
@@ -49,6 +49,11 @@ export async function measureAxis(lab: Lab, axis: Axis, goal: Goal): Promise<Fig
   }
   for (const { point } of opened) await point.close();
   return axis.isLine ? lineFigures(axis, opened, goal) : ratioFigures(axis, opened, goal);
+}
+
+function pointsOf({ points, isLine = false }: Axis, { most, points: chosen }: Sizes): readonly number[] {
+  if (chosen !== null) return points.filter((x) => chosen.includes(x));
+  return isLine ? points : points.filter((x) => x <= (most ?? Infinity));
 }
 
 type Measured = readonly { readonly x: number; readonly costs: readonly Cost[] }[];

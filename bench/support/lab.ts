@@ -55,6 +55,8 @@ type Log = Pick<AppOptions, 'partitions' | 'kafka'>;
 export interface Sizes {
   /** Of what grows; points above it are left out. */
   readonly most: number | null;
+  /** Of growth: the points that are measured, the first of which the others are compared with; null: all. */
+  readonly points: readonly number[] | null;
   /** Of growth: which of them; null: all. */
   readonly axes: readonly string[] | null;
   /** Of a backlog that stands. */

@@ -1,4 +1,5 @@
 // Where results of the bench are kept, and how one is read again.
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { panelsOf } from './curves.ts';
 import { svgOf } from './curves-svg.ts';
@@ -10,12 +11,30 @@ export const baselineFile = new URL('baseline.json', results);
 
 export const jsonOf = (report: Report) => `${JSON.stringify(report, null, 2)}\n`;
 
-/** `name` null: the whole bench of the day. Curves, where there are any, are drawn beside it. */
+/** `name` null: the whole bench of the day. What takes long may be measured in parts. Curves, where there are any, are drawn beside it. */
 export async function keepResult(report: Report, name: string | null): Promise<void> {
   await mkdir(results, { recursive: true });
   const file = name === null ? report.date : `${name}-${report.date}`;
-  await writeFile(new URL(`${file}.json`, results), jsonOf(report));
-  await drawCurves(report, new URL(`${file}.svg`, results));
+  const place = new URL(`${file}.json`, results);
+  const all = name === null || !existsSync(place) ? report : inPlaceOf(await readResult(place), report);
+  await writeFile(place, jsonOf(all));
+  await drawCurves(all, new URL(`${file}.svg`, results));
+}
+
+/** The parts of one scenario of one day as one result: a figure that was measured again takes the place of the earlier one. */
+export function inPlaceOf(earlier: Report, report: Report): Report {
+  const scenarios = report.scenarios.map((scenario) => {
+    const before = earlier.scenarios.find(({ name }) => name === scenario.name);
+    if (before === undefined) return scenario;
+    const names = new Set(scenario.figures.map(({ name }) => name));
+    return {
+      ...scenario,
+      seconds: before.seconds + scenario.seconds,
+      foreignPercent: Math.max(before.foreignPercent, scenario.foreignPercent),
+      figures: [...before.figures.filter(({ name }) => !names.has(name)), ...scenario.figures],
+    };
+  });
+  return { ...report, seconds: earlier.seconds + report.seconds, scenarios };
 }
 
 /** Nothing where there are no curves. */

@@ -48,6 +48,8 @@ import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
+import { CommitMoments } from './window/commit-moments.js';
+import type { OwnedWindow } from './window/committer.js';
 
 /** So long an answer waits for what was registered to be in force. */
 const inForceMs = 5000;
@@ -59,6 +61,7 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly markMoves: MarkMoves;
   private readonly passedMarks: PassedMarks;
+  private readonly commitMoments: CommitMoments<OwnedWindow>;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
   /** How attempts ended of late. */
@@ -90,6 +93,7 @@ export class Dispatcher implements Adjustable {
     private readonly tracing: Tracing,
   ) {
     this.attempts = new AttemptWatch(clock);
+    this.commitMoments = new CommitMoments(clock);
     this.meters = new DeliveryMeters(metrics);
     this.successes = new SuccessLog(configWatch);
     this.served = new ServedSubscriptions({
@@ -329,6 +333,7 @@ export class Dispatcher implements Adjustable {
     return new GroupRunner(subscription, {
       broker,
       clock,
+      moments: this.commitMoments,
       gates,
       target,
       client,

@@ -34,6 +34,7 @@ import type { SubscriptionMeter } from './subscription-meter.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { BatchReader } from './window/batch-reader.js';
+import type { CommitMoments } from './window/commit-moments.js';
 import { Committer, type OwnedWindow, windowName } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
@@ -50,6 +51,7 @@ const drainGraceMs = 2000;
 export interface RunnerParts {
   readonly broker: Broker;
   readonly clock: Clock;
+  readonly moments: CommitMoments<OwnedWindow>;
   readonly gates: Gates;
   readonly target: Target;
   readonly client: ClientCounters;
@@ -168,7 +170,9 @@ export class GroupRunner {
     // Their places in a commit's note are for ever: the shortest tier came last.
     const copyTopics = [mover.overflowTopic, ...longer, letters.box?.topic ?? '', shortest];
     const { windowSettings } = this;
-    this.committer = new Committer({ broker, clock, windows, copyTopics, report, failures: meter.commitFailures });
+    const { moments } = parts;
+    const failures = meter.commitFailures;
+    this.committer = new Committer({ broker, clock, moments, windows, copyTopics, report, failures });
     this.adoption = new Adoption({ broker, clock, copyTopics, windowSettings, report });
     this.topics = [...ofLetters, letters.parkedLog.topic, ...topics];
     const { inlets, intake, committer, adoption, delayed } = this;

@@ -6,6 +6,7 @@ import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
 import type { BacklogCounts } from '#src/dispatcher/view/backlog.js';
 import type { Explanation } from '#src/dispatcher/view/explain.js';
+import { CommitMoments } from '#src/dispatcher/window/commit-moments.js';
 import type { Delivery, Redelivery } from '#src/message/delivery.js';
 import type { Message } from '#src/message/message.js';
 import type { Outcome } from '#src/message/outcome.js';
@@ -90,6 +91,7 @@ export class RunnerLab {
     const runner = new GroupRunner(newSubscription({ topic, groupId: group, ...changes }), {
       broker,
       clock,
+      moments: new CommitMoments(clock),
       gates: newGates(clock, undefined, undefined, this.consents),
       target,
       client: this.client,

@@ -4,6 +4,7 @@ import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import { CommitMoments } from '#src/dispatcher/window/commit-moments.js';
 import type { Message } from '#src/message/message.js';
 import { NoTracing } from '#src/stats/tracing/tracing.js';
 import { FakeClock } from './fake-clock.js';
@@ -57,6 +58,7 @@ export class SpillLab {
     const runner = new GroupRunner(subscription, {
       broker,
       clock,
+      moments: new CommitMoments(clock),
       gates: newGates(clock),
       target,
       client,

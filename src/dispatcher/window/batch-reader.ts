@@ -64,13 +64,15 @@ export class BatchReader {
       this.takeParked(owned, batch);
       return;
     }
-    await this.parkedAreKnown(inlet.owned);
+    // Where messages come one by one each of them would pay for what is asked once: nothing is awaited that is there already.
+    if (!this.knowsParked(inlet.owned)) await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    await adoption.complete(inlet.owned);
+    if (!adoption.isComplete(inlet.owned)) await adoption.complete(inlet.owned);
     const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
     const isPassedOver = inlet.kind === 'origin' && wanted.messages.length === 0;
     // Of what nobody sends nothing has to be said.
-    if (inlet.kind !== 'delay' && !isPassedOver) await committer.promise(owned, batch.nextOffset);
+    const isSaid = inlet.kind === 'delay' || isPassedOver || owned.window.mayHandOutBelow(batch.nextOffset);
+    if (!isSaid) await committer.promise(owned, batch.nextOffset);
     const origin = intake.lastOriginLeft(inlet, batch.messages);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
     if (origin !== null) await this.originRead({ topic: subscription.topic, partition: batch.partition }, origin);
@@ -119,9 +121,18 @@ export class BatchReader {
 
   /** Nothing is sent before it is known which keys an earlier owner has parked. */
   async parkedAreKnown(owned: OwnedPartition): Promise<void> {
+    if (this.knowsParked(owned)) return;
     const window = owned.windowOf(this.parts.letters.parkedLog.topic);
-    const leftEnd = window === undefined ? 0n : (this.parts.inlets.get(window)?.leftEnd ?? 0n);
-    if (window !== undefined && window.nextOffset < leftEnd) await window.whenRead(leftEnd - 1n);
+    if (window !== undefined) await window.whenRead(this.parkedEnd(window) - 1n);
+  }
+
+  private knowsParked(owned: OwnedPartition): boolean {
+    const window = owned.windowOf(this.parts.letters.parkedLog.topic);
+    return window === undefined || window.nextOffset >= this.parkedEnd(window);
+  }
+
+  private parkedEnd(window: PartitionWindow): bigint {
+    return this.parts.inlets.get(window)?.leftEnd ?? 0n;
   }
 
   private takeParked({ inlet, window }: OwnedWindow, { messages, nextOffset, partition }: MessageBatch): void {
@@ -181,7 +192,8 @@ export class BatchReader {
     for (const stored of messages) intake.take(inlet, stored, nowMs);
     intake.readUpTo(inlet, nextOffset, nowMs);
     relief.pauseIfFull(owned);
-    committer.soon(isPassedOver ? passedCommitMs : undefined);
+    if (isPassedOver) committer.later(passedCommitMs);
+    else committer.soon();
     pump();
   }
 }

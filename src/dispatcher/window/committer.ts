@@ -1,13 +1,12 @@
-// Commits what the windows of a subscription have settled: together, every few milliseconds, one commit of a partition at a time.
+// Commits what the windows of a subscription have settled: at the process's moments, one commit of a partition at a time.
 import type { Broker, CommittedOffset, Membership, TopicPartition } from '../../broker/broker.js';
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
 import type { Counter } from '../../stats/metrics/counted.js';
+import type { CommitAsker, CommitMoments } from './commit-moments.js';
 import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
 
-/** What settles within it is committed together. A crash repeats at most what settled since. */
-const commitIntervalMs = 20;
 /** For what was only passed over: to read it again costs little. */
 export const passedCommitMs = 1000;
 /** After a commit that the broker refused. */
@@ -24,6 +23,7 @@ export interface OwnedWindow {
 export interface CommitterParts {
   readonly broker: Broker;
   readonly clock: Clock;
+  readonly moments: CommitMoments<OwnedWindow>;
   /** By `topic/partition`. */
   readonly windows: ReadonlyMap<string, OwnedWindow>;
   /** Where messages are moved to. */
@@ -33,7 +33,7 @@ export interface CommitterParts {
   readonly failures: Counter;
 }
 
-export class Committer {
+export class Committer implements CommitAsker<OwnedWindow> {
   private timer: Timer | null = null;
   private dueMs = 0;
   private stopped = false;
@@ -41,10 +41,15 @@ export class Committer {
 
   constructor(private readonly parts: CommitterParts) {}
 
-  /** What is settled by then goes with it. */
-  soon(delayMs = commitIntervalMs): void {
+  /** What is settled by the next moment is committed then, or soon after it where many windows have settled something. */
+  soon(): void {
+    if (!this.stopped) this.parts.moments.ask(this);
+  }
+
+  /** As `soon`, so many milliseconds later. */
+  later(delayMs: number): void {
     if (this.stopped) return;
-    const { clock, windows } = this.parts;
+    const { clock } = this.parts;
     const dueMs = clock.elapsedMs() + delayMs;
     if (this.timer !== null) {
       if (this.dueMs <= dueMs) return;
@@ -53,9 +58,17 @@ export class Committer {
     this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
-      // Most windows are those of side topics in which nothing happens.
-      for (const owned of windows.values()) if (owned.window.isDirty) void this.commit(owned);
+      this.soon();
     });
+  }
+
+  /** Most windows are those of side topics in which nothing happens. */
+  *dirty(): Generator<OwnedWindow> {
+    for (const owned of this.parts.windows.values()) if (owned.window.isDirty) yield owned;
+  }
+
+  commitInTurn(owned: OwnedWindow): void {
+    if (this.parts.windows.get(windowName(owned.window.partition)) === owned) void this.commit(owned);
   }
 
   /** Resolves once a durable commit says that all below `end` may have been sent, or when the window is closed. */
@@ -78,6 +91,7 @@ export class Committer {
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();
+    this.parts.moments.forget(this);
   }
 
   /** What settles while a commit is under way goes with the next one. Never rejects. */
@@ -104,7 +118,7 @@ export class Committer {
         window.isDirty = true;
         failures.value += 1;
         report('commit failed, will be tried again', { ...window.partition, error: textOf(error) });
-        if (!window.closed) this.soon(commitRetryMs);
+        if (!window.closed) this.later(commitRetryMs);
       })
       .finally(() => {
         owned.committing = null;

@@ -23,6 +23,7 @@ import {
   replayedHeader,
 } from '../idempotency-key.js';
 import { IngestMeter } from '../ingest-meter.js';
+import { hasTopic } from '../known-topics.js';
 import { contentTypeOf, openRawScope, refuseOtherMethods } from '../raw-scope.js';
 import { passTrace } from '../trace.js';
 import { type CommitCall, type CommitRefusal, readCommit } from './commit-call.js';
@@ -117,11 +118,11 @@ export class CommitDoor implements OnModuleInit {
 
   /** Who shows credentials is held to them, also where nobody needs any. */
   private deniedTo(caller: AclEntry | null, topic: string, hasCredentials: boolean): 401 | 403 | null {
-    const { commit, topics } = this.configWatch.settings;
-    const isOpen = commit.openTopics.includes(topic);
+    const { settings } = this.configWatch;
+    const isOpen = settings.commit.openTopics.includes(topic);
     if (caller === null && (hasCredentials || !isOpen)) return 401;
     const mayWrite = isOpen || caller?.mayWrite(topic) === true;
-    return mayWrite && topics.some(({ name }) => name === topic) ? null : 403;
+    return mayWrite && hasTopic(settings, topic) ? null : 403;
   }
 
   private async store(request: FastifyRequest, reply: FastifyReply, offered: Offered): Promise<FastifyReply> {

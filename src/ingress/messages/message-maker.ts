@@ -5,6 +5,7 @@ import { egressRulesOf } from '../../message/egress-rules.js';
 import { type Message, messageHeader } from '../../message/message.js';
 import { newMessageId } from '../../message/message-id.js';
 import { againstCallback } from '../callback-url.js';
+import { hasTopic } from '../known-topics.js';
 import type { Draft, Written } from './draft.js';
 import { type Fault, type Problem, problemOf } from './problem.js';
 
@@ -12,12 +13,12 @@ import { type Fault, type Problem, problemOf } from './problem.js';
 export function forbiddenOf(
   { topic, url, callbackUrl }: Draft,
   caller: AclEntry,
-  { topics, egress }: Settings,
+  settings: Settings,
   placeOf: Written['placeOf'],
 ): Problem | null {
   const faults: Fault[] = [];
-  const isThere = topic === null || topics.some(({ name }) => name === topic);
-  if (topic !== null && !(isThere && caller.mayWrite(topic))) {
+  const { egress } = settings;
+  if (topic !== null && !(hasTopic(settings, topic) && caller.mayWrite(topic))) {
     faults.push({ detail: 'there is no such topic for this caller', ...placeOf('topic') });
   }
   if (url !== null && !caller.mayCall(url)) {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { baselineFile, drawCurves, readResult } from '../../../bench/support/results.ts';
+import { baselineFile, drawCurves, inPlaceOf, readResult } from '../../../bench/support/results.ts';
 
 let directory = '';
 beforeAll(async () => {
@@ -41,4 +41,16 @@ test('only a result with curves is drawn', async () => {
   await drawCurves(withCurve, join(directory, 'some.svg'));
   expect((await readdir(directory)).filter((name) => name.endsWith('.svg'))).toEqual(['some.svg']);
   expect(await readFile(join(directory, 'some.svg'), 'utf8')).toContain('others took 3 %, quick');
+});
+
+test('parts of a scenario become one result, in which what was measured again stands once', () => {
+  const report = { date: 'd', node: '24', processors: 2, quick: false, skipped: [] };
+  const figure = (name: string, value: number) => ({ name, unit: 'x', value });
+  const part = (seconds: number, foreignPercent: number, ...figures: ReturnType<typeof figure>[]) => ({
+    ...report,
+    seconds,
+    scenarios: [{ name: 'growth', seconds, foreignPercent, figures }],
+  });
+  const all = inPlaceOf(part(5, 9, figure('a', 1), figure('b', 2)), part(3, 4, figure('b', 3), figure('c', 4)));
+  expect(all).toEqual(part(8, 9, figure('a', 1), figure('b', 3), figure('c', 4)));
 });

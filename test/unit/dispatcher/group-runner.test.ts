@@ -6,6 +6,7 @@ import { MemoryBroker } from '#src/broker/drivers/memory/memory.broker.js';
 import type { SubscriptionSettings } from '#src/config-watch/settings.js';
 import { GroupRunner } from '#src/dispatcher/group-runner.js';
 import { newClientCounters, newConsumerCounters } from '#src/dispatcher/subscription-counters.js';
+import { CommitMoments } from '#src/dispatcher/window/commit-moments.js';
 import type { Message } from '#src/message/message.js';
 import { deadLetterTopic } from '#src/message/side-topic.js';
 import { NoTracing } from '#src/stats/tracing/tracing.js';
@@ -43,6 +44,7 @@ async function run(changes: Partial<SubscriptionSettings> = {}) {
     {
       broker,
       clock,
+      moments: new CommitMoments(clock),
       gates: newGates(clock),
       target,
       client,

@@ -91,6 +91,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
   /** Of writes with their syncs. */
   readonly writeTimes = new Histogram();
   private readonly topics = new Map<string, Topic>();
+  /** By the store's ids. */
+  private readonly names = new Map<number, string>();
   private readonly partitioner = new Partitioner();
   private readonly coordinator: GroupCoordinator;
   private readonly writes: GroupCommit;
@@ -136,14 +138,14 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const stored = await this.store.open();
     for (const { id, name, partitions, retention } of stored.topics) {
       this.topics.set(name, { id, modulus: partitions, retention, partitions: [] });
+      this.names.set(id, name);
     }
-    const byId = new Map([...this.topics].map(([name, topic]) => [topic.id, { name, topic }]));
     for (const { topicId, partition, start, end } of stored.partitions) {
-      const { name, topic } = byId.get(topicId) as { name: string; topic: Topic };
-      topic.partitions[partition] = this.newPartition(name, topicId, partition, start, end);
+      const name = this.names.get(topicId) as string;
+      this.topic(name).partitions[partition] = this.newPartition(name, topicId, partition, start, end);
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
-      const owned = byId.get(topicId)?.topic.partitions[partition];
+      const owned = this.partitionAt(topicId, partition);
       const begun = { offset: BigInt(owned?.start ?? 0), metadata: damagedMark };
       owned?.marks.set(group, { committed: committed ?? begun, seenMs });
     }
@@ -164,6 +166,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const before = list.length;
     while (list.length < stored.partitions) list.push(this.newPartition(name, stored.id, list.length, 0, 0));
     this.topics.set(name, { id: stored.id, modulus: partitions, retention, partitions: list });
+    this.names.set(stored.id, name);
     if (before > 0 && before !== partitions) {
       this.options.report(
         `topic ${name} had ${before} partitions and is now written to ${partitions}: keys change their partition, and order is kept only among messages appended from here on`,
@@ -458,10 +461,12 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
   }
 
   private startsAt(topicId: number, number: number, start: number): void {
-    for (const { partitions } of this.topics.values()) {
-      const partition = partitions[number];
-      if (partition?.topicId === topicId) partition.start = start;
-    }
+    const partition = this.partitionAt(topicId, number);
+    if (partition !== undefined) partition.start = start;
+  }
+
+  private partitionAt(topicId: number, number: number): Partition | undefined {
+    return this.topics.get(this.names.get(topicId) ?? '')?.partitions[number];
   }
 }
 

@@ -16,6 +16,7 @@ import type {
   StoreState,
   StoreWrite,
 } from './log-store.js';
+import { OldestFirst } from './oldest-first.js';
 import { sealOf } from './seal.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { TopicRequest, WriterCalls, WriterOptions } from './sqlite.protocol.js';
@@ -231,11 +232,13 @@ export class SqliteWriter {
     const { pages, free } = this.pages();
     let excess = (pages - free) * pageSize - maxBytes;
     const candidates = floors.map((floor) => ({ floor, oldest: this.oldestChunk(floor.topicId, floor.partition) }));
+    // So that size takes from each what is oldest.
+    const order = new OldestFirst(candidates, (candidate) => this.mayGo(candidate, excess > 0));
     let isSliceOver = false;
     const untilMs = this.sliceEndsMs();
     this.transaction(() => {
       while (!isSliceOver) {
-        const next = this.nextToGo(candidates, excess > 0);
+        const next = order.next();
         if (next?.oldest === undefined) break;
         const { floor, oldest } = next;
         const { topicId, partition } = floor;
@@ -248,6 +251,7 @@ export class SqliteWriter {
         unsettled += Math.max(0, start - Math.max(floor.settled, oldest.o));
         removed += 1;
         next.oldest = this.oldestChunk(topicId, partition);
+        order.back(next);
         isSliceOver = removed === retainedChunks || this.clock.elapsedMs() >= untilMs;
       }
       for (const { topicId, partition, start } of starts.values()) {
@@ -260,17 +264,11 @@ export class SqliteWriter {
     return { starts: [...starts.values()], unsettled, more, isFull: this.isFull };
   }
 
-  /** The oldest of all partitions goes first, so that size takes from each what is oldest. */
-  private nextToGo(candidates: readonly Candidate[], isTooLarge: boolean): Candidate | undefined {
-    let next: Candidate | undefined;
-    for (const candidate of candidates) {
-      const { floor, oldest } = candidate;
-      if (oldest === undefined || (next?.oldest !== undefined && next.oldest.t <= oldest.t)) continue;
-      const settled = oldest.o + oldest.c <= floor.settled;
-      const mayGo = settled && (this.isFull || oldest.t < floor.settledBeforeMs || isTooLarge);
-      if (mayGo || oldest.t < floor.anyBeforeMs) next = candidate;
-    }
-    return next;
+  private mayGo({ floor, oldest }: Candidate, isTooLarge: boolean): boolean {
+    if (oldest === undefined) return false;
+    const isSettled = oldest.o + oldest.c <= floor.settled;
+    if (isSettled && (this.isFull || oldest.t < floor.settledBeforeMs || isTooLarge)) return true;
+    return oldest.t < floor.anyBeforeMs;
   }
 
   /** A write found no room: from here on there is the reserve, which calls may not use. */
