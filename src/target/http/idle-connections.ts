@@ -6,7 +6,7 @@ import type { Connection } from './connection.js';
 const longestMs = 30_000;
 const sweepMs = 1000;
 /** Some 10 KB and a file descriptor each; who calls more origins than these in turn connects anew each time. */
-const maxIdle = 4096;
+const maxIdle = 16_384;
 
 export class IdleConnections {
   /** The one unused for longest first. */

@@ -292,9 +292,9 @@ test('an idle connection is closed when its time is over, also when nobody asks,
   expect([isEmpty, clock.pending]).toEqual([true, 0]);
 });
 
-test('of more than 4096 idle connections, of all origins, the one unused for longest is closed', async () => {
+test('of more than 16,384 idle connections, of all origins, the one unused for longest is closed', async () => {
   const other = new ConnectionPool('http://other.test', connector, idle, () => undefined);
-  const connections = Array.from({ length: 4097 }, (_, i) => {
+  const connections = Array.from({ length: 16_385 }, (_, i) => {
     const of = i % 2 === 0 ? pool : other;
     const connection = of.take();
     connection.send(piecesOf({ method: 'POST', path: '/', headers: [], body: null }, 'x'), {
@@ -306,9 +306,9 @@ test('of more than 4096 idle connections, of all origins, the one unused for lon
     return connection;
   });
   for (const { connected } of made) connected();
-  for (const { socket } of made.slice(0, 4096)) socket.emit('data', Buffer.from(answer(200)));
+  for (const { socket } of made.slice(0, 16_384)) socket.emit('data', Buffer.from(answer(200)));
   expect(made.some(({ socket }) => socket.destroyed)).toBe(false);
-  socketAt(4096).emit('data', Buffer.from(answer(200)));
+  socketAt(16_384).emit('data', Buffer.from(answer(200)));
   expect(made.flatMap(({ socket }, i) => (socket.destroyed ? [i] : []))).toEqual([0]);
   pool.cut(connections[2] as (typeof connections)[number]);
   other.close();
