@@ -1,6 +1,7 @@
 // Whether there is room for calls: a write that finds none ends it, what retention removes brings it back.
 import type Database from 'better-sqlite3';
 import type { DiskReserve } from './disk-reserve.js';
+import type { Checkpoints } from './sqlite.checkpoints.js';
 import { busyTimeoutMs } from './sqlite.schema.js';
 
 export class SqliteRoom {
@@ -9,6 +10,7 @@ export class SqliteRoom {
   constructor(
     private readonly db: Database.Database,
     private readonly reserve: DiskReserve,
+    private readonly checkpoints: Checkpoints,
   ) {
     this.full = !reserve.take();
     if (this.full) reserve.release();
@@ -31,7 +33,7 @@ export class SqliteRoom {
     try {
       // A check that reads at the moment holds the log's end; appends must not wait for it.
       this.db.pragma('busy_timeout = 0');
-      this.db.pragma('wal_checkpoint(TRUNCATE)');
+      this.checkpoints.truncate();
       this.full = !this.reserve.take();
     } catch {
       // There is no room even for that yet.

@@ -18,9 +18,10 @@ import type {
 import { sealOf } from './seal.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { TopicRequest, WriterCalls, WriterOptions } from './sqlite.protocol.js';
+import { Checkpoints } from './sqlite.checkpoints.js';
 import { SqliteRetention } from './sqlite.retention.js';
 import { SqliteRoom } from './sqlite.room.js';
-import { messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
+import { databaseFile, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
 import { MessageTables } from './sqlite.tables.js';
 import { Transactions } from './sqlite.transactions.js';
 
@@ -50,6 +51,7 @@ export class SqliteWriter {
   private readonly lock: Database.Database;
   private readonly walDamage: string | null;
   private readonly db: Database.Database;
+  private readonly checkpoints: Checkpoints;
   private readonly room: SqliteRoom;
   private readonly tables: MessageTables;
   private readonly transactions: Transactions;
@@ -61,8 +63,9 @@ export class SqliteWriter {
     this.lock = takeLock(directory);
     this.walDamage = findWalDamage(directory);
     this.db = this.openWithReserve(options);
+    this.checkpoints = new Checkpoints(this.db, join(directory, databaseFile));
     const reserve = new DiskReserve(this.db, join(directory, reserveFile), pageSize, maxBytes);
-    this.room = new SqliteRoom(this.db, reserve);
+    this.room = new SqliteRoom(this.db, reserve, this.checkpoints);
     this.tables = new MessageTables(this.db);
     this.transactions = new Transactions(this.db, this.tables, this.room);
     const { db, tables, room, transactions } = this;
@@ -190,8 +193,18 @@ export class SqliteWriter {
     return this.retention.retain(request);
   }
 
+  /** Nothing is asked of a writer whose database may not hold what it was given. */
+  mustBeWhole(): void {
+    this.checkpoints.mustBeWhole();
+  }
+
+  /** Who asked has the answer: what else there is to do may take some milliseconds. */
+  answered(): void {
+    this.checkpoints.step();
+  }
+
   close(): null {
-    this.db.close();
+    this.checkpoints.close(() => this.db.close());
     this.lock.close();
     return null;
   }
