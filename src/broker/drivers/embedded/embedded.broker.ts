@@ -140,7 +140,7 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const byId = new Map([...this.topics].map(([name, topic]) => [topic.id, { name, topic }]));
     for (const { topicId, partition, start, end } of stored.partitions) {
       const { name, topic } = byId.get(topicId) as { name: string; topic: Topic };
-      topic.partitions[partition] = this.newPartition(name, topicId, partition, start, end);
+      topic.partitions[partition] = this.newPartition({ name, topicId, retention: topic.retention }, partition, start, end);
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
       const owned = byId.get(topicId)?.topic.partitions[partition];
@@ -162,7 +162,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const stored = await this.store.ensureTopic(name, partitions, retention);
     const list = known?.partitions ?? [];
     const before = list.length;
-    while (list.length < stored.partitions) list.push(this.newPartition(name, stored.id, list.length, 0, 0));
+    const of = { name, topicId: stored.id, retention };
+    while (list.length < stored.partitions) list.push(this.newPartition(of, list.length, 0, 0));
     this.topics.set(name, { id: stored.id, modulus: partitions, retention, partitions: list });
     if (before > 0 && before !== partitions) {
       this.options.report(
@@ -365,15 +366,22 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     return partition;
   }
 
-  private newPartition(topic: string, topicId: number, partition: number, start: number, end: number): Partition {
+  private newPartition(
+    { name: topic, topicId, retention }: { name: string; topicId: number; retention: Retention },
+    partition: number,
+    start: number,
+    end: number,
+  ): Partition {
     this.partitionCount += 1;
     const at = { topic, partition };
+    // Copies for a subscription's own use.
+    const isAside = retention === 'side';
     const tail = new Tail({
       maxBytes: () => this.options.tailBytes / this.partitionCount,
       readerCount: () => this.coordinator.readerCount(at),
       lowestPlace: (offset) => this.coordinator.lowestPlace(at, offset),
     });
-    return { topicId, topic, partition, start, end, readable: end, tail, marks: new Map() };
+    return { topicId, topic, partition, isAside, start, end, readable: end, tail, marks: new Map() };
   }
 
   private mustBeOpen(): void {
