@@ -71,7 +71,9 @@ export class AsideQueue<A extends { readonly size: number }> {
   private wakeLater(): void {
     this.timer ??= this.clock.setTimer(waitMs, () => {
       this.timer = null;
-      if (!this.isEmpty) this.wake();
+      if (this.isDue) this.wake();
+      // It was set for one that has gone since.
+      else if (!this.isEmpty) this.wakeLater();
     });
   }
 }

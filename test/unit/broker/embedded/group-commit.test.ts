@@ -151,3 +151,18 @@ test('drained waits for it too, and it is written', async () => {
   await commit.drained();
   expect(store.counts).toEqual([1, 1]);
 });
+
+test('what comes after another has gone is not forgotten, though nobody appends any more', async () => {
+  const clock = new FakeClock();
+  const { store, append, commit, copies } = lab(() => 7, clock);
+  await append();
+  void commit.append([copy], [copies]);
+  clock.advance(5);
+  await append();
+  const last = commit.append([copy], [copies]);
+  clock.advance(5);
+  for (let i = 0; i < 5; i += 1) await turn();
+  expect(store.counts).toEqual([1, 2]);
+  clock.advance(10);
+  expect(await last).toEqual([1n]);
+});
