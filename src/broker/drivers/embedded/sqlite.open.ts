@@ -28,7 +28,7 @@ import {
 } from './sqlite.schema.js';
 import { unreachableCommits } from './wal-scan.js';
 
-const cacheKib = 16_384;
+const cacheKib = 8192;
 
 /** The process that owns the directory, held by a lock of the operating system, which outlives no process. */
 export function takeLock(directory: string): Database.Database {
