@@ -140,7 +140,12 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const byId = new Map([...this.topics].map(([name, topic]) => [topic.id, { name, topic }]));
     for (const { topicId, partition, start, end } of stored.partitions) {
       const { name, topic } = byId.get(topicId) as { name: string; topic: Topic };
-      topic.partitions[partition] = this.newPartition({ name, topicId, retention: topic.retention }, partition, start, end);
+      topic.partitions[partition] = this.newPartition(
+        { name, topicId, retention: topic.retention },
+        partition,
+        start,
+        end,
+      );
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
       const owned = byId.get(topicId)?.topic.partitions[partition];

@@ -16,9 +16,9 @@ import type {
   StoreWrite,
 } from './log-store.js';
 import { sealOf } from './seal.js';
+import { Checkpoints } from './sqlite.checkpoints.js';
 import { findWalDamage, openDatabase, takeLock } from './sqlite.open.js';
 import type { TopicRequest, WriterCalls, WriterOptions } from './sqlite.protocol.js';
-import { Checkpoints } from './sqlite.checkpoints.js';
 import { SqliteRetention } from './sqlite.retention.js';
 import { SqliteRoom } from './sqlite.room.js';
 import { databaseFile, messagesTable, pageSize, reserveFile } from './sqlite.schema.js';
