@@ -69,9 +69,13 @@ export async function latency(lab: Lab, goals: { readonly arrival: Goal; readonl
 
   // Long enough for checkpoints, retention and full collections.
   const fromUs = nowUs();
+  const before = await appendsOf(app);
   const arrival = await measured(half, lab.quick ? 25_000 : 60_000);
   await sleep(notedMs);
   const span = { fromUs, toUs: nowUs() };
+  const after = await appendsOf(app);
+  const [appends, longOnes] = [after.all - before.all, after.long - before.long];
+  lab.say(`${longOnes} of ${appends} appends took ${longMs} ms and more`);
   lab.say(`in one go: p50 ${arrival.p50Ms} p99 ${arrival.p99Ms} p99.9 ${arrival.p999Ms} max ${arrival.maxMs} ms`);
   const ours = readNotes(notes);
   const main = delaysWithin(ours, 'main', span);
@@ -87,12 +91,28 @@ export async function latency(lab: Lab, goals: { readonly arrival: Goal; readonl
     ...loopFigures('event loop', main, nobody),
     ...loopFigures('writer thread', writer, nobody),
     {
+      name: `appends that took ${longMs} ms and more, for a million, half of the capacity`,
+      unit: '',
+      value: (longOnes * 1e6) / Math.max(1, appends),
+    },
+    {
       name: `pauses of the event loop that it computed through for ${longMs} ms`,
       unit: '',
       value: ownPauses(main.pauses, longMs).length,
       goal: goals.pauses,
     },
   ];
+}
+
+/** How many appends callers have waited for, and for how many of them long: a pause of the writer thread is what somebody waits for. */
+async function appendsOf({ managementPort }: BigpipeApp): Promise<{ all: number; long: number }> {
+  const page = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text();
+  const within = (le: string) =>
+    [...page.matchAll(/^bigpipe_append_duration_seconds_bucket\{(.*)\} (\d+)/gm)]
+      .filter(([, labels = '']) => labels.includes(`le="${le}"`))
+      .reduce((sum, [, , count]) => sum + Number(count), 0);
+  const all = within('+Inf');
+  return { all, long: all - within(String(longMs / 1000)) };
 }
 
 function loopFigures(name: string, ours: LoopDelays, nobody: LoopDelays): Figure[] {

@@ -23,6 +23,7 @@ import {
 } from '../support/chart.js';
 
 const run = promisify(execFile);
+const root = join(chartDirectory, '../..');
 /** By schemas of their own, or not at all: promtool reads the rules below. */
 const customKinds = ['ServiceMonitor', 'PrometheusRule', 'ScaledObject'];
 
@@ -94,6 +95,17 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
     const checksum = async (values: object) =>
       podOf(await manifests(null, { ...asked, ...values })).metadata.annotations?.['checksum/config'];
     expect(await checksum({})).not.toBe(await checksum(changed));
+  });
+
+  test('a pod starts as the image does, or so that it takes less memory', async () => {
+    const argsOf = async (values: Record<string, unknown>) =>
+      podOf(await manifests(null, values)).spec.containers[0].args;
+    expect(await argsOf({})).toBeUndefined();
+    const [image, small] = [await readFile(join(root, 'Dockerfile'), 'utf8'), await argsOf({ small: true })];
+    expect(image).toContain('CMD ["./start.sh"]');
+    expect(small).toEqual(['./start.sh', '--small']);
+    expect(await readFile(join(root, 'start.sh'), 'utf8')).toContain('= --small ]');
+    await expect(rendered(null, { small: 'yes' })).rejects.toThrow('small');
   });
 
   test('embedded has one process and a volume, kafka as many as it is told or scaled to', async () => {

@@ -1,29 +1,38 @@
 // A disk that fails to sync: from then on nothing is acknowledged, and everybody who asks is told.
-import { rm, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { BigpipeProcess, baseConfig } from '../support/bigpipe-process.js';
 import { Ledger } from '../support/ledger.js';
 import { settleAll } from '../support/log-lab.js';
 import { Preload } from '../support/preload.js';
+import { databaseOf } from '../support/stored-log.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
 
-/** Stands before the C library's two calls: they fail while the file that FAIL_SYNC names is there. */
+/** Stands before the C library's two calls: they fail while the file that FAIL_SYNC names is there; FAIL_SYNC_OF: only for files whose names end so. */
 const source = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-static int broken(void) {
-  const char *file = getenv("FAIL_SYNC");
-  return file != NULL && access(file, F_OK) == 0;
+static int broken(int fd) {
+  const char *file = getenv("FAIL_SYNC"), *of = getenv("FAIL_SYNC_OF");
+  char link[64], name[4096];
+  ssize_t length;
+  if (file == NULL || access(file, F_OK) != 0) return 0;
+  if (of == NULL) return 1;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  length = readlink(link, name, sizeof name);
+  return length >= (ssize_t) strlen(of) && memcmp(name + length - strlen(of), of, strlen(of)) == 0;
 }
 #define STANDS_BEFORE(name) \\
   int name(int fd) { \\
     static int (*next)(int); \\
-    if (broken()) { errno = EIO; return -1; } \\
+    if (broken(fd)) { errno = EIO; return -1; } \\
     if (next == NULL) next = (int (*)(int)) dlsym(RTLD_NEXT, #name); \\
     return next(fd); \\
   }
@@ -68,10 +77,10 @@ afterEach(async () => {
 
 afterAll(() => preload?.remove());
 
-const startWithShim = (changes: Record<string, unknown> = {}) =>
+const startWithShim = (changes: Record<string, unknown> = {}, env: Record<string, string> = {}) =>
   BigpipeProcess.start({
     config: baseConfig(changes),
-    env: { LD_PRELOAD: preload?.library ?? '', FAIL_SYNC: trigger },
+    env: { LD_PRELOAD: preload?.library ?? '', FAIL_SYNC: trigger, ...env },
   });
 
 const statusOf = async (url: string) => {
@@ -158,4 +167,29 @@ test('a sync that fails while retention cleans up stops the store too', async ()
   await rm(trigger);
   await ledger.call(bigpipe, 'later', { url: target.url() });
   expect(ledger.refused.get('later')).toEqual(stopped);
+});
+
+test('a sync of the database that fails while the log is folded stops the store, and nothing is lost by it', async () => {
+  const large = 'x'.repeat(100_000);
+  bigpipe = await startWithShim({ 'kafka.consumer.list': [] }, { FAIL_SYNC_OF: '/bigpipe.db' });
+  await writeFile(trigger, '');
+  // The write-ahead log itself can be synced: all of these are durable.
+  const wal = `${databaseOf(bigpipe.directory)}-wal`;
+  for (let i = 0; ledger.refused.size === 0 && i < 400; i += 1) {
+    await ledger.call(bigpipe, `a${i}`, { url: target.url(), data: `a${i} ${large}` });
+  }
+  expect([...ledger.refused.values()]).toEqual([stopped]);
+  expect(ledger.accepted.size).toBeGreaterThan(30);
+  expect((await statusOf(`${bigpipe.origin}/readyz`)).status).toBe(503);
+  const before = await stat(wal);
+  expect(before.size).toBeGreaterThan(ledger.accepted.size * large.length);
+  // The disk seems well again: what it lost of the database it may not say twice.
+  await rm(trigger);
+  ledger.hangUp();
+  expect(await bigpipe.end('SIGTERM')).toBe(0);
+  expect((await stat(wal)).size).toBe(before.size);
+  const { directory } = bigpipe;
+  const config = { ...baseConfig(), 'broker.embedded.directory': `${directory}/data` };
+  bigpipe = await BigpipeProcess.start({ directory, config });
+  await until('what was answered arrives', () => ledger.allArrived(target));
 });

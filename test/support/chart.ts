@@ -62,6 +62,7 @@ export function oneOf(all: readonly Manifest[], kind: string): Manifest {
 }
 
 interface Container {
+  readonly args?: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } };
 }

@@ -1,7 +1,7 @@
 // A server that can go away and come back on the same port.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { until } from './until.js';
+import { until } from './until.ts';
 
 /** While it was away an outgoing connection may have had its port: such a one is waited for. */
 async function listen(server: Server, port: number): Promise<void> {

@@ -114,6 +114,9 @@ spec:
       image: {{ include "bigpipe.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       securityContext: {{- toYaml .Values.securityContext | nindent 8 }}
+      {{- if .Values.small }}
+      args: [./start.sh, --small]
+      {{- end }}
       env:
         - { name: BIGPIPE_CONFIG, value: /etc/bigpipe/config/bigpipe.json }
         - { name: BIGPIPE_PORT, value: "10086" }

@@ -9,9 +9,9 @@ import { delayTiers, delayTopic, overflowTopic } from '../../message/side-topic.
 import type { OwnedPartition } from '../window/owned-partition.js';
 import type { Work } from '../window/partition-window.js';
 
-/** One append takes at most so many, or one larger message. */
+/** One append takes at most so many, or one larger message: callers' appends wait behind it. */
 const maxBatchMessages = 1024;
-const maxBatchBytes = 2 * 1_048_576;
+const maxBatchBytes = 262_144;
 /** Between attempts while the broker refuses. */
 const retryMs = 1000;
 

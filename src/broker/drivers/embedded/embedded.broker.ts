@@ -142,7 +142,9 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     }
     for (const { topicId, partition, start, end } of stored.partitions) {
       const name = this.names.get(topicId) as string;
-      this.topic(name).partitions[partition] = this.newPartition(name, topicId, partition, start, end);
+      const topic = this.topic(name);
+      const of = { name, topicId, retention: topic.retention };
+      topic.partitions[partition] = this.newPartition(of, partition, start, end);
     }
     for (const { topicId, partition, group, committed, seenMs } of stored.commits) {
       const owned = this.partitionAt(topicId, partition);
@@ -164,7 +166,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     const stored = await this.store.ensureTopic(name, partitions, retention);
     const list = known?.partitions ?? [];
     const before = list.length;
-    while (list.length < stored.partitions) list.push(this.newPartition(name, stored.id, list.length, 0, 0));
+    const of = { name, topicId: stored.id, retention };
+    while (list.length < stored.partitions) list.push(this.newPartition(of, list.length, 0, 0));
     this.topics.set(name, { id: stored.id, modulus: partitions, retention, partitions: list });
     this.names.set(stored.id, name);
     if (before > 0 && before !== partitions) {
@@ -368,15 +371,22 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
     return partition;
   }
 
-  private newPartition(topic: string, topicId: number, partition: number, start: number, end: number): Partition {
+  private newPartition(
+    { name: topic, topicId, retention }: { name: string; topicId: number; retention: Retention },
+    partition: number,
+    start: number,
+    end: number,
+  ): Partition {
     this.partitionCount += 1;
     const at = { topic, partition };
+    // Copies for a subscription's own use.
+    const isAside = retention === 'side';
     const tail = new Tail({
       maxBytes: () => this.options.tailBytes / this.partitionCount,
       readerCount: () => this.coordinator.readerCount(at),
       lowestPlace: (offset) => this.coordinator.lowestPlace(at, offset),
     });
-    return { topicId, topic, partition, start, end, readable: end, tail, marks: new Map() };
+    return { topicId, topic, partition, isAside, start, end, readable: end, tail, marks: new Map() };
   }
 
   private mustBeOpen(): void {

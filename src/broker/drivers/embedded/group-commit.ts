@@ -4,6 +4,7 @@ import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Message, StoredMessage } from '../../../message/message.js';
 import type { CommittedOffset } from '../../broker.js';
 import { LoopGathering } from '../../loop-gathering.js';
+import { AsideQueue } from './aside-queue.js';
 import { chunkSize, type EncodableMessage, encodable } from './chunk.js';
 import type { LogStore, StoredCommit } from './log-store.js';
 import { gather, layOut, partsOf, type WritablePartition } from './write-layout.js';
@@ -46,6 +47,8 @@ export interface GroupCommitEvents {
 /** One write at a time, so that offsets are dense and a failure is known before anything follows it. */
 export class GroupCommit {
   private appends: PendingAppend[] = [];
+  /** To partitions in which no caller waits for what is written. */
+  private readonly aside: AsideQueue<PendingAppend>;
   private pendingBytes = 0;
   private commits = new Map<string, PendingCommit>();
   private writing = false;
@@ -69,6 +72,7 @@ export class GroupCommit {
       () => void this.run(),
       loopEvents,
     );
+    this.aside = new AsideQueue(clock, () => this.schedule());
   }
 
   /** Throws at once what is known at once: overloaded, storage-stopped. Rejects with whatever the write fails with. */
@@ -81,9 +85,21 @@ export class GroupCommit {
     }
     this.pendingBytes += size;
     return new Promise((resolve, reject) => {
-      this.appends.push({ targets, records, size, resolve, reject });
-      this.schedule();
+      this.enqueue({ targets, records, size, resolve, reject });
     });
+  }
+
+  private enqueue(append: PendingAppend): void {
+    const { targets } = append;
+    if (targets.every(({ isAside }) => isAside)) {
+      this.aside.push(append);
+      return;
+    }
+    this.aside.callerCame();
+    // In each partition the order of the appends holds.
+    if (targets.some(({ isAside }) => isAside)) this.appends.push(...this.aside.remove(() => true));
+    this.appends.push(append);
+    this.schedule();
   }
 
   /** A later commit of the same group and partition overtakes one that still waits; both are then answered. */
@@ -104,8 +120,11 @@ export class GroupCommit {
 
   /** Resolves when nothing waits to be written. */
   drained(): Promise<void> {
-    if (!this.writing && this.appends.length === 0 && this.commits.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idle.push(resolve));
+    if (!this.writing && !this.hasWork(true)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.idle.push(resolve);
+      this.schedule();
+    });
   }
 
   /** Everybody who asks in this turn of the event loop shares the write, and in the next ones while the loop is busy. */
@@ -116,9 +135,14 @@ export class GroupCommit {
   private async run(): Promise<void> {
     if (this.writing) return;
     this.writing = true;
-    while (this.appends.length > 0 || this.commits.size > 0) await this.writeOnce();
+    while (this.hasWork(this.idle.length > 0)) await this.writeOnce();
     this.writing = false;
     for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  private hasWork(toTheEnd: boolean): boolean {
+    const { appends, commits, aside } = this;
+    return appends.length > 0 || commits.size > 0 || (toTheEnd ? !aside.isEmpty : aside.isDue);
   }
 
   private async writeOnce(): Promise<void> {
@@ -177,8 +201,10 @@ export class GroupCommit {
       bytes += size;
       count += 1;
     }
+    const aside = this.aside.take();
+    for (const { size } of aside) bytes += size;
     this.pendingBytes -= bytes;
-    return this.appends.splice(0, count);
+    return [...this.appends.splice(0, count), ...aside];
   }
 
   /** What queued behind in the same partitions fails too: its callers may rely on what came before it. */
@@ -190,10 +216,11 @@ export class GroupCommit {
     const isStopped = cause.code === 'storage-stopped' || cause.code === 'storage-damaged';
     // On a full log none of them has room, and what is left is not for calls.
     const isFull = cause.code === 'storage-full';
-    const behind = this.appends.filter(
-      ({ targets }) => isStopped || isFull || targets.some((target) => touched.has(target)),
-    );
+    const isBehind = ({ targets }: PendingAppend) =>
+      isStopped || isFull || targets.some((target) => touched.has(target));
+    const behind = this.appends.filter(isBehind);
     this.appends = this.appends.filter((append) => !behind.includes(append));
+    behind.push(...this.aside.remove(isBehind));
     for (const { size, reject } of behind) {
       this.pendingBytes -= size;
       reject(cause);

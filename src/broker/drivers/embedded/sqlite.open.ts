@@ -28,9 +28,7 @@ import {
 } from './sqlite.schema.js';
 import { unreachableCommits } from './wal-scan.js';
 
-/** 32 MiB of write-ahead log between checkpoints. */
-const checkpointPages = 4000;
-const cacheKib = 16_384;
+const cacheKib = 8192;
 
 /** The process that owns the directory, held by a lock of the operating system, which outlives no process. */
 export function takeLock(directory: string): Database.Database {
@@ -86,7 +84,6 @@ export function openDatabase({ directory, fsync }: WriterOptions): Database.Data
   db.pragma('auto_vacuum = INCREMENTAL');
   db.pragma('journal_mode = WAL');
   db.pragma(`synchronous = ${fsync ? 'FULL' : 'NORMAL'}`);
-  db.pragma(`wal_autocheckpoint = ${checkpointPages}`);
   db.pragma(`cache_size = -${cacheKib}`);
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version > formatVersion) {

@@ -189,6 +189,8 @@ export class SqliteStore extends LogStore {
     const worker = new Worker(new URL('./sqlite.worker.js', import.meta.url), {
       workerData: { ...this.options, mode } satisfies WriterOptions,
       resourceLimits: { maxYoungGenerationSizeMb: writerYoungMb },
+      // Closed with the thread, a descriptor of the database would give up the locks of all that have it open here.
+      trackUnmanagedFds: false,
     });
     if (mode === 'write') worker.on('message', (reply: WriterReply) => this.settle(reply));
     worker.on('error', (error) => failed(new BigpipeError('storage-stopped', textOf(error), { cause: error })));

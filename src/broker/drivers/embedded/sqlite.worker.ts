@@ -27,6 +27,7 @@ function answer({ call, request }: WriterRequest): WriterCalls[WriterCall]['resu
     if (call === 'close') return null;
     throw new BigpipeError('closed', 'the store is not open');
   }
+  if (call !== 'close') writer.mustBeWhole();
   switch (call) {
     case 'ensureTopics':
       return writer.ensureTopics(request as WriterCalls['ensureTopics']['request']);
@@ -60,4 +61,5 @@ parentPort?.on('message', (request: WriterRequest) => {
   // A write's buffer goes back, so that neither side ever waits for the other's garbage collector.
   parentPort?.postMessage(reply, 'result' in reply && reply.result instanceof ArrayBuffer ? [reply.result] : []);
   if (request.call === 'close') parentPort?.close();
+  else writer?.answered();
 });

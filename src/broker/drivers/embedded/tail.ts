@@ -5,6 +5,9 @@ import { type StoredMessage, weightOf } from '../../../message/message.js';
 const catchingUp = 1024n;
 /** Asking the readers costs as much as there are of them, so it is done once for as many messages, and never for fewer. */
 const fewestBetweenLooks = 16;
+/** Or for as many bytes a reader, and never for fewer: what stays for long is collected with the old, which takes long. */
+const bytesBetweenLooks = 1024;
+const fewestBytesBetweenLooks = 16_384;
 
 /** What a tail asks of those around it. */
 export interface TailParts {
@@ -25,6 +28,7 @@ export class Tail {
   private head = 0;
   private weight = 0;
   private untilLook = 0;
+  private bytesUntilLook = 0;
   private isWanted = false;
 
   constructor(private readonly parts: TailParts) {}
@@ -32,7 +36,8 @@ export class Tail {
   /** The messages must follow the last ones without a gap. */
   push(messages: readonly StoredMessage[]): void {
     this.untilLook -= messages.length;
-    if (this.untilLook <= 0) this.look(messages[0]?.offset ?? 0n);
+    for (const { body } of messages) this.bytesUntilLook -= body.length;
+    if (this.untilLook <= 0 || this.bytesUntilLook <= 0) this.look(messages[0]?.offset ?? 0n);
     if (!this.isWanted) return;
     for (const message of messages) {
       this.messages.push(message);
@@ -50,7 +55,9 @@ export class Tail {
   /** Lets go of what nobody will read here. `next`: the offset that comes next. */
   private look(next: bigint): void {
     const { readerCount, lowestPlace } = this.parts;
-    this.untilLook = Math.max(fewestBetweenLooks, readerCount());
+    const readers = readerCount();
+    this.untilLook = Math.max(fewestBetweenLooks, readers);
+    this.bytesUntilLook = Math.max(fewestBytesBetweenLooks, readers * bytesBetweenLooks);
     const needed = lowestPlace((this.messages[this.head]?.offset ?? next) - catchingUp);
     this.isWanted = needed !== null;
     if (needed === null || needed >= next) {

@@ -9,6 +9,8 @@ export interface WritablePartition {
   readonly topicId: number;
   readonly topic: string;
   readonly partition: number;
+  /** No caller waits for what is written to it. */
+  readonly isAside: boolean;
   /** The offset of the next message. */
   end: number;
 }

@@ -77,3 +77,14 @@ test('what all who keep up have been handed is let go', () => {
   expect(tail.read(900n, 1, 1)).toBeNull();
   expect(offsets(tail.read(999n, 10, 1000))).toEqual([999]);
 });
+
+test('large ones are let go as soon as they have been handed', () => {
+  let place = 0;
+  const tail = new Tail(readBy(() => BigInt(place), 10_000_000));
+  for (let offset = 0; offset < 100; offset += 1) {
+    tail.push([stored(offset, 20_000)]);
+    place = offset;
+  }
+  const { messages } = tail as unknown as { messages: (StoredMessage | undefined)[] };
+  expect(messages.filter((message) => message !== undefined).length).toBeLessThan(4);
+});
