@@ -5,9 +5,9 @@ here=$(dirname "$0")
 young=32
 if [ "$1" = --small ]; then
   shift
-  young=4
-  # The heap is collected a fifth above what is in use: what waits for that holds bodies, which are outside of it.
-  set -- --heap-growing-percent=20 "$here/dist/main.js" "$@"
+  young=8
+  # The heap is collected two fifths above what is in use: what waits for that holds bodies, which are outside of it.
+  set -- --heap-growing-percent=40 "$here/dist/main.js" "$@"
   export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-65536}"
 else
   set -- "$here/dist/main.js" "$@"

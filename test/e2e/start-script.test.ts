@@ -27,7 +27,7 @@ function start(...args: string[]): MainProcess {
 
 test.each([
   [[], ['--max-semi-space-size=32']],
-  [['--small'], ['--max-semi-space-size=4', '--heap-growing-percent=20']],
+  [['--small'], ['--max-semi-space-size=8', '--heap-growing-percent=40']],
 ])('with %j it has %j, and drains on SIGTERM', async (args, bounds) => {
   const file = join(home, 'bigpipe.json');
   await writeFile(file, JSON.stringify(baseConfig({ 'broker.embedded.directory': join(home, 'data') })));
