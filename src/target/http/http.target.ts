@@ -1,33 +1,25 @@
 // Sends a delivery as an HTTP POST and reads the answer, whatever the other side does.
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
-import { Clock, type Timer } from '../../message/clock.js';
-import type { Delivery, DeliverySettings } from '../../message/delivery.js';
+import { Clock } from '../../message/clock.js';
+import type { Delivery } from '../../message/delivery.js';
 import type { Outcome } from '../../message/outcome.js';
 import { defaultVerdicts } from '../../message/verdict.js';
-import { describe, refusedByGuard } from '../outcomes.js';
+import { refusedByGuard } from '../outcomes.js';
 import { RunningAttempts } from '../running-attempts.js';
 import { type ConsentQuestion, type ConsentReply, Target } from '../target.js';
-import type { AnswerHeaders } from './answer-parser.js';
 import type { AnswerReader } from './answer-reader.js';
-import type { Connection, Exchange } from './connection.js';
 import { ConnectionPool } from './connection-pool.js';
 import { ConsentHeaders } from './consent-headers.js';
 import { Egress } from './egress.js';
-import { RefusedTarget } from './egress-guard.js';
+import { type AttemptSettings, HttpAttempt } from './http-attempt.js';
 import { consentHeadersOf, headersOf } from './http-request.js';
 import { IdleConnections } from './idle-connections.js';
 import { KeptAnswer } from './kept-answer.js';
-import { type HttpRequest, piecesOf } from './request-bytes.js';
-import { retryAfterMs } from './retry-after.js';
+import { type HttpRequest } from './request-bytes.js';
 
-/** What of a failed answer is kept for whoever looks into it. */
-const keptAnswerBytes = 1024;
-/** A deadline that comes later than this says more of this process than of the receiver. */
-const lateMs = 50;
 /** Of the answer to a question nothing but the head is of interest: a short body is read so that the connection can be used again. */
 const maxConsentBytes = 16_384;
-type ExchangeSettings = Pick<DeliverySettings, 'timeoutMs' | 'verdicts' | 'maxAnswerBytes'>;
 
 @Injectable()
 export class HttpTarget extends Target implements OnApplicationBootstrap {
@@ -90,7 +82,7 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
   }
 
   private exchange(
-    settings: ExchangeSettings,
+    settings: AttemptSettings,
     reader: AnswerReader | null,
     signal: AbortSignal,
     origin: string,
@@ -99,12 +91,12 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const running = this.running.under(signal);
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
-      const exchange = new Attempt(this.clock, settings, pool, reader, (outcome) => {
-        running.delete(exchange);
+      const attempt = new HttpAttempt(this.clock, settings, pool, reader, (outcome) => {
+        running.delete(attempt);
         resolve(outcome);
       });
-      running.add(exchange);
-      exchange.start(request);
+      running.add(attempt);
+      attempt.start(request);
     });
   }
 
@@ -139,127 +131,5 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
       this.retired.add(pool);
       pool.retire();
     }
-  }
-}
-
-/**
- * One request and its answer. Ends exactly once: with the status once the head of an answer has come, since
- * the receiver has then decided, even if the rest of its answer is late, endless or broken off.
- */
-class Attempt implements Exchange {
-  private readonly startedMs: number;
-  private deadline: Timer;
-  private readonly connection: Connection;
-  private status = 0;
-  private retryAfterMs: number | null = null;
-  private received = 0;
-  private kept: Buffer[] = [];
-  private isOver = false;
-  private wasLate = false;
-
-  constructor(
-    private readonly clock: Clock,
-    private readonly settings: ExchangeSettings,
-    private readonly pool: ConnectionPool,
-    /** Set where somebody wants more of the answer than how it ended. */
-    private readonly whole: AnswerReader | null,
-    private readonly settle: (outcome: Outcome) => void,
-  ) {
-    this.connection = pool.take();
-    this.startedMs = clock.elapsedMs();
-    this.deadline = clock.setTimer(settings.timeoutMs, () => this.expire());
-  }
-
-  /** What cannot be made into a request, or not be sent, ends the attempt. */
-  start(request: () => HttpRequest): void {
-    try {
-      this.connection.send(piecesOf(request(), this.pool.origin.host), this);
-    } catch (error) {
-      this.failed(error as Error);
-    }
-  }
-
-  abort(): void {
-    this.cut(this.status === 0 ? { kind: 'aborted' } : this.byStatus());
-  }
-
-  head(status: number, headers: AnswerHeaders): void {
-    this.status = status;
-    this.whole?.begin(headers);
-    if (status === 429 || status === 503)
-      this.retryAfterMs = retryAfterMs(headers.get('retry-after'), this.clock.now());
-  }
-
-  data(piece: Buffer): void {
-    if (this.received < keptAnswerBytes && this.status >= 300) {
-      this.kept.push(Buffer.from(piece.subarray(0, keptAnswerBytes - this.received)));
-    }
-    this.received += piece.length;
-    // A body that somebody waits for is read as long as it may be passed on.
-    const isWanted = this.whole?.add(piece) === true;
-    if (this.received > this.settings.maxAnswerBytes && !isWanted) this.cut(this.byStatus());
-  }
-
-  ended(mayGoOn: boolean): void {
-    if (!mayGoOn) this.cut(this.byStatus(true));
-    else if (this.end(this.byStatus(true))) this.pool.release(this.connection);
-  }
-
-  failed(error: Error): void {
-    if (error instanceof RefusedTarget) {
-      this.cut(refusedByGuard(error.message, this.durationMs()));
-      return;
-    }
-    this.cut(this.status === 0 ? this.unanswered('connection', describe(error)) : this.byStatus());
-  }
-
-  private expire(): void {
-    if (!this.wasLate && this.durationMs() > this.settings.timeoutMs + lateMs) {
-      // The whole process stood still: an answer may lie in the socket, unread.
-      this.wasLate = true;
-      this.deadline = this.clock.setTimer(0, () => this.expire());
-      return;
-    }
-    const outcome =
-      this.status === 0
-        ? this.unanswered('timeout', `no answer within ${this.settings.timeoutMs} ms`)
-        : this.byStatus();
-    this.cut(outcome);
-  }
-
-  /** Ends now; the connection is not used again. */
-  private cut(outcome: Outcome): void {
-    if (this.end(outcome)) this.pool.cut(this.connection);
-  }
-
-  /** False when it had ended before. */
-  private end(outcome: Outcome): boolean {
-    if (this.isOver) return false;
-    this.isOver = true;
-    this.deadline.cancel();
-    this.settle(outcome);
-    return true;
-  }
-
-  private byStatus(isWhole = false): Outcome {
-    const { status } = this;
-    const body = this.kept.length === 0 ? '' : Buffer.concat(this.kept).toString('utf8');
-    const whole = this.whole === null ? {} : { whole: isWhole ? this.whole.whole(status) : null };
-    const answer = { status, durationMs: this.durationMs(), body, ...whole };
-    const verdict = this.settings.verdicts.of(status);
-    if (verdict === 'delivered') return { kind: 'delivered', ...answer };
-    const detail = `the receiver answered ${status}`;
-    if (verdict === 'retry') {
-      return { kind: 'retry', reason: 'status', detail, retryAfterMs: this.retryAfterMs, ...answer };
-    }
-    return { kind: 'rejected', detail, retryAfterMs: this.retryAfterMs, ...answer };
-  }
-
-  private unanswered(reason: 'timeout' | 'connection', detail: string): Outcome {
-    return { kind: 'retry', reason, detail, retryAfterMs: null, status: 0, durationMs: this.durationMs(), body: '' };
-  }
-
-  private durationMs(): number {
-    return this.clock.elapsedMs() - this.startedMs;
   }
 }
