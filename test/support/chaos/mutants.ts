@@ -90,8 +90,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost append',
     file: 'broker/drivers/embedded/sqlite.writer.js',
-    text: 'this.writableTable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
-    becomes: 'if (base % 3 !== 1) this.writableTable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
+    text: 'this.tables.writable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
+    becomes:
+      'if (base % 3 !== 1) this.tables.writable(topicId, partition).insert.run(base, count, timestampMs, chunk);',
     run: kills,
     shows: lost,
   },
