@@ -11,11 +11,13 @@ import type { PartitionReader } from './partition-reader.js';
 
 const maxBytesPerPartition = 1_048_576;
 const maxBytesPerFetch = 8_388_608;
+/** While a partition has no room, the others' fetch ends so soon, for it may have some in a moment; each time twice as late while nothing comes. */
+const shortestWaitMs = 5;
 const firstRetryMs = 50;
 const longestRetryMs = 1000;
 
 export interface FetchSettings {
-  /** How long a node waits for something to come; a partition that is resumed meanwhile waits as long. */
+  /** How long a node waits at most for something to come. */
   readonly maxWaitMs: number;
   /** What the member may hold of fetched messages, in bytes. */
   readonly maxBufferBytes: number;
@@ -31,6 +33,8 @@ export interface FetchEvents {
 
 export class Fetcher {
   private readonly busy = new Set<number>();
+  /** Until a node says that nothing has come, while some partition has no room. */
+  private waitMs = shortestWaitMs;
   private failures = 0;
   private waiting = false;
   private scheduled = false;
@@ -63,8 +67,10 @@ export class Fetcher {
     const wanted = new Map<number, PartitionReader[]>();
     let bytes = 0;
     let isLeaderless = false;
+    let isOneFull = false;
     for (const reader of this.readers()) {
       bytes += reader.bytes;
+      isOneFull ||= reader.isFull;
       if (!reader.isHungry) continue;
       const leader = this.link.leaderOf(reader.partition.topic, reader.partition.partition);
       if (leader === null) isLeaderless = true;
@@ -72,12 +78,19 @@ export class Fetcher {
     }
     const room = this.settings.maxBufferBytes - bytes;
     if (room > 0) {
-      for (const [leader, hungry] of wanted) if (!this.busy.has(leader)) void this.fetch(leader, hungry, room);
+      for (const [leader, hungry] of wanted)
+        if (!this.busy.has(leader)) void this.fetch(leader, hungry, room, isOneFull);
     }
     if (isLeaderless) void this.later();
   }
 
-  private async fetch(leader: number, hungry: readonly PartitionReader[], room: number): Promise<void> {
+  /** `isOneFull`: some partition may get room meanwhile, and would wait for this fetch. */
+  private async fetch(
+    leader: number,
+    hungry: readonly PartitionReader[],
+    room: number,
+    isOneFull: boolean,
+  ): Promise<void> {
     this.busy.add(leader);
     for (const reader of hungry) reader.isFetching = true;
     const asked = new Map<string, { reader: PartitionReader; from: bigint }>();
@@ -86,12 +99,14 @@ export class Fetcher {
     try {
       const node = await this.link.node(leader);
       const { responses } = await fetch(node, {
-        maxWaitTime: this.settings.maxWaitMs,
+        maxWaitTime: isOneFull ? Math.min(this.waitMs, this.settings.maxWaitMs) : this.settings.maxWaitMs,
         minBytes: 1,
         maxBytes: Math.min(maxBytesPerFetch, room),
         isolationLevel: readCommitted,
         topics: requestOf(asked.values()),
       });
+      const isEmpty = responses.every(({ partitions }) => partitions.every(({ batches }) => batches.length === 0));
+      this.waitMs = isEmpty ? Math.min(2 * this.waitMs, this.settings.maxWaitMs) : shortestWaitMs;
       for (const { topicName: topic, partitions } of responses) {
         for (const fetched of partitions) {
           const request = asked.get(nameOf({ topic, partition: fetched.partition }));

@@ -58,6 +58,11 @@ export class PartitionReader {
     return this.started && !this.stopped && !this.paused && !this.isFetching && this.bytes < lowBytes;
   }
 
+  /** It has no room, or is to have none, and may have some at any moment. */
+  get isFull(): boolean {
+    return this.started && !this.stopped && !this.isFetching && (this.paused || this.bytes >= lowBytes);
+  }
+
   /** Nothing is handed over before. */
   start(): void {
     this.started = true;

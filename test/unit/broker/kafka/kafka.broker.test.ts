@@ -124,6 +124,24 @@ describe.skipIf(!hasKafka)('the Kafka driver', () => {
     await left;
   });
 
+  test('what had no room is read on at once: it does not wait for what may never come to another partition', async () => {
+    const maxWaitMs = 30_000;
+    const broker = await open({
+      consumer: { sessionTimeoutMs: 10_000, heartbeatMs: 100, maxWaitMs, maxBufferBytes: 67_108_864 },
+    });
+    await broker.ensureTopic({ name: topic, partitions: 2, retention: 'standard' });
+    // Some fetches' worth in one, nothing in the other.
+    const count = 40;
+    for (let i = 0; i < count; i += 1) await broker.append([message(Buffer.alloc(100_000), 0)], -1);
+    const log = new GroupLog();
+    const member = await broker.join('G', [topic], log);
+    await until('all of them are there', () => log.received.length === count, maxWaitMs / 2);
+    const left = member.leave();
+    // Ends the read that is under way.
+    await broker.append([message('more', 1)], -1);
+    await left;
+  });
+
   test("topics of bigpipe's own keep everything, all take a body of the largest size", async () => {
     const broker = await open();
     await broker.ensureTopic({ name: topic, partitions: 1, retention: 'standard' });
