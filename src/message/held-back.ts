@@ -1,23 +1,28 @@
 // Headers that are never sent on to a receiver, whoever asked for them.
 
-/** Credentials of the caller, what belongs to one connection, and what bigpipe itself says. */
-const names: ReadonlySet<string> = new Set([
-  'authorization',
+/** What says how much of the bytes is a request, or belongs to the connection: a second word on it is another request to somebody. */
+export const framing: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
-  'content-type',
-  'cookie',
   'expect',
-  'host',
-  'idempotency-key',
   'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
+]);
+
+/** Credentials of the caller, what belongs to one connection, and what bigpipe itself says. */
+const names: ReadonlySet<string> = new Set([
+  ...framing,
+  'authorization',
+  'content-type',
+  'cookie',
+  'host',
+  'idempotency-key',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
   'user-agent',
 ]);
 

@@ -1,9 +1,9 @@
 // One HTTP/2 connection to a receiver, which carries all calls to it at the same time.
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { portOf, schemeOf } from '../../message/call-url.js';
 import type { Clock, Timer } from '../../message/clock.js';
 import type { Connected, Connector } from '../http/connectors.js';
+import { originOf } from '../http/origin.js';
 
 /** Without a call it is closed after this. */
 const idleMs = 30_000;
@@ -63,13 +63,13 @@ export class GrpcSession {
     this.socket?.destroy();
   }
 
+  private get httpOrigin(): string {
+    return this.origin.replace('grpc', 'http');
+  }
+
   private connect(connector: Connector): Promise<ClientHttp2Session> {
-    const { origin } = this;
-    const isTls = schemeOf(origin) === 'grpcs';
-    const hostname = origin.slice(origin.indexOf('//') + 2).replace(/:\d+$/, '');
-    const bare = hostname.replace(/^\[(.*)\]$/, '$1');
-    const protocol = isTls ? 'https:' : 'http:';
-    const options = { hostname: bare, host: hostname, protocol, port: `${portOf(origin)}` };
+    const origin = originOf(this.httpOrigin);
+    const isTls = origin.protocol === 'https:';
     return new Promise((resolve, reject) => {
       const made: Connected = (error, socket) => {
         if (error !== null) reject(error);
@@ -79,13 +79,12 @@ export class GrpcSession {
         } else resolve(this.begin(socket));
       };
       // The declared type hides what it returns.
-      this.socket = connector(options, made) as unknown as Socket;
+      this.socket = connector(origin, made) as unknown as Socket;
     });
   }
 
   private begin(socket: Socket): ClientHttp2Session {
-    const { origin } = this;
-    const session = connectHttp2(origin.replace('grpc', 'http'), {
+    const session = connectHttp2(this.httpOrigin, {
       createConnection: () => socket,
       settings: { enablePush: false },
     });

@@ -98,9 +98,8 @@ export class Connection {
     this.isOpen = false;
     this.keepAlive = undefined;
     this.keepAliveMs = Number.POSITIVE_INFINITY;
-    const { hostname, host, protocol, port } = this.origin;
     // The declared type hides what it returns.
-    const socket = this.connector({ hostname, host, protocol, port }, (...[error]) => {
+    const socket = this.connector(this.origin, (...[error]) => {
       if (this.isCut) return;
       if (error !== null) this.fail(error);
       else this.opened(socket);

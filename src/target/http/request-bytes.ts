@@ -1,4 +1,5 @@
 // A request as it goes over the wire; pure.
+import { framing } from '../../message/held-back.js';
 
 export interface HttpRequest {
   readonly method: 'POST' | 'OPTIONS';
@@ -9,17 +10,6 @@ export interface HttpRequest {
   readonly body: Buffer | null;
 }
 
-/** What says how much of the bytes is this request, or belongs to the connection: a second word on it is another request to somebody. */
-const framing: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 const path = /^\/[\x21-\x7e]*$/;
 const name = /^[\w!#$%&'*+\-.^`|~]+$/;
 const value = /^[\t\x20-\x7e\x80-\xff]*$/;

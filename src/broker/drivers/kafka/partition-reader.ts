@@ -55,12 +55,12 @@ export class PartitionReader {
   }
 
   get isHungry(): boolean {
-    return this.started && !this.stopped && !this.paused && !this.isFetching && this.bytes < lowBytes;
+    return this.mayBeAsked && this.hasRoom;
   }
 
   /** It has no room, or is to have none, and may have some at any moment. */
   get isFull(): boolean {
-    return this.started && !this.stopped && !this.isFetching && (this.paused || this.bytes >= lowBytes);
+    return this.mayBeAsked && !this.hasRoom;
   }
 
   /** Nothing is handed over before. */
@@ -111,6 +111,14 @@ export class PartitionReader {
     await this.loop.stop();
     this.buffer = [];
     this.bytes = 0;
+  }
+
+  private get mayBeAsked(): boolean {
+    return this.started && !this.stopped && !this.isFetching;
+  }
+
+  private get hasRoom(): boolean {
+    return !this.paused && this.bytes < lowBytes;
   }
 
   private hasMore(): boolean {
