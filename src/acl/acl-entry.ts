@@ -4,6 +4,7 @@ import type { AclSettings } from '../config-watch/settings.js';
 import { parseCallUrl } from '../message/call-url.js';
 import type { Clock } from '../message/clock.js';
 import type { Quota, Throttle } from '../message/quota.js';
+import { RecentMap } from '../message/recent-map.js';
 
 /** One caller's rights, as they were when it was asked for; hold it for one call only. */
 export interface AclEntry {
@@ -21,8 +22,8 @@ export interface AclEntry {
   admit(calls?: number): Throttle | null;
 }
 
-/** Matching costs some microseconds, and a caller calls few origins many times. */
-const maxKnownOrigins = 1024;
+/** Matching costs some microseconds, and a caller calls the same origins many times. */
+const maxKnownOrigins = 16_384;
 
 export class Rights implements AclEntry {
   readonly name: string;
@@ -31,7 +32,7 @@ export class Rights implements AclEntry {
   private readonly topics: ReadonlySet<string>;
   private readonly allow: readonly OriginPattern[] | null;
   private readonly groups: ReadonlySet<string>;
-  private readonly known = new Map<string, boolean>();
+  private readonly known = new RecentMap<string, boolean>(maxKnownOrigins);
 
   constructor(
     { name, topic, topics, allow, checkUrls, pull }: AclSettings,
@@ -66,7 +67,6 @@ export class Rights implements AclEntry {
     let may = this.known.get(origin);
     if (may === undefined) {
       may = allow.some((pattern) => matchesOrigin(pattern, origin));
-      if (this.known.size >= maxKnownOrigins) this.known.clear();
       this.known.set(origin, may);
     }
     return may;

@@ -8,6 +8,7 @@ import type { AclSettings, Settings } from '../config-watch/settings.js';
 import { Clock } from '../message/clock.js';
 import { networkOf } from '../message/ip-address.js';
 import { Quota } from '../message/quota.js';
+import { RecentMap } from '../message/recent-map.js';
 import { type AclEntry, Rights } from './acl-entry.js';
 import { AttemptLimit } from './attempt-limit.js';
 import { SecretCheck } from './secret-check.js';
@@ -49,9 +50,8 @@ export class Acl implements Adjustable {
   private callers: ReadonlyMap<string, Caller> = new Map();
   /** Compared against when the name is unknown, so that the answer takes as long. */
   private nobody = new SecretCheck([]);
-  /** Verified, by the keyed digest of name and secret, and of these and the address. The older half goes at once. */
-  private verified = new Map<string, Rights>();
-  private verifiedBefore = new Map<string, Rights>();
+  /** Verified, by the keyed digest of name and secret, and of these and the address. */
+  private readonly verified = new RecentMap<string, Rights>(maxVerified);
   /** By connection: who calls again on the same one, with the same secret, is known without its digest. */
   private guests = new WeakMap<object, Guest>();
   /** By name: a reload keeps what was used. */
@@ -97,7 +97,7 @@ export class Acl implements Adjustable {
 
   private checkAnew(name: string, secret: string, address: string): Rights | null | Promise<Rights | null> {
     const here = this.digest(`${address}\n${name.length}:${name}${secret}`);
-    return this.known(here) ?? this.checkUnknown(name, secret, address, here);
+    return this.verified.get(here) ?? this.checkUnknown(name, secret, address, here);
   }
 
   /** Of a caller whose secret another node has looked at; null for an unknown name. */
@@ -117,11 +117,11 @@ export class Acl implements Adjustable {
     const anywhere = this.digest(`\n\n${name.length}:${name}${secret}`);
     const end = (rights: Rights | null) => {
       if (rights === null) return null;
-      this.remember(here, rights);
+      this.verified.set(here, rights);
       return rights;
     };
-    const elsewhere = this.known(anywhere);
-    if (elsewhere !== null) return end(elsewhere);
+    const elsewhere = this.verified.get(anywhere);
+    if (elsewhere !== undefined) return end(elsewhere);
     // Taken before it is known to be wrong: a thousand guesses at once are a thousand.
     this.byAddress.take(from, nowMs);
     this.byName.take(whose, nowMs);
@@ -162,25 +162,8 @@ export class Acl implements Adjustable {
     this.stretching.delete(anywhere);
     // The settings may have changed meanwhile.
     if (!isRight || caller === undefined || this.callers.get(name) !== caller) return null;
-    this.remember(anywhere, caller.rights);
+    this.verified.set(anywhere, caller.rights);
     return caller.rights;
-  }
-
-  private known(digest: string): Rights | null {
-    const rights = this.verified.get(digest);
-    if (rights !== undefined) return rights;
-    const before = this.verifiedBefore.get(digest);
-    if (before === undefined) return null;
-    this.remember(digest, before);
-    return before;
-  }
-
-  private remember(digest: string, rights: Rights): void {
-    if (this.verified.size >= maxVerified) {
-      this.verifiedBefore = this.verified;
-      this.verified = new Map();
-    }
-    this.verified.set(digest, rights);
   }
 
   private digest(text: string): string {
@@ -200,8 +183,7 @@ export class Acl implements Adjustable {
     this.callers = new Map(callers);
     const slowest = acl.flatMap(({ secrets }) => secrets).findLast(({ kind }) => kind === 'scrypt');
     this.nobody = new SecretCheck(slowest === undefined ? [{ kind: 'plain', text: this.key }] : [slowest]);
-    this.verified = new Map();
-    this.verifiedBefore = new Map();
+    this.verified.clear();
     this.guests = new WeakMap();
   }
 

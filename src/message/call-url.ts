@@ -1,9 +1,11 @@
 // The URL in a call: which ones are taken, and the parts that sending needs.
+import { RecentMap } from './recent-map.js';
 
-/** Longer URLs are refused: servers commonly stop at 8 KiB, and the cache below keeps them in memory. */
+/** Longer URLs are refused: servers commonly stop at 8 KiB, and those below stay in memory. */
 const maxUrlLength = 8192;
-/** Parsing costs more than a microsecond; services call few distinct URLs many times. */
-const cacheSize = 1024;
+/** Parsing costs some microseconds; services call the same URLs many times. */
+const maxParsed = 16_384;
+const maxParsedLength = 4_194_304;
 
 export interface CallUrl {
   /** scheme://host[:port], the default name of a destination; of gRPC too the port is left out where it is 80, or 443 with TLS. */
@@ -12,7 +14,7 @@ export interface CallUrl {
   readonly path: string;
 }
 
-const cache = new Map<string, CallUrl>();
+const parsed = new RecentMap<string, CallUrl>(maxParsed, maxParsedLength, (text) => text.length);
 
 export const callSchemes = ['http', 'https', 'grpc', 'grpcs'] as const;
 export type CallScheme = (typeof callSchemes)[number];
@@ -23,13 +25,11 @@ export const callUrlForms =
 
 /** Null for what is no such URL, carries credentials, or is longer than 8 KiB. */
 export function parseCallUrl(text: string): CallUrl | null {
-  const known = cache.get(text);
+  const known = parsed.get(text);
   if (known !== undefined) return known;
-  const parsed = parse(text);
-  if (parsed === null) return null;
-  if (cache.size >= cacheSize) cache.clear();
-  cache.set(text, parsed);
-  return parsed;
+  const url = parse(text);
+  if (url !== null) parsed.set(text, url);
+  return url;
 }
 
 export const schemeOf = (origin: string): CallScheme => origin.slice(0, origin.indexOf(':')) as CallScheme;

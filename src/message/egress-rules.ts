@@ -3,6 +3,7 @@ import { BlockList, isIP, isIPv4 } from 'node:net';
 import { type AddressKind, addRange, kindOf } from './address-kinds.js';
 import { type CallScheme, callSchemes, parseCallUrl, portOf } from './call-url.js';
 import { carriedIPv4, groupsOf } from './ip-address.js';
+import { RecentMap } from './recent-map.js';
 
 export interface PortRange {
   readonly first: number;
@@ -18,8 +19,8 @@ export interface EgressAllowance {
 }
 
 const hostName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
-/** Judging one costs some microseconds; callers use few origins, and these few addresses, many times. */
-const maxKnown = 1024;
+/** Judging one costs some microseconds; callers use the same origins, and these their addresses, many times. */
+const maxKnown = 16_384;
 
 /** `10.0.0.0/8`, `::1`, `hooks.internal`, `*.internal` as they are compared; null for anything else. */
 export function allowanceOf(text: unknown): { readonly range: string } | { readonly name: string } | null {
@@ -42,8 +43,8 @@ export class EgressRules {
   private readonly ipv6 = new BlockList();
   private readonly names = new Set<string>();
   private readonly suffixes: string[] = [];
-  private readonly knownOrigins = new Map<string, string | null>();
-  private readonly knownAddresses = new Map<string, string | null>();
+  private readonly knownOrigins = new RecentMap<string, string | null>(maxKnown);
+  private readonly knownAddresses = new RecentMap<string, string | null>(maxKnown);
 
   constructor(private readonly allowance: EgressAllowance) {
     for (const allowed of allowance.allow.map(allowanceOf)) {
@@ -125,11 +126,10 @@ export class EgressRules {
 }
 
 /** What `judge` says, or said before. */
-function known(judged: Map<string, string | null>, what: string, judge: () => string | null): string | null {
+function known(judged: RecentMap<string, string | null>, what: string, judge: () => string | null): string | null {
   let reason = judged.get(what);
   if (reason === undefined) {
     reason = judge();
-    if (judged.size >= maxKnown) judged.clear();
     judged.set(what, reason);
   }
   return reason;

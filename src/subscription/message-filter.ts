@@ -5,9 +5,10 @@ import type { BindingSettings, EventFilter } from '../config-watch/settings.js';
 import { typePatternOf } from '../config-watch/type-pattern.js';
 import { attributeOf } from '../message/attributes.js';
 import { type MessageHeaders, messageHeader } from '../message/message.js';
+import { RecentMap } from '../message/recent-map.js';
 import { methodOf } from './body-method.js';
 
-/** Types whose answer is remembered; with more of them all are asked anew. */
+/** Types whose answer is remembered. */
 const maxRemembered = 1024;
 
 export interface FilterSettings {
@@ -25,7 +26,7 @@ export class MessageFilter implements Interest {
   readonly takesAll: boolean;
   readonly types: ReadonlySet<string> | null;
   readonly isByType: boolean;
-  private readonly byType = new Map<string, boolean>();
+  private readonly byType = new RecentMap<string, boolean>(maxRemembered);
   private readonly isBound: (type: string) => boolean;
   private readonly holds: (headers: MessageHeaders) => boolean;
   private readonly takesTypeless: boolean;
@@ -66,7 +67,6 @@ export class MessageFilter implements Interest {
     let known = this.byType.get(type);
     if (known === undefined) {
       known = this.isBound(type);
-      if (this.byType.size >= maxRemembered) this.byType.clear();
       this.byType.set(type, known);
     }
     return known;

@@ -10,11 +10,9 @@ import { destinationLabel } from '../subscription-meter.js';
 import { Destination } from './destination.js';
 import { EndpointGroup } from './endpoint-group.js';
 
-/** More are kept only while deliveries to them are under way (the windows bound that), or while their gates remember something. */
-const maxKept = 4096;
-/** More than these only while deliveries are under way. About 5 KiB each. */
-const maxRemembered = 16_384;
-/** How many that remember something are passed over at a time. */
+/** As many as there are idle connections, about 5 KiB each. More only while deliveries to them are under way: the windows bound that. */
+const maxKept = 16_384;
+/** How many whose gates remember something are passed over at a time, before one of them goes. */
 const maxPassed = 8;
 /** Who was used in this period or the one before counts as a peer of the others, as does everybody with deliveries under way. */
 const periodMs = 10_000;
@@ -31,7 +29,7 @@ export interface TableParts {
 export class DestinationTable {
   private readonly byName = new Map<string, Destination>();
   /** Those that nothing waits for, the least recently used first. */
-  private readonly idle = new LinkedSet<Destination>();
+  private readonly idle = new LinkedSet<Destination>(({ link }) => link);
   private period = 0;
   private usedNow = 0;
   private usedBefore = 0;
@@ -136,15 +134,14 @@ export class DestinationTable {
   }
 
   private shrink(): void {
-    for (let passed = 0; this.byName.size > maxKept && passed < maxPassed; passed += 1) {
+    if (this.byName.size <= maxKept) return;
+    for (let passed = 0; passed < maxPassed; passed += 1) {
       const oldest = this.idle.first;
-      if (oldest === undefined) return;
-      if (this.byName.size > maxRemembered || oldest.row.isAtRest) {
-        this.forget(oldest);
-        return;
-      }
+      if (oldest === undefined || oldest.row.isAtRest) break;
       this.idle.add(oldest);
     }
+    const { first } = this.idle;
+    if (first !== undefined) this.forget(first);
   }
 
   private forget(destination: Destination): void {

@@ -1,9 +1,11 @@
 // What one subscription knows of one destination: what is ready to go there, what is on its way, and why the rest waits.
 import type { DestinationSettings } from '../../config-watch/settings.js';
+import { Link } from '../../message/linked-set.js';
 import type { Hold } from '../../policy/policy.js';
 import { SecondCounts } from '../../policy/second-counts.js';
 import type { Row } from '../gates.js';
 import type { Work } from '../window/partition-window.js';
+import { Turn } from './fair-queue.js';
 import { WorkQueue } from './work-queue.js';
 
 /** Progress is measured over so many seconds, and not judged before one has passed. */
@@ -29,6 +31,10 @@ export class Destination {
   rateHeldMs = Number.NEGATIVE_INFINITY;
   /** The period of the table in which it was used last. */
   usedIn = Number.NEGATIVE_INFINITY;
+
+  /** Its places among those that nothing waits for, and among those that may be sent to. */
+  readonly link = new Link<Destination>(this);
+  readonly turn = new Turn<Destination>(this);
 
   private busySinceMs: number;
   /** Deliveries that ended for good, and attempts that failed. */

@@ -1,5 +1,6 @@
 // Which endpoint is a key's own: weighted rendezvous hashing, over those that are not set aside.
 import { fnv1a } from '../../message/fnv.js';
+import { RecentMap } from '../../message/recent-map.js';
 
 export interface Hashed {
   readonly weight: number;
@@ -18,7 +19,7 @@ const maxKnown = 8192;
  */
 export class KeyedChoice<T extends Hashed> {
   private readonly byWeight = new Map<number, OneWeight<T>>();
-  private readonly known = new Map<number, T>();
+  private readonly known = new RecentMap<number, T>(maxKnown);
 
   add(endpoint: T): void {
     let group = this.byWeight.get(endpoint.weight);
@@ -49,13 +50,8 @@ export class KeyedChoice<T extends Hashed> {
       const affinity = affinityOf(keyHash, endpoint.hash, weight);
       if (affinity > bestAffinity) [best, bestAffinity] = [endpoint, affinity];
     }
-    if (best !== undefined && other === null) this.remember(keyHash, best);
+    if (best !== undefined && other === null) this.known.set(keyHash, best);
     return best;
-  }
-
-  private remember(keyHash: number, endpoint: T): void {
-    if (this.known.size >= maxKnown) this.known.clear();
-    this.known.set(keyHash, endpoint);
   }
 }
 

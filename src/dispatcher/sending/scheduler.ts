@@ -46,7 +46,7 @@ export class Scheduler {
   readonly destinations: DestinationTable;
   private readonly row: GateRow;
   /** Destinations with something ready that no gate of theirs holds back. */
-  private readonly runnable = new FairQueue<Destination>();
+  private readonly runnable = new FairQueue<Destination>(({ turn }) => turn);
   /** Destinations that a gate holds back until a time it named. */
   private readonly held: DueQueue<Destination>;
   private subscriptionHold: Hold | null = null;

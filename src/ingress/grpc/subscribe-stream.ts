@@ -2,6 +2,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { AclEntry } from '../../acl/acl-entry.js';
 import type { Clock } from '../../message/clock.js';
+import { Link } from '../../message/linked-set.js';
 import type { Lease } from '../../target/mailbox/lease.js';
 import type { LeaseFault, Mailbox, Taker } from '../../target/mailbox/mailbox.js';
 import { ackErrand, type Errand, nackErrand, type WholeGroup } from '../../target/mailbox/whole-group.js';
@@ -51,6 +52,7 @@ export interface SubscribeParts {
 export class SubscribeStream implements Taker {
   /** Others of the group get theirs in between. */
   readonly takesTurns = true;
+  readonly link: Link<Taker> = new Link<Taker>(this);
   caller = '';
   leaseMs: number | null = null;
   private place: Place | null = null;

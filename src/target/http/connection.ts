@@ -1,5 +1,6 @@
 // A place for one request at a time to one origin, and the socket that it goes over.
 import type { Socket } from 'node:net';
+import { Link } from '../../message/linked-set.js';
 import { type AnswerHeaders, AnswerParser, BrokenAnswer } from './answer-parser.js';
 import { AtTurnsEnd } from './at-turns-end.js';
 import type { Connector } from './connectors.js';
@@ -25,6 +26,8 @@ const writes = new AtTurnsEnd<Connection>((connection) => connection.write());
 export class Connection {
   /** While it is idle: until then, of the clock's elapsed time. Whose list it is in keeps it. */
   idleUntilMs = 0;
+  /** Its place among the idle ones. */
+  readonly link = new Link<Connection>(this);
   private socket: Socket | null = null;
   private isOpen = false;
   private isCut = false;

@@ -1,5 +1,6 @@
 // Connections without a request, of all origins: so many at most, and none for too long.
 import type { Clock, Timer } from '../../message/clock.js';
+import { LinkedSet } from '../../message/linked-set.js';
 import type { Connection } from './connection.js';
 
 /** A connection without a request is closed after this, or when its receiver is about to do so. */
@@ -10,7 +11,7 @@ const maxIdle = 16_384;
 
 export class IdleConnections {
   /** The one unused for longest first. */
-  private readonly idle = new Set<Connection>();
+  private readonly idle = new LinkedSet<Connection>(({ link }) => link);
   private sweep: Timer | null = null;
 
   constructor(private readonly clock: Clock) {}
@@ -19,7 +20,7 @@ export class IdleConnections {
     connection.idleUntilMs = this.clock.elapsedMs() + Math.min(longestMs, connection.keptMs);
     this.idle.add(connection);
     // Each leaves as it is given up.
-    if (this.idle.size > maxIdle) this.idle.values().next().value?.giveUp();
+    if (this.idle.size > maxIdle) this.idle.first?.giveUp();
     this.sweep ??= this.clock.setTimer(sweepMs, () => this.sweepNow());
   }
 

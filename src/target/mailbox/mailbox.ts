@@ -1,7 +1,7 @@
 // One group's messages that are fetched: who waits for some, who holds which, and how each hold has ended.
 import type { Clock } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
-import { LinkedSet } from '../../message/linked-set.js';
+import { type Link, LinkedSet } from '../../message/linked-set.js';
 import type { Outcome } from '../../message/outcome.js';
 import { RunningAttempts } from '../running-attempts.js';
 import { Lease, type LeaseEnd, type Nack } from './lease.js';
@@ -22,6 +22,8 @@ export interface Taker {
   readonly takesTurns: boolean;
   /** How many more he takes now; while he is in, only `take` changes it. */
   readonly wants: number;
+  /** Among those who take. */
+  readonly link: Link<Taker>;
   take(lease: Lease): void;
 }
 
@@ -48,7 +50,7 @@ export interface MailboxCounters {
  * nobody wants waits where all else waits, and takes neither a slot nor a token meanwhile.
  */
 export class Mailbox {
-  private readonly takers = new LinkedSet<Taker>();
+  private readonly takers = new LinkedSet<Taker>(({ link }) => link);
   private readonly wakes = new Set<() => void>();
   private readonly leases = new Map<string, Lease>();
   private readonly running = new RunningAttempts();

@@ -1,4 +1,5 @@
 // One request for messages.
+import { Link } from '../../message/linked-set.js';
 import type { Lease } from './lease.js';
 import type { Taker } from './mailbox.js';
 
@@ -17,6 +18,7 @@ export interface PullOrder {
 export class Pull implements Taker {
   readonly takesTurns = false;
   readonly leases: Lease[] = [];
+  readonly link: Link<Taker> = new Link<Taker>(this);
   readonly caller: string;
   readonly leaseMs: number | null;
   wants: number;

@@ -6,9 +6,10 @@ import type { Destination } from '#src/dispatcher/sending/destination.js';
 import { DestinationTable } from '#src/dispatcher/sending/destination-table.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 import { newGates } from '../../../support/gates.js';
+import { busy } from '../../../support/outcomes.js';
 import { fixed, newSubscription, perSecond } from '../../../support/subscription.js';
 
-const maxKept = 4096;
+const maxKept = 16_384;
 
 let clock: FakeClock;
 let table: DestinationTable;
@@ -28,7 +29,7 @@ function newTable(changes: Partial<SubscriptionSettings> = {}): void {
 const use = (name: string) => table.release(table.take(name));
 
 describe('keeping', () => {
-  test('no more than 4096 that nothing waits for, and the least recently used goes first', () => {
+  test('no more than 16,384 that nothing waits for, and the least recently used goes first', () => {
     for (let i = 0; i < maxKept; i += 1) use(`d${i}`);
     use('d0');
     const second = table.find('d1');
@@ -41,18 +42,18 @@ describe('keeping', () => {
   });
 
   test('one that something waits for never goes, however many there are', () => {
-    const busy = Array.from({ length: maxKept + 500 }, (_, i) => table.take(`busy${i}`));
+    const underWay = Array.from({ length: maxKept + 500 }, (_, i) => table.take(`busy${i}`));
     for (let i = 0; i < 100; i += 1) use(`idle${i}`);
     expect(table.size).toBe(maxKept + 500);
-    for (const destination of busy) expect(table.find(destination.name)).toBe(destination);
-    for (const destination of busy) table.release(destination);
+    for (const destination of underWay) expect(table.find(destination.name)).toBe(destination);
+    for (const destination of underWay) table.release(destination);
     expect(table.size).toBe(maxKept);
   });
 
-  test('whatever is taken and released: the busy stay, and the others are at most 4096', () => {
-    const steps = fc.array(fc.tuple(fc.nat({ max: 6000 }), fc.boolean()), {
-      minLength: 5000,
-      maxLength: 9000,
+  test('whatever is taken and released: the busy stay, and the others are at most 16,384', () => {
+    const steps = fc.array(fc.tuple(fc.nat({ max: 24_000 }), fc.boolean()), {
+      minLength: 20_000,
+      maxLength: 36_000,
       size: 'max',
     });
     fc.assert(
@@ -64,14 +65,31 @@ describe('keeping', () => {
           else if (taken.length > 0) table.release(taken.splice(n % taken.length, 1)[0] as Destination);
           else use(`d${n}`);
         }
-        const busy = new Set(taken);
-        for (const destination of busy) expect(table.find(destination.name)).toBe(destination);
-        expect(table.size).toBeLessThanOrEqual(Math.max(maxKept, busy.size));
+        const underWay = new Set(taken);
+        for (const destination of underWay) expect(table.find(destination.name)).toBe(destination);
+        expect(table.size).toBeLessThanOrEqual(Math.max(maxKept, underWay.size));
         for (const destination of taken) table.release(destination);
         for (const destination of table) expect(destination.pending).toBe(0);
       }),
       { numRuns: 5 },
     );
+  });
+
+  test('one whose gates remember something outlasts those that remember nothing; of such alone no more are kept', () => {
+    const askToWait = (name: string) => {
+      const destination = table.take(name);
+      const entry = destination.row.enter({ isRetry: false, firstsWait: false }, undefined as never);
+      if ('hold' in entry) throw new Error(`held by ${entry.hold.reason}`);
+      for (const pass of entry.passes) pass.settle(busy(503, 3_600_000));
+      table.release(destination);
+      return destination;
+    };
+    const first = askToWait('first');
+    for (let i = 0; i < 2 * maxKept; i += 1) use(`d${i}`);
+    expect(table.find('first') === first).toBe(true);
+    expect(table.size).toBe(maxKept);
+    for (let i = 0; i < maxKept + 100; i += 1) askToWait(`told${i}`);
+    expect(table.size).toBe(maxKept);
   });
 
   test('close forgets them all', () => {
