@@ -167,6 +167,7 @@ describe.skipIf(!hasHelm)('the Helm chart', () => {
         'bigpipe_shared_state_up',
         'bigpipe_kafka_waiting_bytes',
         'bigpipe_kafka_retention_lost_total',
+        'bigpipe_kafka_unreadable_total',
       ];
       expect([...used].filter((name) => !told.has(name) && !elsewhere.includes(name))).toEqual([]);
     } finally {

@@ -73,5 +73,6 @@ async function partitionOf(head: Head, version: number): Promise<FetchedPartitio
   if (version >= withLogStart) head.int64();
   const aborted = await head.list(() => ({ producerId: head.int64(), firstOffset: head.int64() }));
   if (version >= withPreferredReplica) head.int32();
-  return { partition, errorCode, highWatermark, lastStableOffset, aborted, batches: await readBatches(head.part()) };
+  const read = await readBatches(head.part());
+  return { partition, errorCode, highWatermark, lastStableOffset, aborted, ...read };
 }

@@ -8,12 +8,13 @@ import { messageOf } from './message-form.js';
 /** Kafka's number for: only what no open transaction may still take back. */
 export const readCommitted = 1;
 
-/** From `from` on. Below `nextOffset` everything was looked at: gaps of compaction and transactions hold nothing. */
+/** From `from` on; throws where the first batch there cannot be read. Below `nextOffset` everything was looked at: gaps of compaction and transactions hold nothing. */
 export function readFetched(
   fetched: FetchedPartition,
   { topic, partition }: TopicPartition,
   from: bigint,
 ): { readonly messages: readonly StoredMessage[]; readonly nextOffset: bigint } {
+  if (fetched.batches.length === 0 && fetched.fault !== null) throw fetched.fault;
   const messages: StoredMessage[] = [];
   for (const { records } of readable(fetched)) {
     for (const record of records) {

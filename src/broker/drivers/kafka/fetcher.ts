@@ -15,6 +15,8 @@ const maxBytesPerFetch = 8_388_608;
 const shortestWaitMs = 5;
 const firstRetryMs = 50;
 const longestRetryMs = 1000;
+/** Of reads of a damaged batch, one in so many is reported: once a minute. */
+const readsBetweenReports = 60;
 
 export interface FetchSettings {
   /** How long a node waits at most for something to come. */
@@ -28,6 +30,8 @@ export interface FetchEvents {
   end(partition: TopicPartition, end: bigint): void;
   /** Retention took so many before they were read. */
   taken(messages: bigint): void;
+  /** A batch is damaged. */
+  unreadable(): void;
   report(text: string, error: unknown): void;
 }
 
@@ -127,9 +131,26 @@ export class Fetcher {
 
   private take(reader: PartitionReader, from: bigint, fetched: FetchedPartition): void {
     this.events.end(reader.partition, fetched.lastStableOffset);
-    if (fetched.batches.length === 0 || reader.nextOffset !== from) return;
-    const { messages, nextOffset } = readFetched(fetched, reader.partition, from);
-    reader.take(messages, nextOffset);
+    if (reader.nextOffset !== from) return;
+    const { batches, fault } = fetched;
+    if (batches.length > 0) {
+      const { messages, nextOffset } = readFetched(fetched, reader.partition, from);
+      reader.take(messages, nextOffset);
+    } else if (fault !== null) void this.cannotRead(reader, fault);
+  }
+
+  /** Nothing is passed over: another node may have it whole. The other partitions go on meanwhile. */
+  private async cannotRead(reader: PartitionReader, fault: Error): Promise<void> {
+    this.events.unreadable();
+    if (reader.failedReads % readsBetweenReports === 0) {
+      const place = `${nameOf(reader.partition)} at offset ${reader.nextOffset}`;
+      this.events.report(`${place} cannot be read, and nothing behind it; tries again each second`, fault);
+    }
+    reader.failedReads += 1;
+    reader.isResting = true;
+    await pause(this.clock, longestRetryMs);
+    reader.isResting = false;
+    this.pump();
   }
 
   private async failed(error: unknown, hungry: readonly PartitionReader[]): Promise<void> {

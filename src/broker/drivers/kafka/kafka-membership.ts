@@ -45,6 +45,7 @@ export interface MembershipParts {
   readonly report: (text: string, error: unknown) => void;
   /** Retention took so many before the group had settled them. */
   readonly taken: (messages: bigint) => void;
+  readonly unreadable: () => void;
   readonly left: (membership: KafkaMembership) => void;
 }
 
@@ -96,6 +97,7 @@ export class KafkaMembership extends Membership {
     this.fetcher = new Fetcher(link, clock, fetch, () => this.readers(), {
       end: (partition, end) => offsets.raiseEnd(partition, end),
       taken: parts.taken,
+      unreadable: parts.unreadable,
       report,
     });
     this.commits = new CommitQueue(shared, clock, {

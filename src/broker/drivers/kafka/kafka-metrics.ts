@@ -16,6 +16,12 @@ const shapes: readonly Shape[] = [
     labels: [],
   },
   {
+    name: 'bigpipe_kafka_unreadable_total',
+    help: 'Fetches that found a batch that cannot be read, behind which nothing of its partition is',
+    type: 'counter',
+    labels: [],
+  },
+  {
     name: 'bigpipe_unacknowledged_lost_total',
     help: 'Messages of acks 0 that could not be stored',
     type: 'counter',
@@ -27,9 +33,10 @@ export function registerKafka(metrics: Metrics, broker: KafkaBroker): void {
   metrics.register({
     shapes,
     read: (add) => {
-      const { waitingBytes, retentionLost, unacknowledgedLost } = broker.counters;
+      const { waitingBytes, retentionLost, unreadable, unacknowledgedLost } = broker.counters;
       add('bigpipe_kafka_waiting_bytes', waitingBytes);
       add('bigpipe_kafka_retention_lost_total', retentionLost);
+      add('bigpipe_kafka_unreadable_total', unreadable);
       add('bigpipe_unacknowledged_lost_total', unacknowledgedLost);
     },
   });

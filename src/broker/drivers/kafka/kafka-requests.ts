@@ -76,6 +76,8 @@ export interface FetchedPartition {
   /** Transactions that were taken back, by the first offset of each. */
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
   readonly batches: readonly FetchedBatch[];
+  /** Why the batch behind these cannot be read; null when there is none that cannot. */
+  readonly fault: Error | null;
 }
 
 export interface FetchRequest {

@@ -63,6 +63,8 @@ export interface KafkaCounters {
   readonly unacknowledgedLost: number;
   /** What Kafka's retention took before a group had settled it. */
   readonly retentionLost: number;
+  /** Fetches that found a batch that cannot be read. */
+  readonly unreadable: number;
   readonly members: readonly MembershipRow[];
 }
 
@@ -82,6 +84,7 @@ export class KafkaBroker extends Broker {
   private readonly watch: OffsetWatch;
   private lastError = '';
   private retentionLost = 0;
+  private unreadable = 0;
   private state: 'new' | 'open' | 'closed' = 'new';
   private closing: Promise<void> | null = null;
 
@@ -177,6 +180,9 @@ export class KafkaBroker extends Broker {
         taken: (messages) => {
           this.retentionLost += Number(messages);
         },
+        unreadable: () => {
+          this.unreadable += 1;
+        },
         left: (member) => this.left(member),
       },
       handlers,
@@ -257,6 +263,7 @@ export class KafkaBroker extends Broker {
       waitingBytes: producers.reduce((sum, { bytes }) => sum + bytes, 0),
       unacknowledgedLost: producers.reduce((sum, { lost }) => sum + lost, 0),
       retentionLost: this.retentionLost,
+      unreadable: this.unreadable,
       members: [...this.members].map(({ row }) => row),
     };
   }

@@ -25,6 +25,9 @@ interface Fetched {
 export class PartitionReader {
   /** Part of a fetch that is under way. */
   isFetching = false;
+  /** What stands next could not be read so often: nothing is asked for while it rests. */
+  failedReads = 0;
+  isResting = false;
   bytes = 0;
   private buffer: Fetched[] = [];
   /** Everything below has been fetched. */
@@ -89,6 +92,7 @@ export class PartitionReader {
       this.buffer.push({ message, weight });
     }
     this.fetchedTo = to;
+    this.failedReads = 0;
     this.loop.wake();
   }
 
@@ -114,7 +118,7 @@ export class PartitionReader {
   }
 
   private get mayBeAsked(): boolean {
-    return this.started && !this.stopped && !this.isFetching;
+    return this.started && !this.stopped && !this.isFetching && !this.isResting;
   }
 
   private get hasRoom(): boolean {

@@ -1,6 +1,8 @@
 // Batches of records as Kafka keeps them: read in one pass, with one copy of a batch's bytes.
 import { createRequire } from 'node:module';
+import { crc32c } from '@node-rs/crc32';
 import kafkajs from 'kafkajs';
+import { textOf } from '../../../message/errors.js';
 import { keyHeader } from './go-form.js';
 import type { FetchedBatch, FetchedRecord } from './kafka-requests.js';
 
@@ -10,6 +12,8 @@ const headBytes = 61;
 const beforeLengthEnd = 12;
 const magicAt = 16;
 const magic = 2;
+/** Of all that stands behind it. */
+const checksumAt = 17;
 const codecMask = 0x07;
 const isLogAppendTime = 0x08;
 const isTransactional = 0x10;
@@ -38,11 +42,27 @@ const decodeOld = require('kafkajs/src/protocol/messageSet/decoder') as (
   size: number,
 ) => Promise<readonly OldMessage[]>;
 
-const fault = () => new Error('a batch of Kafka cannot be read: its records are not as long as they say');
+const fault = (what: string) => new Error(`a batch of Kafka cannot be read: ${what}`);
+const wrongLengths = 'its records are not as long as they say';
 
-/** Without the last one where it is cut off, as Kafka may do. */
-export async function readBatches(bytes: Buffer): Promise<FetchedBatch[]> {
+export interface ReadBatches {
+  readonly batches: readonly FetchedBatch[];
+  /** Why the one behind them cannot be read. */
+  readonly fault: Error | null;
+}
+
+/** Up to the first that is damaged, and without the last one where it is cut off, as Kafka may do. */
+export async function readBatches(bytes: Buffer): Promise<ReadBatches> {
   const batches: FetchedBatch[] = [];
+  try {
+    await readInto(batches, bytes);
+    return { batches, fault: null };
+  } catch (error) {
+    return { batches, fault: error instanceof Error ? error : new Error(textOf(error)) };
+  }
+}
+
+async function readInto(batches: FetchedBatch[], bytes: Buffer): Promise<void> {
   for (let at = 0; at + magicAt < bytes.length; ) {
     const end = at + beforeLengthEnd + bytes.readInt32BE(at + 8);
     if (bytes[at + magicAt] !== magic) {
@@ -50,15 +70,16 @@ export async function readBatches(bytes: Buffer): Promise<FetchedBatch[]> {
       batches.push(...(await oldBatches(bytes.subarray(at))));
       break;
     }
-    if (end < at + headBytes) throw fault();
+    if (end < at + headBytes) throw fault(wrongLengths);
     if (end > bytes.length) break;
     batches.push(await readBatch(bytes.subarray(at, end)));
     at = end;
   }
-  return batches;
 }
 
 async function readBatch(bytes: Buffer): Promise<FetchedBatch> {
+  // Kafka looks at it when a batch is written, and hands on what its disk gives back.
+  if (bytes.readUInt32BE(checksumAt) !== crc32c(bytes.subarray(checksumAt + 4))) throw fault('its checksum is wrong');
   const firstOffset = bytes.readBigInt64BE(0);
   const attributes = bytes.readInt16BE(21);
   const codec = codecs[attributes & codecMask];
@@ -126,7 +147,7 @@ class RecordReader {
     const { bytes, times } = this;
     const size = this.varint();
     const end = this.at + size;
-    if (!(size > 0 && end <= bytes.length)) throw fault();
+    if (!(size > 0 && end <= bytes.length)) throw fault(wrongLengths);
     // Attributes, of which there are none yet.
     this.at += 1;
     const ms = this.varint();
@@ -146,7 +167,7 @@ class RecordReader {
       rawKey = this.part();
       this.at = last;
     }
-    if (this.at !== end) throw fault();
+    if (this.at !== end) throw fault(wrongLengths);
     return { offset, timestampMs: times.allMs ?? times.firstMs + ms, key, value, headers, rawKey };
   }
 

@@ -1,5 +1,6 @@
 // The answer to a fetch: what kafkajs reads in it, of every version, and what it is when it is cut off or damaged.
 import { createRequire } from 'node:module';
+import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fetchAnswerOf } from '#src/broker/drivers/kafka/fetch-answer.js';
@@ -97,6 +98,12 @@ function batchBytes(firstOffset: bigint, messages: readonly ProduceRecord[]): Bu
   return written;
 }
 
+/** With the checksum of what stands in it now. */
+function sealed(written: Buffer): Buffer {
+  written.writeUInt32BE(crc32c(written.subarray(21)), 17);
+  return written;
+}
+
 type Topics = typeof topics extends fc.Arbitrary<infer T> ? T : never;
 
 function answerBytes(parts: Topics, version: number): Buffer {
@@ -142,7 +149,7 @@ test('the same as kafkajs reads, of every version, whatever the messages', async
       expect(
         read.responses.map(({ topicName, partitions }) => ({
           topicName,
-          partitions: partitions.map(({ batches, ...rest }) => ({
+          partitions: partitions.map(({ batches, fault: _, ...rest }) => ({
             ...rest,
             records: batches.flatMap((b) => b.records),
           })),
@@ -181,7 +188,7 @@ test('an answer of a Kafka before headers is refused', async () => {
 
 test('what is read keeps none of the answer in memory', async () => {
   const raw = Buffer.concat([Buffer.alloc(1_000_000), batchBytes(5n, [message('a')])]);
-  const [read] = await readBatches(raw.subarray(1_000_000));
+  const [read] = (await readBatches(raw.subarray(1_000_000))).batches;
   expect(read?.records[0]?.value?.toString()).toBe('a');
   expect(read?.records[0]?.value?.buffer).not.toBe(raw.buffer);
 });
@@ -190,7 +197,7 @@ test('of what Kafka has stamped itself, its time', async () => {
   const written = batchBytes(5n, [message('a', 1_790_000_000_000), message('b', 1_790_000_000_007)]);
   written.writeInt16BE(0x08, 21);
   written.writeBigInt64BE(1_800_000_000_000n, 35);
-  const [read] = await readBatches(written);
+  const [read] = (await readBatches(sealed(written))).batches;
   expect(read?.records.map(({ timestampMs }) => timestampMs)).toEqual([1_800_000_000_000, 1_800_000_000_000]);
 });
 
@@ -212,7 +219,7 @@ test('headers that stand there twice, or without a value, and a record without o
   const head = batchBytes(5n, [message('a')]).subarray(0, 61);
   const written = Buffer.concat([head, size, body]);
   written.writeInt32BE(written.length - 12, 8);
-  const [read] = await readBatches(written);
+  const [read] = (await readBatches(sealed(written))).batches;
   expect(read?.records).toEqual([
     {
       offset: 5n,
@@ -235,7 +242,7 @@ test('what was written before Kafka 0.11 is read, and what follows it comes with
     { key: null, value: 'two', timestamp: 1_790_000_000_001 },
   ];
   const written = old({ messageVersion: 1, entries }).buffer;
-  const batches = await readBatches(Buffer.concat([written, batchBytes(9n, [message('new')])]));
+  const { batches } = await readBatches(Buffer.concat([written, batchBytes(9n, [message('new')])]));
   const records = batches.flatMap(({ records: own }) => own);
   expect(records.map(({ key, value }) => [key?.toString() ?? null, value?.toString()])).toEqual([
     ['k', 'one'],
@@ -244,32 +251,45 @@ test('what was written before Kafka 0.11 is read, and what follows it comes with
   expect(records.map(({ timestampMs }) => timestampMs)).toEqual(entries.map(({ timestamp }) => timestamp));
 });
 
-test('damage is an error, and neither hangs nor reads beyond its batch', async () => {
+test('whatever byte of a batch is another one, it is not read; those before it are', async () => {
+  const before = batchBytes(2n, [message('z')]);
   const whole = batchBytes(5n, [message('a'), message('b')]);
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 61, max: whole.length - 1 }),
-      fc.integer({ min: 0, max: 255 }),
-      async (at, byte) => {
+      fc.integer({ min: 17, max: whole.length - 1 }),
+      fc.integer({ min: 1, max: 255 }),
+      async (at, bits) => {
         const damaged = Buffer.from(whole);
-        damaged[at] = byte;
-        await readBatches(damaged).then(
-          (batches) => expect(batches).toHaveLength(1),
-          (error: unknown) => expect(error).toBeInstanceOf(Error),
-        );
+        damaged[at] = (damaged[at] as number) ^ bits;
+        const { batches, fault } = await readBatches(Buffer.concat([before, damaged, whole]));
+        expect(batches.map(({ firstOffset }) => firstOffset)).toEqual([2n]);
+        expect(fault?.message).toContain('its checksum is wrong');
       },
     ),
   );
+});
+
+test('nor is one whose records are not as long as they say, though its checksum is right', async () => {
+  const whole = batchBytes(5n, [message('a'), message('b')]);
   const short = Buffer.from(whole);
   short.writeInt32BE(10, 8);
-  await expect(readBatches(short)).rejects.toThrow('cannot be read');
   const inner = Buffer.from(whole);
   // One byte less than the first record is.
   inner[61] = (inner[61] as number) - 2;
-  await expect(readBatches(inner)).rejects.toThrow('cannot be read');
   const longer = Buffer.from(whole);
   longer.writeInt32BE(3, 57);
-  await expect(readBatches(longer)).rejects.toThrow('cannot be read');
+  for (const damaged of [short, sealed(inner), sealed(longer)]) {
+    const { batches, fault } = await readBatches(damaged);
+    expect(batches).toEqual([]);
+    expect(fault?.message).toContain('a batch of Kafka cannot be read');
+  }
+});
+
+test('where the first batch cannot be read nothing is passed over', () => {
+  const fault = new Error('damaged');
+  expect(() => readFetched({ ...fetchedOf([]), fault }, at, 4n)).toThrow(fault);
+  const first = { firstOffset: 4n, endOffset: 9n };
+  expect(readFetched({ ...fetchedOf([first]), fault }, at, 4n).nextOffset).toBe(9n);
 });
 
 const fetchedOf = (batches: readonly Partial<FetchedBatch>[], aborted: FetchedPartition['aborted'] = []) => ({
@@ -287,6 +307,7 @@ const fetchedOf = (batches: readonly Partial<FetchedBatch>[], aborted: FetchedPa
     records: [],
     ...own,
   })),
+  fault: null,
 });
 
 const at = { topic: 'orders', partition: 0 };
@@ -298,7 +319,7 @@ test('a batch of which compaction has left nothing is passed over', () => {
 
 test('what a transaction wrote that was taken back is left out up to its end, and nobody else is', async () => {
   const written = async (firstOffset: bigint, text: string) =>
-    (await readBatches(batchBytes(firstOffset, [message(text)])))[0] as FetchedBatch;
+    (await readBatches(batchBytes(firstOffset, [message(text)]))).batches[0] as FetchedBatch;
   const part = async (firstOffset: bigint, text: string, producerId: bigint) => ({
     ...(await written(firstOffset, text)),
     producerId,
@@ -329,7 +350,7 @@ test('what a transaction wrote that was taken back is left out up to its end, an
 });
 
 test('what stands before the place that was asked for is left out', async () => {
-  const batches = await readBatches(batchBytes(4n, [message('a'), message('b'), message('c')]));
+  const { batches } = await readBatches(batchBytes(4n, [message('a'), message('b'), message('c')]));
   const { messages, nextOffset } = readFetched(fetchedOf(batches), at, 5n);
   expect(messages.map(({ offset }) => offset)).toEqual([5n, 6n]);
   expect(nextOffset).toBe(7n);
