@@ -117,6 +117,7 @@ const ofLeases = (operationId: string, summary: string, requestBody: Operation['
     },
     ...refusals,
     409: refused('None of them is the caller’s now, or nothing is fetched from that group.'),
+    503: refused('The node that has them gives no answer.'),
   },
 });
 
