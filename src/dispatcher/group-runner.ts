@@ -51,7 +51,7 @@ const drainGraceMs = 2000;
 export interface RunnerParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  readonly moments: CommitMoments<OwnedWindow>;
+  readonly moments: CommitMoments<PartitionWindow>;
   readonly gates: Gates;
   readonly target: Target;
   readonly client: ClientCounters;
@@ -301,12 +301,12 @@ export class GroupRunner {
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
     }
-    this.committer.soon();
+    this.committer.allSoon();
   }
 
-  /** The next batch of the partition comes when the promise has resolved. */
-  async messages(batch: MessageBatch): Promise<void> {
-    await this.reader.take(batch);
+  /** The next batch of the partition comes when the promise has resolved; undefined: it may come at once. */
+  messages(batch: MessageBatch): Promise<void> | undefined {
+    return this.reader.take(batch);
   }
 
   private openWindow(membership: Membership, assignment: Assignment): void {
@@ -417,13 +417,15 @@ export class GroupRunner {
     if (side?.owner === owned.owner) owned.spills.settled(work, side.hop);
     // The next commit says what is left.
     const main = owned.windowOf(this.subscription.topic);
-    if (main !== undefined) main.isDirty = true;
+    if (main === undefined) return;
+    main.isDirty = true;
+    this.committer.soon(main);
   }
 
   private afterSettling(window: PartitionWindow): void {
     this.relief.resumeIfRoom(window);
     this.intake.checkWhatWasLeft(this.inlets.get(window) as Inlet);
-    this.committer.soon();
+    this.committer.soon(window);
   }
 
   private letterSending(): Omit<LetterSenderParts, 'topic'> {
@@ -445,8 +447,9 @@ export class GroupRunner {
       park: (work, owned) => mover.park(work, owned),
       unparked: (records, partition) => {
         const window = windows.get(windowName({ topic: letters.parkedLog.topic, partition }))?.window;
-        for (const record of records) window?.settleOffset(record);
-        committer.soon();
+        if (window === undefined) return;
+        for (const record of records) window.settleOffset(record);
+        committer.soon(window);
       },
     };
   }

@@ -54,30 +54,53 @@ export class BatchReader {
     this.stopped = true;
   }
 
-  /** The next batch of the partition comes when the promise has resolved. */
-  async take(batch: MessageBatch): Promise<void> {
-    const { windows, adoption, committer, intake, subscription } = this.parts;
-    const owned = windows.get(windowName(batch));
-    if (owned === undefined) return;
+  /**
+   * The next batch of the partition comes when the promise has resolved; undefined: it may come at once. Where messages come one by
+   * one each of them would pay for what is asked once: nothing is awaited that is there already.
+   */
+  take(batch: MessageBatch): Promise<void> | undefined {
+    const owned = this.parts.windows.get(windowName(batch));
+    if (owned === undefined) return undefined;
     const { inlet } = owned;
     if (inlet.kind === 'parked') {
       this.takeParked(owned, batch);
-      return;
+      return undefined;
     }
-    // Where messages come one by one each of them would pay for what is asked once: nothing is awaited that is there already.
-    if (!this.knowsParked(inlet.owned)) await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    if (!adoption.isComplete(inlet.owned)) await adoption.complete(inlet.owned);
-    const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
-    const isPassedOver = inlet.kind === 'origin' && wanted.messages.length === 0;
+    if (this.knowsParked(inlet.owned) && this.parts.adoption.isComplete(inlet.owned)) return this.takeKnown(owned, batch);
+    return this.known(inlet.owned).then(() => this.takeKnown(owned, batch));
+  }
+
+  private async known(owned: OwnedPartition): Promise<void> {
+    await this.parkedAreKnown(owned);
+    await this.parts.adoption.complete(owned);
+  }
+
+  private takeKnown(owned: OwnedWindow, batch: MessageBatch): Promise<void> | undefined {
+    const { inlet, window } = owned;
+    const isOrigin = inlet.kind === 'origin';
+    const wanted = isOrigin ? this.wantedOf(batch) : batch;
+    const isPassedOver = isOrigin && wanted.messages.length === 0;
+    if (inlet.kind === 'delay') return this.takeWhenDue(owned, batch);
     // Of what nobody sends nothing has to be said.
-    const isSaid = inlet.kind === 'delay' || isPassedOver || owned.window.mayHandOutBelow(batch.nextOffset);
-    if (!isSaid) await committer.promise(owned, batch.nextOffset);
-    const origin = intake.lastOriginLeft(inlet, batch.messages);
+    const isSaid = isPassedOver || window.mayHandOutBelow(batch.nextOffset);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
+    const origin = this.parts.intake.lastOriginLeft(inlet, batch.messages);
+    if (isSaid && origin === null) {
+      this.takeUnlessOver(owned, wanted, isPassedOver);
+      return undefined;
+    }
+    return this.said(owned, batch, isSaid, origin).then(() => this.takeUnlessOver(owned, wanted, isPassedOver));
+  }
+
+  private async said(owned: OwnedWindow, batch: MessageBatch, isSaid: boolean, origin: bigint | null): Promise<void> {
+    const { committer, subscription } = this.parts;
+    if (!isSaid) await committer.promise(owned, batch.nextOffset);
     if (origin !== null) await this.originRead({ topic: subscription.topic, partition: batch.partition }, origin);
-    if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
-    else if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
+  }
+
+  private takeUnlessOver(owned: OwnedWindow, wanted: MessageBatch, isPassedOver: boolean): void {
+    if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
   }
 
   /** What the broker has passed over, since nobody here wants it, counts as read. */
@@ -141,7 +164,7 @@ export class BatchReader {
     const lettersEnd = letters.endOf(partition);
     for (const stored of messages) letters.takeParked(inlet, stored, lettersEnd);
     window.readUpTo(nextOffset);
-    committer.soon();
+    committer.soon(window);
     if (wasLeft && nextOffset >= inlet.leftEnd) parkedKnown(partition);
   }
 
@@ -193,7 +216,7 @@ export class BatchReader {
     intake.readUpTo(inlet, nextOffset, nowMs);
     relief.pauseIfFull(owned);
     if (isPassedOver) committer.later(passedCommitMs);
-    else committer.soon();
+    else committer.soon(owned.window);
     pump();
   }
 }

@@ -23,7 +23,7 @@ export interface OwnedWindow {
 export interface CommitterParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  readonly moments: CommitMoments<OwnedWindow>;
+  readonly moments: CommitMoments<PartitionWindow>;
   /** By `topic/partition`. */
   readonly windows: ReadonlyMap<string, OwnedWindow>;
   /** Where messages are moved to. */
@@ -33,7 +33,7 @@ export interface CommitterParts {
   readonly failures: Counter;
 }
 
-export class Committer implements CommitAsker<OwnedWindow> {
+export class Committer implements CommitAsker<PartitionWindow> {
   private timer: Timer | null = null;
   private dueMs = 0;
   private stopped = false;
@@ -41,12 +41,18 @@ export class Committer implements CommitAsker<OwnedWindow> {
 
   constructor(private readonly parts: CommitterParts) {}
 
-  /** What is settled by the next moment is committed then, or soon after it where many windows have settled something. */
-  soon(): void {
-    if (!this.stopped) this.parts.moments.ask(this);
+  /** What is settled in the window by the next moment is committed then, or soon after it where many windows have settled something. */
+  soon(window: PartitionWindow): void {
+    if (!this.stopped) this.parts.moments.ask(this, window);
   }
 
-  /** As `soon`, so many milliseconds later. */
+  /** The same in all windows. */
+  allSoon(): void {
+    // Most are those of side topics in which nothing happens.
+    for (const { window } of this.parts.windows.values()) if (window.isDirty) this.soon(window);
+  }
+
+  /** As `allSoon`, so many milliseconds later. */
   later(delayMs: number): void {
     if (this.stopped) return;
     const { clock } = this.parts;
@@ -58,17 +64,13 @@ export class Committer implements CommitAsker<OwnedWindow> {
     this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
-      this.soon();
+      this.allSoon();
     });
   }
 
-  /** Most windows are those of side topics in which nothing happens. */
-  *dirty(): Generator<OwnedWindow> {
-    for (const owned of this.parts.windows.values()) if (owned.window.isDirty) yield owned;
-  }
-
-  commitInTurn(owned: OwnedWindow): void {
-    if (this.parts.windows.get(windowName(owned.window.partition)) === owned) void this.commit(owned);
+  commitInTurn(window: PartitionWindow): void {
+    const owned = this.parts.windows.get(windowName(window.partition));
+    if (owned?.window === window) void this.commit(owned);
   }
 
   /** Resolves once a durable commit says that all below `end` may have been sent, or when the window is closed. */
