@@ -69,7 +69,12 @@ export class ReadingLoop {
           step.then(this.stepped, this.failed);
           return;
         }
-        if (!step) break;
+        if (!step) {
+          this.end();
+          // What came meanwhile woke nobody.
+          this.wake();
+          return;
+        }
         if (this.isTurnOver()) return;
       }
     } catch (error) {
@@ -80,8 +85,10 @@ export class ReadingLoop {
   };
 
   private readonly stepped = (goesOn: boolean): void => {
-    if (!goesOn) this.end();
-    else if (!this.isTurnOver()) this.goOn();
+    if (!goesOn) {
+      this.end();
+      this.wake();
+    } else if (!this.isTurnOver()) this.goOn();
   };
 
   private isTurnOver(): boolean {
@@ -100,8 +107,6 @@ export class ReadingLoop {
   private end(): void {
     this.running = false;
     for (const resolve of this.ended.splice(0)) resolve();
-    // What came between the last step and here woke nobody.
-    this.wake();
   }
 
   private tryAgainLater(): void {

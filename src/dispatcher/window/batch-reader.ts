@@ -10,7 +10,8 @@ import type { Letters } from '../dead-letters/letters.js';
 import type { Adoption } from '../overflow/adoption.js';
 import type { DelayedNotes } from '../overflow/delayed-notes.js';
 import type { ConsumerCounters } from '../subscription-counters.js';
-import { type Committer, type OwnedWindow, passedCommitMs, windowName } from './committer.js';
+import type { PartitionValues } from './by-partition.js';
+import { type Committer, type OwnedWindow, passedCommitMs } from './committer.js';
 import type { Inlet } from './inlet.js';
 import type { Intake } from './intake.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -28,8 +29,7 @@ export interface BatchReaderParts {
   readonly delayed: DelayedNotes;
   /** In the order of delayTiers. */
   readonly delayTopics: readonly string[];
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly windows: PartitionValues<OwnedWindow>;
   readonly inlets: WeakMap<PartitionWindow, Inlet>;
   readonly consumer: ConsumerCounters;
   readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
@@ -59,7 +59,7 @@ export class BatchReader {
    * one each of them would pay for what is asked once: nothing is awaited that is there already.
    */
   take(batch: MessageBatch): Promise<void> | undefined {
-    const owned = this.parts.windows.get(windowName(batch));
+    const owned = this.parts.windows.get(batch);
     if (owned === undefined) return undefined;
     const { inlet } = owned;
     if (inlet.kind === 'parked') {
@@ -67,7 +67,8 @@ export class BatchReader {
       return undefined;
     }
     // A copy is judged by what was found of its original's topic.
-    if (this.knowsParked(inlet.owned) && this.parts.adoption.isComplete(inlet.owned)) return this.takeKnown(owned, batch);
+    if (this.knowsParked(inlet.owned) && this.parts.adoption.isComplete(inlet.owned))
+      return this.takeKnown(owned, batch);
     return this.known(inlet.owned).then(() => this.takeKnown(owned, batch));
   }
 
@@ -133,7 +134,7 @@ export class BatchReader {
 
   /** Resolves once the subscription's own topic is read as far as `offset`, or is passed over so far. */
   private async originRead(partition: TopicPartition, offset: bigint): Promise<void> {
-    const owned = this.parts.windows.get(windowName(partition));
+    const owned = this.parts.windows.get(partition);
     if (owned === undefined) return;
     const { window } = owned;
     while (!window.closed && window.nextOffset <= offset) {
@@ -203,7 +204,7 @@ export class BatchReader {
       parts.passedOver(headers, body);
       return false;
     });
-    const from = parts.windows.get(windowName(batch))?.window.nextOffset ?? batch.nextOffset;
+    const from = parts.windows.get(batch)?.window.nextOffset ?? batch.nextOffset;
     parts.consumer.passedOver += Math.max(0, Number(batch.nextOffset - from) - messages.length);
     return { ...batch, messages };
   }

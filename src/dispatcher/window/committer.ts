@@ -3,6 +3,7 @@ import type { Broker, CommittedOffset, Membership, TopicPartition } from '../../
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
 import type { Counter } from '../../stats/metrics/counted.js';
+import { ByPartition, type PartitionValues } from './by-partition.js';
 import type { CommitAsker, CommitMoments } from './commit-moments.js';
 import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
@@ -24,8 +25,7 @@ export interface CommitterParts {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly moments: CommitMoments<PartitionWindow>;
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly windows: PartitionValues<OwnedWindow>;
   /** Where messages are moved to. */
   readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
@@ -37,7 +37,7 @@ export class Committer implements CommitAsker<PartitionWindow> {
   private timer: Timer | null = null;
   private dueMs = 0;
   private stopped = false;
-  private readonly last = new Map<string, CommittedOffset>();
+  private readonly last = new ByPartition<CommittedOffset>();
 
   constructor(private readonly parts: CommitterParts) {}
 
@@ -69,7 +69,7 @@ export class Committer implements CommitAsker<PartitionWindow> {
   }
 
   commitInTurn(window: PartitionWindow): void {
-    const owned = this.parts.windows.get(windowName(window.partition));
+    const owned = this.parts.windows.get(window.partition);
     if (owned?.window === window) void this.commit(owned);
   }
 
@@ -86,7 +86,7 @@ export class Committer implements CommitAsker<PartitionWindow> {
 
   /** What was committed here last, also of one that has gone; null when nothing was. */
   lastOf(partition: TopicPartition): CommittedOffset | null {
-    return this.last.get(windowName(partition)) ?? null;
+    return this.last.get(partition) ?? null;
   }
 
   /** Nothing is committed any more but by `commit`. */
@@ -112,7 +112,7 @@ export class Committer implements CommitAsker<PartitionWindow> {
     owned.committing = membership
       .commit(window.partition, offset)
       .then(() => {
-        this.last.set(windowName(window.partition), offset);
+        this.last.set(window.partition, offset);
         window.promised(handedOutBelow);
       })
       .catch((error: unknown) => {
@@ -136,5 +136,3 @@ export class Committer implements CommitAsker<PartitionWindow> {
     return isPending ? copyNote : owned.copies.note(this.parts.copyTopics);
   }
 }
-
-export const windowName = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
