@@ -16,14 +16,27 @@ export interface AssignedEvent {
   readonly assignments: readonly Assignment[];
 }
 
-export interface MessagesEvent {
+/** One batch on its way to its handler. */
+export interface Handover {
   readonly membership: Membership;
   readonly batch: MessageBatch;
+  /** Set by the handler where the next batch of the partition has to wait for something. */
+  taken: Promise<void> | undefined;
+}
+
+/** All that was read in the same moment, of all partitions: where messages come one by one each batch holds one. */
+export interface MessagesEvent {
+  readonly handovers: readonly Handover[];
 }
 
 export interface RevokedEvent {
   readonly membership: Membership;
   readonly partitions: readonly TopicPartition[];
+}
+
+interface Waiting extends Handover {
+  readonly resolve: (taken: Promise<void> | undefined) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Owns all memberships of the process: one strategy, connected once, whose groups come and go. */
@@ -34,6 +47,8 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
   private readonly memberships = new Set<Membership>();
   /** Nest reads an event's name as JSON each time it is asked, which fails, and that is dear for every batch. */
   private readonly bound = new Map<string, MessageHandler>();
+  /** Nest's way to a handler is a dozen promises long: what is read in the same moment takes it together. */
+  private waiting: Waiting[] = [];
 
   constructor(private readonly broker: Broker) {
     super();
@@ -53,7 +68,7 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
     const membership = await this.broker.join(group, topics, {
       interestIn,
       assigned: (member, assignments) => this.tell(groupEvent.assigned, { membership: member, assignments }),
-      messages: (member, batch) => this.tell(groupEvent.messages, { membership: member, batch }),
+      messages: (member, batch) => this.hand(member, batch),
       revoked: (member, partitions) => this.tell(groupEvent.revoked, { membership: member, partitions }),
     });
     this.memberships.add(membership);
@@ -79,14 +94,34 @@ export class BrokerTransport extends Server implements CustomTransportStrategy {
     return this.broker as T;
   }
 
-  /** Resolves once the handler is through. A failure there is a programming error; the driver hands the batch out again. */
+  /** Resolves once the next batch of the partition may come. */
+  private hand(membership: Membership, batch: MessageBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ membership, batch, taken: undefined, resolve, reject });
+      if (this.waiting.length === 1) void Promise.resolve().then(() => this.handAll());
+    });
+  }
+
+  private async handAll(): Promise<void> {
+    const handovers = this.waiting;
+    this.waiting = [];
+    try {
+      await this.tell(groupEvent.messages, { handovers });
+      for (const { taken, resolve } of handovers) resolve(taken);
+    } catch (error) {
+      for (const { reject } of handovers) reject(error);
+    }
+  }
+
+  /** Resolves once the handler is through. A failure there is a programming error; the driver hands the batches out again. */
   private async tell(event: string, payload: AssignedEvent | MessagesEvent | RevokedEvent): Promise<void> {
     const handler = this.handlerOf(event);
     try {
       const answer: unknown = await handler(payload);
       if (isObservable(answer)) await lastValueFrom(answer, { defaultValue: undefined });
     } catch (error) {
-      this.log.error({ msg: 'a broker handler failed', err: error, event, group: payload.membership.group });
+      const group = 'membership' in payload ? payload.membership.group : undefined;
+      this.log.error({ msg: 'a broker handler failed', err: error, event, group });
       throw error;
     }
   }

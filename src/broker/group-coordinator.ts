@@ -40,9 +40,14 @@ export class GroupCoordinator {
     return member;
   }
 
+  /** Those of the partition, to be woken when it has grown; once there they stay. Undefined: nobody has read it yet. */
+  knownReaders({ topic, partition }: TopicPartition): PartitionReaders<LocalMembership> | undefined {
+    return this.readers.get(topic)?.[partition];
+  }
+
   /** A partition of the topic has grown. */
-  wake({ topic, partition }: TopicPartition): void {
-    this.readers.get(topic)?.[partition]?.wake();
+  wake(at: TopicPartition): void {
+    this.knownReaders(at)?.wake();
   }
 
   /** Partitions were added to a topic: those who subscribe to it share them. */

@@ -121,16 +121,23 @@ export class PartitionFeed<M> implements Follower<M> {
     return this.ahead !== null || !this.wantsAll || this.offset < this.parts.log.highWatermark(this.partition);
   }
 
-  private async readOn(): Promise<boolean> {
+  private readOn(): boolean | Promise<boolean> {
     const { partition, log, readers, deliver } = this.parts;
     const { ahead } = this;
     if (ahead === null && !this.wantsAll && readers.follow(this)) return false;
     const read = ahead ?? log.read(partition, this.offset, maxBatchMessages, maxBatchBytes);
     this.ahead = null;
     if (read === null) return false;
-    await deliver({ ...partition, messages: read.messages, nextOffset: read.nextOffset });
-    // Only now: a batch whose handler has failed comes again.
-    this.offset = read.nextOffset;
+    const { messages, nextOffset } = read;
+    const { topic, partition: number } = partition;
+    const handed = deliver({ topic, partition: number, messages, nextOffset });
+    if (handed === undefined) return this.handedOver(nextOffset);
+    return handed.then(() => this.handedOver(nextOffset));
+  }
+
+  /** Only now: a batch whose handler has failed comes again. */
+  private handedOver(nextOffset: bigint): true {
+    this.offset = nextOffset;
     return true;
   }
 }

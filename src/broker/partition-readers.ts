@@ -61,7 +61,7 @@ export class PartitionReaders<M> {
   /** The partition has grown. */
   wake(): void {
     for (const feed of this.alone) feed.wake();
-    this.atEnd.wake();
+    if (!this.atEnd.isEmpty) this.atEnd.wake();
   }
 
   /** False for a feed that is behind and has to catch up by itself. */

@@ -20,8 +20,8 @@ export class DispatcherController {
   }
 
   @EventPattern<string>(groupEvent.messages, BROKER_TRANSPORT)
-  async messages(@Payload() event: MessagesEvent): Promise<void> {
-    await this.dispatcher.messages(event);
+  messages(@Payload() event: MessagesEvent): void {
+    this.dispatcher.messages(event);
   }
 
   @EventPattern<string>(groupEvent.revoked, BROKER_TRANSPORT)

@@ -49,7 +49,7 @@ import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
 import type { Explanation } from './view/explain.js';
 import { CommitMoments } from './window/commit-moments.js';
-import type { OwnedWindow } from './window/committer.js';
+import type { PartitionWindow } from './window/partition-window.js';
 
 /** So long an answer waits for what was registered to be in force. */
 const inForceMs = 5000;
@@ -61,7 +61,7 @@ export class Dispatcher implements Adjustable {
   private readonly served: ServedSubscriptions;
   private readonly markMoves: MarkMoves;
   private readonly passedMarks: PassedMarks;
-  private readonly commitMoments: CommitMoments<OwnedWindow>;
+  private readonly commitMoments: CommitMoments<PartitionWindow>;
   private readonly clients = new Map<string, ClientCounters>();
   private readonly consumers = new Map<string, ConsumerCounters & { groupId: string; topic: string }>();
   /** How attempts ended of late. */
@@ -204,8 +204,16 @@ export class Dispatcher implements Adjustable {
     this.runnerOf(membership.group, assignments[0])?.assigned(membership, assignments);
   }
 
-  async messages({ membership, batch }: MessagesEvent): Promise<void> {
-    await this.runnerOf(membership.group, batch)?.messages(batch);
+  /** Nobody waits for another's window. */
+  messages({ handovers }: MessagesEvent): void {
+    for (const handover of handovers) {
+      const { membership, batch } = handover;
+      try {
+        handover.taken = this.runnerOf(membership.group, batch)?.messages(batch);
+      } catch (error) {
+        handover.taken = Promise.reject(error);
+      }
+    }
   }
 
   async revoked({ membership, partitions }: RevokedEvent): Promise<void> {

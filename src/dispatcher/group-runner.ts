@@ -34,8 +34,9 @@ import type { SubscriptionMeter } from './subscription-meter.js';
 import { type Explanation, explainLetter } from './view/explain.js';
 import { SubscriptionView } from './view/subscription-view.js';
 import { BatchReader } from './window/batch-reader.js';
+import { ByPartition } from './window/by-partition.js';
 import type { CommitMoments } from './window/commit-moments.js';
-import { Committer, type OwnedWindow, windowName } from './window/committer.js';
+import { Committer, type OwnedWindow } from './window/committer.js';
 import { Inlet, type InletKind } from './window/inlet.js';
 import { Intake } from './window/intake.js';
 import { NotYet } from './window/not-yet.js';
@@ -51,7 +52,7 @@ const drainGraceMs = 2000;
 export interface RunnerParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  readonly moments: CommitMoments<OwnedWindow>;
+  readonly moments: CommitMoments<PartitionWindow>;
   readonly gates: Gates;
   readonly target: Target;
   readonly client: ClientCounters;
@@ -80,7 +81,7 @@ export class GroupRunner {
   readonly view: SubscriptionView;
   readonly letters: Letters;
   readonly resending: Resending;
-  private readonly windows = new Map<string, OwnedWindow>();
+  private readonly windows = new ByPartition<OwnedWindow>();
   private readonly partitions = new Map<number, OwnedPartition>();
   /** Also of windows that have gone and whose last works still end. */
   private readonly inlets = new WeakMap<PartitionWindow, Inlet>();
@@ -301,12 +302,12 @@ export class GroupRunner {
       if (topic === this.letters.box?.topic) this.letters.box.assigned(membership, assignment);
       else this.openWindow(membership, assignment);
     }
-    this.committer.soon();
+    this.committer.allSoon();
   }
 
-  /** The next batch of the partition comes when the promise has resolved. */
-  async messages(batch: MessageBatch): Promise<void> {
-    await this.reader.take(batch);
+  /** The next batch of the partition comes when the promise has resolved; undefined: it may come at once. */
+  messages(batch: MessageBatch): Promise<void> | undefined {
+    return this.reader.take(batch);
   }
 
   private openWindow(membership: Membership, assignment: Assignment): void {
@@ -322,7 +323,7 @@ export class GroupRunner {
     owned.add(inlet);
     this.adoption.opened(inlet);
     this.inlets.set(window, inlet);
-    this.windows.set(windowName(assignment), { inlet, window, membership, committing: null });
+    this.windows.set(assignment, { inlet, window, membership, committing: null });
     this.intake.checkWhatWasLeft(inlet);
     // What may be handed out is told before the first message comes; where none may ever come, with that one.
     window.isDirty = inlet.kind === 'origin' || start.metadata !== '';
@@ -344,7 +345,7 @@ export class GroupRunner {
     this.letters.redrive?.stop('partitions moved to another node: start it again there, or here once they are back');
     await this.release(affected);
     for (const { topic, partition } of partitions) {
-      this.windows.delete(windowName({ topic, partition }));
+      this.windows.delete({ topic, partition });
       if (topic === this.letters.box?.topic) this.letters.box.revoked(partition);
       this.partitions.delete(partition);
     }
@@ -417,13 +418,15 @@ export class GroupRunner {
     if (side?.owner === owned.owner) owned.spills.settled(work, side.hop);
     // The next commit says what is left.
     const main = owned.windowOf(this.subscription.topic);
-    if (main !== undefined) main.isDirty = true;
+    if (main === undefined) return;
+    main.isDirty = true;
+    this.committer.soon(main);
   }
 
   private afterSettling(window: PartitionWindow): void {
     this.relief.resumeIfRoom(window);
     this.intake.checkWhatWasLeft(this.inlets.get(window) as Inlet);
-    this.committer.soon();
+    this.committer.soon(window);
   }
 
   private letterSending(): Omit<LetterSenderParts, 'topic'> {
@@ -444,9 +447,10 @@ export class GroupRunner {
       handOn: (work, owned) => intake.handOn(work, owned),
       park: (work, owned) => mover.park(work, owned),
       unparked: (records, partition) => {
-        const window = windows.get(windowName({ topic: letters.parkedLog.topic, partition }))?.window;
-        for (const record of records) window?.settleOffset(record);
-        committer.soon();
+        const window = windows.get({ topic: letters.parkedLog.topic, partition })?.window;
+        if (window === undefined) return;
+        for (const record of records) window.settleOffset(record);
+        committer.soon(window);
       },
     };
   }

@@ -34,8 +34,8 @@ interface Served {
 
 export class ServedSubscriptions {
   private readonly log = new Logger('Dispatcher');
-  /** By topic and group, each under every topic that it reads. */
-  private readonly byTopic = new Map<string, GroupRunner>();
+  /** By topic, then by group, each under every topic that it reads: asked for each batch. */
+  private readonly byTopic = new Map<string, Map<string, GroupRunner>>();
   private readonly served = new Map<string, Served>();
   /** What is under way for a subscription; the next one waits for it. */
   private readonly turns = new Map<string, Promise<void>>();
@@ -53,7 +53,7 @@ export class ServedSubscriptions {
 
   /** Whose messages those of a topic are, for a group; also while it is being opened. */
   readerOf(topic: string, groupId: string): GroupRunner | undefined {
-    return this.byTopic.get(nameOf(topic, groupId));
+    return this.byTopic.get(topic)?.get(groupId);
   }
 
   /** Opens all that the settings name, side by side: on Kafka each join takes its time. */
@@ -167,7 +167,10 @@ export class ServedSubscriptions {
     await this.parts.place(subscription);
     const runner = this.parts.newRunner(subscription);
     await runner.prepare();
-    for (const name of runner.topics) this.byTopic.set(nameOf(name, groupId), runner);
+    for (const name of runner.topics) {
+      const ofTopic = this.byTopic.get(name) ?? new Map<string, GroupRunner>();
+      this.byTopic.set(name, ofTopic.set(groupId, runner));
+    }
     const membership = await this.parts.transport.join(groupId, runner.topics, (name) => runner.interestIn(name));
     this.served.set(nameOf(topic, groupId), { runner, membership });
   }
@@ -185,7 +188,11 @@ export class ServedSubscriptions {
     await runner.drain();
     await work?.(membership);
     await this.parts.transport.leave(membership);
-    for (const topic of runner.topics) this.byTopic.delete(nameOf(topic, runner.subscription.groupId));
+    for (const topic of runner.topics) {
+      const ofTopic = this.byTopic.get(topic);
+      ofTopic?.delete(runner.subscription.groupId);
+      if (ofTopic?.size === 0) this.byTopic.delete(topic);
+    }
     this.served.delete(name);
   }
 

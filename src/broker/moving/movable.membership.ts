@@ -126,13 +126,12 @@ export class MovableMembership extends Membership {
     await inner?.leave();
   }
 
-  private async hand(batch: MessageBatch): Promise<void> {
-    const handed = Promise.resolve(this.parts.handlers.messages(this, batch));
+  private hand(batch: MessageBatch): void | Promise<void> {
+    const handed = this.parts.handlers.messages(this, batch);
+    if (handed === undefined) return;
+    const over = () => this.underWay.delete(handed);
     this.underWay.add(handed);
-    try {
-      await handed;
-    } finally {
-      this.underWay.delete(handed);
-    }
+    handed.then(over, over);
+    return handed;
   }
 }

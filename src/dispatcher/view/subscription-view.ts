@@ -4,6 +4,7 @@ import type { SubscriptionSettings } from '../../config-watch/settings.js';
 import type { Clock } from '../../message/clock.js';
 import type { DelayedNotes } from '../overflow/delayed-notes.js';
 import type { Deliverer } from '../sending/deliverer.js';
+import type { PartitionValues } from '../window/by-partition.js';
 import type { Inlet } from '../window/inlet.js';
 import type { OwnedPartition } from '../window/owned-partition.js';
 import type { PartitionWindow, Work } from '../window/partition-window.js';
@@ -32,8 +33,7 @@ export interface ViewParts {
   readonly deliverer: Deliverer;
   /** The subscription's own topic first. */
   readonly topics: readonly string[];
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, { readonly inlet: Inlet; readonly window: PartitionWindow }>;
+  readonly windows: PartitionValues<{ readonly inlet: Inlet; readonly window: PartitionWindow }>;
   /** Of dead letters that are sent again. */
   readonly letterWindows: () => readonly PartitionWindow[];
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
@@ -53,7 +53,7 @@ export class SubscriptionView {
   /** Of a partition that is not ours what the group's marks say; null when there is no such partition. */
   explain(partition: number, offset: bigint): Explanation | null {
     const { topic, groupId } = this.parts.subscription;
-    const owned = this.parts.windows.get(nameOf({ topic, partition }));
+    const owned = this.parts.windows.get({ topic, partition });
     if (owned === undefined) return this.explainByMarks(partition, offset);
     this.parts.passOver();
     const { window, inlet } = owned;
@@ -159,7 +159,7 @@ export class SubscriptionView {
     this.parts.passOver();
     for (const topic of this.parts.topics) {
       for (const { partition, highWatermark } of this.parts.broker.lag(groupId, topic)) {
-        const owned = this.parts.windows.get(nameOf({ topic, partition }));
+        const owned = this.parts.windows.get({ topic, partition });
         if (owned === undefined) continue;
         const { window, inlet } = owned;
         yield { window, inlet, unread: Number(highWatermark - window.nextOffset) };
@@ -175,7 +175,7 @@ export class SubscriptionView {
   /** The message of that place, if it has been moved and read back. */
   private movedFrom(partition: number, offset: bigint): Work | undefined {
     for (const topic of this.parts.topics.slice(1)) {
-      const { window } = this.parts.windows.get(nameOf({ topic, partition })) ?? {};
+      const { window } = this.parts.windows.get({ topic, partition }) ?? {};
       for (const work of window?.works() ?? []) if (work.delivery.origin.offset === offset) return work;
     }
     for (const window of this.parts.letterWindows()) {
@@ -188,7 +188,7 @@ export class SubscriptionView {
   private unreadElsewhere(partition: number): bigint {
     let unread = 0n;
     for (const topic of this.parts.topics.slice(1)) {
-      const { window } = this.parts.windows.get(nameOf({ topic, partition })) ?? {};
+      const { window } = this.parts.windows.get({ topic, partition }) ?? {};
       if (window !== undefined) unread += this.endOf(window.partition) - window.nextOffset;
     }
     return unread;
@@ -208,5 +208,3 @@ export class SubscriptionView {
     return broker.lag(subscription.groupId, topic)[partition]?.highWatermark ?? 0n;
   }
 }
-
-const nameOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

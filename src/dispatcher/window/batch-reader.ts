@@ -10,7 +10,8 @@ import type { Letters } from '../dead-letters/letters.js';
 import type { Adoption } from '../overflow/adoption.js';
 import type { DelayedNotes } from '../overflow/delayed-notes.js';
 import type { ConsumerCounters } from '../subscription-counters.js';
-import { type Committer, type OwnedWindow, passedCommitMs, windowName } from './committer.js';
+import type { PartitionValues } from './by-partition.js';
+import { type Committer, type OwnedWindow, passedCommitMs } from './committer.js';
 import type { Inlet } from './inlet.js';
 import type { Intake } from './intake.js';
 import type { OwnedPartition } from './owned-partition.js';
@@ -28,8 +29,7 @@ export interface BatchReaderParts {
   readonly delayed: DelayedNotes;
   /** In the order of delayTiers. */
   readonly delayTopics: readonly string[];
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly windows: PartitionValues<OwnedWindow>;
   readonly inlets: WeakMap<PartitionWindow, Inlet>;
   readonly consumer: ConsumerCounters;
   readonly passedOver: (headers: MessageHeaders, body: Buffer) => void;
@@ -54,30 +54,54 @@ export class BatchReader {
     this.stopped = true;
   }
 
-  /** The next batch of the partition comes when the promise has resolved. */
-  async take(batch: MessageBatch): Promise<void> {
-    const { windows, adoption, committer, intake, subscription } = this.parts;
-    const owned = windows.get(windowName(batch));
-    if (owned === undefined) return;
+  /**
+   * The next batch of the partition comes when the promise has resolved; undefined: it may come at once. Where messages come one by
+   * one each of them would pay for what is asked once: nothing is awaited that is there already.
+   */
+  take(batch: MessageBatch): Promise<void> | undefined {
+    const owned = this.parts.windows.get(batch);
+    if (owned === undefined) return undefined;
     const { inlet } = owned;
     if (inlet.kind === 'parked') {
       this.takeParked(owned, batch);
-      return;
+      return undefined;
     }
-    // Where messages come one by one each of them would pay for what is asked once: nothing is awaited that is there already.
-    if (!this.knowsParked(inlet.owned)) await this.parkedAreKnown(inlet.owned);
     // A copy is judged by what was found of its original's topic.
-    if (!adoption.isComplete(inlet.owned)) await adoption.complete(inlet.owned);
-    const wanted = inlet.kind === 'origin' ? this.wantedOf(batch) : batch;
-    const isPassedOver = inlet.kind === 'origin' && wanted.messages.length === 0;
+    if (this.knowsParked(inlet.owned) && this.parts.adoption.isComplete(inlet.owned))
+      return this.takeKnown(owned, batch);
+    return this.known(inlet.owned).then(() => this.takeKnown(owned, batch));
+  }
+
+  private async known(owned: OwnedPartition): Promise<void> {
+    await this.parkedAreKnown(owned);
+    await this.parts.adoption.complete(owned);
+  }
+
+  private takeKnown(owned: OwnedWindow, batch: MessageBatch): Promise<void> | undefined {
+    const { inlet, window } = owned;
+    const isOrigin = inlet.kind === 'origin';
+    const wanted = isOrigin ? this.wantedOf(batch) : batch;
+    const isPassedOver = isOrigin && wanted.messages.length === 0;
+    if (inlet.kind === 'delay') return this.takeWhenDue(owned, batch);
     // Of what nobody sends nothing has to be said.
-    const isSaid = inlet.kind === 'delay' || isPassedOver || owned.window.mayHandOutBelow(batch.nextOffset);
-    if (!isSaid) await committer.promise(owned, batch.nextOffset);
-    const origin = intake.lastOriginLeft(inlet, batch.messages);
+    const isSaid = isPassedOver || window.mayHandOutBelow(batch.nextOffset);
     // What an earlier owner had before them in their lanes is not settled and comes from there.
+    const origin = this.parts.intake.lastOriginLeft(inlet, batch.messages);
+    if (isSaid && origin === null) {
+      this.takeUnlessOver(owned, wanted, isPassedOver);
+      return undefined;
+    }
+    return this.said(owned, batch, isSaid, origin).then(() => this.takeUnlessOver(owned, wanted, isPassedOver));
+  }
+
+  private async said(owned: OwnedWindow, batch: MessageBatch, isSaid: boolean, origin: bigint | null): Promise<void> {
+    const { committer, subscription } = this.parts;
+    if (!isSaid) await committer.promise(owned, batch.nextOffset);
     if (origin !== null) await this.originRead({ topic: subscription.topic, partition: batch.partition }, origin);
-    if (inlet.kind === 'delay') await this.takeWhenDue(owned, batch);
-    else if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
+  }
+
+  private takeUnlessOver(owned: OwnedWindow, wanted: MessageBatch, isPassedOver: boolean): void {
+    if (!this.stopped && !owned.window.closed) this.takeBatch(owned, wanted, isPassedOver);
   }
 
   /** What the broker has passed over, since nobody here wants it, counts as read. */
@@ -110,7 +134,7 @@ export class BatchReader {
 
   /** Resolves once the subscription's own topic is read as far as `offset`, or is passed over so far. */
   private async originRead(partition: TopicPartition, offset: bigint): Promise<void> {
-    const owned = this.parts.windows.get(windowName(partition));
+    const owned = this.parts.windows.get(partition);
     if (owned === undefined) return;
     const { window } = owned;
     while (!window.closed && window.nextOffset <= offset) {
@@ -141,7 +165,7 @@ export class BatchReader {
     const lettersEnd = letters.endOf(partition);
     for (const stored of messages) letters.takeParked(inlet, stored, lettersEnd);
     window.readUpTo(nextOffset);
-    committer.soon();
+    committer.soon(window);
     if (wasLeft && nextOffset >= inlet.leftEnd) parkedKnown(partition);
   }
 
@@ -180,7 +204,7 @@ export class BatchReader {
       parts.passedOver(headers, body);
       return false;
     });
-    const from = parts.windows.get(windowName(batch))?.window.nextOffset ?? batch.nextOffset;
+    const from = parts.windows.get(batch)?.window.nextOffset ?? batch.nextOffset;
     parts.consumer.passedOver += Math.max(0, Number(batch.nextOffset - from) - messages.length);
     return { ...batch, messages };
   }
@@ -193,7 +217,7 @@ export class BatchReader {
     intake.readUpTo(inlet, nextOffset, nowMs);
     relief.pauseIfFull(owned);
     if (isPassedOver) committer.later(passedCommitMs);
-    else committer.soon();
+    else committer.soon(owned.window);
     pump();
   }
 }

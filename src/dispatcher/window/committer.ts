@@ -3,6 +3,7 @@ import type { Broker, CommittedOffset, Membership, TopicPartition } from '../../
 import { type Clock, pause, type Timer } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
 import type { Counter } from '../../stats/metrics/counted.js';
+import { ByPartition, type PartitionValues } from './by-partition.js';
 import type { CommitAsker, CommitMoments } from './commit-moments.js';
 import type { Inlet } from './inlet.js';
 import type { PartitionWindow } from './partition-window.js';
@@ -23,9 +24,8 @@ export interface OwnedWindow {
 export interface CommitterParts {
   readonly broker: Broker;
   readonly clock: Clock;
-  readonly moments: CommitMoments<OwnedWindow>;
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly moments: CommitMoments<PartitionWindow>;
+  readonly windows: PartitionValues<OwnedWindow>;
   /** Where messages are moved to. */
   readonly copyTopics: readonly string[];
   readonly report: (text: string, details: object) => void;
@@ -33,20 +33,26 @@ export interface CommitterParts {
   readonly failures: Counter;
 }
 
-export class Committer implements CommitAsker<OwnedWindow> {
+export class Committer implements CommitAsker<PartitionWindow> {
   private timer: Timer | null = null;
   private dueMs = 0;
   private stopped = false;
-  private readonly last = new Map<string, CommittedOffset>();
+  private readonly last = new ByPartition<CommittedOffset>();
 
   constructor(private readonly parts: CommitterParts) {}
 
-  /** What is settled by the next moment is committed then, or soon after it where many windows have settled something. */
-  soon(): void {
-    if (!this.stopped) this.parts.moments.ask(this);
+  /** What is settled in the window by the next moment is committed then, or soon after it where many windows have settled something. */
+  soon(window: PartitionWindow): void {
+    if (!this.stopped) this.parts.moments.ask(this, window);
   }
 
-  /** As `soon`, so many milliseconds later. */
+  /** The same in all windows. */
+  allSoon(): void {
+    // Most are those of side topics in which nothing happens.
+    for (const { window } of this.parts.windows.values()) if (window.isDirty) this.soon(window);
+  }
+
+  /** As `allSoon`, so many milliseconds later. */
   later(delayMs: number): void {
     if (this.stopped) return;
     const { clock } = this.parts;
@@ -58,17 +64,13 @@ export class Committer implements CommitAsker<OwnedWindow> {
     this.dueMs = dueMs;
     this.timer = clock.setTimer(delayMs, () => {
       this.timer = null;
-      this.soon();
+      this.allSoon();
     });
   }
 
-  /** Most windows are those of side topics in which nothing happens. */
-  *dirty(): Generator<OwnedWindow> {
-    for (const owned of this.parts.windows.values()) if (owned.window.isDirty) yield owned;
-  }
-
-  commitInTurn(owned: OwnedWindow): void {
-    if (this.parts.windows.get(windowName(owned.window.partition)) === owned) void this.commit(owned);
+  commitInTurn(window: PartitionWindow): void {
+    const owned = this.parts.windows.get(window.partition);
+    if (owned?.window === window) void this.commit(owned);
   }
 
   /** Resolves once a durable commit says that all below `end` may have been sent, or when the window is closed. */
@@ -84,7 +86,7 @@ export class Committer implements CommitAsker<OwnedWindow> {
 
   /** What was committed here last, also of one that has gone; null when nothing was. */
   lastOf(partition: TopicPartition): CommittedOffset | null {
-    return this.last.get(windowName(partition)) ?? null;
+    return this.last.get(partition) ?? null;
   }
 
   /** Nothing is committed any more but by `commit`. */
@@ -110,7 +112,7 @@ export class Committer implements CommitAsker<OwnedWindow> {
     owned.committing = membership
       .commit(window.partition, offset)
       .then(() => {
-        this.last.set(windowName(window.partition), offset);
+        this.last.set(window.partition, offset);
         window.promised(handedOutBelow);
       })
       .catch((error: unknown) => {
@@ -134,5 +136,3 @@ export class Committer implements CommitAsker<OwnedWindow> {
     return isPending ? copyNote : owned.copies.note(this.parts.copyTopics);
   }
 }
-
-export const windowName = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

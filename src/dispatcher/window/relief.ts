@@ -1,7 +1,8 @@
 // Full windows: their reading is paused, what stands still leaves them, and they are read on once there is room.
 import type { TopicPartition } from '../../broker/broker.js';
 import type { Clock, Timer } from '../../message/clock.js';
-import { type OwnedWindow, windowName } from './committer.js';
+import type { PartitionValues } from './by-partition.js';
+import type { OwnedWindow } from './committer.js';
 import type { Inlet } from './inlet.js';
 import type { Intake } from './intake.js';
 import type { PartitionWindow } from './partition-window.js';
@@ -12,8 +13,7 @@ const relieveIntervalMs = 200;
 export interface ReliefParts {
   readonly clock: Clock;
   readonly intake: Intake;
-  /** By `topic/partition`. */
-  readonly windows: ReadonlyMap<string, OwnedWindow>;
+  readonly windows: PartitionValues<OwnedWindow>;
   readonly overflowTopic: string;
   /** The end of a partition. */
   readonly endOf: (partition: TopicPartition) => bigint;
@@ -37,7 +37,7 @@ export class Relief {
   resumeIfRoom(window: PartitionWindow): void {
     if (!window.isPaused || !window.hasRoom || window.closed) return;
     window.isPaused = false;
-    this.parts.windows.get(windowName(window.partition))?.membership.resume(window.partition);
+    this.parts.windows.get(window.partition)?.membership.resume(window.partition);
   }
 
   stop(): void {

@@ -20,8 +20,10 @@ import {
   type TopicSpec,
 } from '../../broker.js';
 import { GroupCoordinator } from '../../group-coordinator.js';
+import type { LocalMembership } from '../../local-membership.js';
 import type { LogContents, MovableLog } from '../../moving/movable-log.js';
 import { fetchFrom, type PartitionLog, type ReadResult } from '../../partition-log.js';
+import type { PartitionReaders } from '../../partition-readers.js';
 import { GroupCommit } from './group-commit.js';
 import { LogReader } from './log-reader.js';
 import type { LogStore, RetentionFloor } from './log-store.js';
@@ -46,6 +48,8 @@ interface Partition extends WritablePartition {
   /** Everything below it is durable and may be read. */
   readable: number;
   readonly tail: Tail;
+  /** Kept here, so that nothing is looked for where each message is alone in its partition; undefined: nobody has read it yet. */
+  readers: PartitionReaders<LocalMembership> | undefined;
   readonly marks: Map<string, GroupMark>;
 }
 
@@ -344,7 +348,8 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
   private becameReadable(partition: Partition, messages: readonly StoredMessage[]): void {
     partition.readable = partition.end;
     partition.tail.push(messages);
-    this.coordinator.wake(partition);
+    partition.readers ??= this.coordinator.knownReaders(partition);
+    partition.readers?.wake();
   }
 
   private partitionFor(message: Message): Partition {
@@ -386,7 +391,18 @@ export class EmbeddedBroker extends Broker implements PartitionLog, MovableLog {
       readerCount: () => this.coordinator.readerCount(at),
       lowestPlace: (offset) => this.coordinator.lowestPlace(at, offset),
     });
-    return { topicId, topic, partition, isAside, start, end, readable: end, tail, marks: new Map() };
+    return {
+      topicId,
+      topic,
+      partition,
+      isAside,
+      start,
+      end,
+      readable: end,
+      tail,
+      readers: undefined,
+      marks: new Map(),
+    };
   }
 
   private mustBeOpen(): void {

@@ -15,52 +15,51 @@ beforeEach(() => {
   committed = [];
 });
 
-/** Of a subscription with so many windows in which something has settled. */
-function askerOf(count: number, name = 'window') {
-  const dirty = new Set(Array.from({ length: count }, (_, i) => `${name} ${i}`));
-  return {
-    windows: dirty,
-    dirty: () => dirty,
-    commitInTurn: (window: string) => {
-      dirty.delete(window);
-      committed.push(window);
-    },
-  };
+const asker = {
+  commitInTurn: (window: string) => {
+    committed.push(window);
+  },
+};
+
+function ask(count: number, name: string) {
+  for (let i = 0; i < count; i += 1) moments.ask(asker, `${name} ${i}`);
 }
 
 test('what is asked for within 20 ms is committed together, and nothing happens in between', () => {
-  moments.ask(askerOf(2, 'first'));
+  ask(2, 'first');
   clock.advance(momentMs / 2);
-  moments.ask(askerOf(2, 'second'));
+  ask(2, 'second');
+  ask(2, 'first');
   expect(committed).toEqual([]);
   clock.advance(momentMs / 2);
   expect(committed).toEqual(['first 0', 'first 1', 'second 0', 'second 1']);
   expect(clock.pending).toBe(0);
 });
 
-test('of more than fit into a moment those go first that have waited longest', () => {
-  const early = askerOf(40, 'early');
-  moments.ask(early);
+test('32 are committed at once; of more eight at a time, those first that have waited longest, until few wait', () => {
+  ask(32, 'few');
   clock.advance(momentMs);
-  expect(committed).toEqual(Array.from({ length: 32 }, (_, i) => `early ${i}`));
-  early.windows.add('early 0');
-  moments.ask(early);
-  moments.ask(askerOf(1, 'late'));
+  expect(committed).toHaveLength(32);
+  committed = [];
+  ask(41, 'early');
   clock.advance(momentMs);
-  expect(committed.slice(32)).toEqual([...Array.from({ length: 8 }, (_, i) => `early ${32 + i}`), 'early 0', 'late 0']);
+  expect(committed).toEqual(Array.from({ length: 8 }, (_, i) => `early ${i}`));
+  moments.ask(asker, 'early 0');
+  ask(1, 'late');
+  clock.advance(momentMs);
+  clock.advance(momentMs);
+  const rest = Array.from({ length: 33 }, (_, i) => `early ${8 + i}`);
+  expect(committed.slice(8)).toEqual([...rest, 'early 0', 'late 0']);
   expect(clock.pending).toBe(0);
 });
 
 test('of ten thousand each has its turn within half a second', () => {
-  const askers = Array.from({ length: 100 }, (_, i) => askerOf(100, `${i}`));
-  for (const asker of askers) moments.ask(asker);
+  ask(10_000, 'window');
   clock.advance(momentMs);
   expect(committed).toHaveLength(417);
   // What settles meanwhile does not put the others off.
-  const again = askers[0] as (typeof askers)[number];
   for (let passedMs = momentMs; passedMs < 480; passedMs += momentMs) {
-    again.windows.add('0 0');
-    moments.ask(again);
+    moments.ask(asker, 'window 0');
     clock.advance(momentMs);
   }
   expect(new Set(committed).size).toBe(10_000);
@@ -68,17 +67,14 @@ test('of ten thousand each has its turn within half a second', () => {
   expect(clock.pending).toBe(0);
 });
 
-test('nothing of one that has stopped is committed, neither what waits nor what it still has', () => {
-  const stopped = askerOf(40, 'stopped');
-  moments.ask(stopped);
-  clock.advance(momentMs);
-  moments.ask(stopped);
-  moments.ask(askerOf(1, 'other'));
-  committed = [];
+test('nothing of one that has stopped is committed', () => {
+  const stopped = { commitInTurn: () => expect.unreachable('it has stopped') };
+  moments.ask(stopped, 'stopped');
+  ask(1, 'other');
   moments.forget(stopped);
   clock.advance(10 * momentMs);
   expect(committed).toEqual(['other 0']);
-  moments.ask(stopped);
+  moments.ask(stopped, 'stopped');
   moments.forget(stopped);
   expect(clock.pending).toBe(0);
 });
