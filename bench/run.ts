@@ -33,7 +33,7 @@ import { retryBudget } from './scenarios/retry-budget.ts';
 import { subscriptions } from './scenarios/subscriptions.ts';
 import { throttling } from './scenarios/throttling.ts';
 import { transactions } from './scenarios/transactions.ts';
-import { workers } from './scenarios/workers.ts';
+import { moreProcessors, workers } from './scenarios/workers.ts';
 import { BenchRun, type RunOptions, type Scenario, type Scenarios } from './support/bench-run.ts';
 import { compareReports } from './support/compare.ts';
 import { comparisonText } from './support/comparison-text.ts';
@@ -95,6 +95,7 @@ const scenarios: Scenarios = {
   console: (lab) => openConsole(lab, goals.console),
   reloads: (lab) => reloads(lab, goals.pause),
   workers: (lab) => workers(lab, 64, goals.gain),
+  'more-processors': (lab) => moreProcessors(lab, goals.gain),
   latency: (lab) => latency(lab, goals.latency),
   'dead-receivers': (lab) => deadReceivers(lab, goals.deadReceivers),
   growth: (lab) => growth(lab, goals.growth),
@@ -123,8 +124,8 @@ const short: Scenarios = {
     acceptAndDeliver(lab, { rate: goals.acceptedAndDelivered, cpu: goals.cpu }, shortCalls),
 };
 
-/** They take long, or much room: only who names them gets them. */
-const onlyByName: readonly string[] = ['growth', 'latency', 'dead-receivers'];
+/** They take long, or much room, or root: only who names them gets them. */
+const onlyByName: readonly string[] = ['growth', 'latency', 'dead-receivers', 'more-processors'];
 
 const usage = `usage: npm run bench [-- SCENARIO ...] [--quick] [--json]
        npm run bench -- compare OLD.json NEW.json [--json]

@@ -1,13 +1,15 @@
-// What workers gain: calls accepted by one process, with 1 worker (two processes take calls), with 2, against bare node:http in 1 and 2.
+// What workers gain: calls accepted by one process and with workers, against bare node:http in 1 and 2, on these processors and on more.
+import { availableParallelism } from 'node:os';
 import { comparedFigure, type Figure, type Goal, median } from '../support/figures.ts';
-import type { Lab } from '../support/lab.ts';
-import { cpuSeconds, familyOf } from '../support/proc.ts';
+import type { Lab, LoadGenerator } from '../support/lab.ts';
+import { cpuSeconds, familyOf, threadSeconds } from '../support/proc.ts';
 import { pairsToCompile } from '../support/windows.ts';
 
 const nobody = 'http://127.0.0.1:9/hook';
 const per = 100_000;
 /** Each of two processes has half of the calls. */
 const turnsToCompile = 2 * pairsToCompile;
+const gainReference = 'gain of bare node:http by a second process';
 
 interface Contender {
   readonly name: string;
@@ -15,80 +17,164 @@ interface Contender {
   readonly pids: readonly number[];
 }
 
+/** CPU in seconds for 100,000 accepted calls. */
 interface Window {
   readonly perSecond: number;
-  /** Seconds of all its processes for 100,000 accepted calls. */
+  /** Of all its processes. */
   readonly cpu: number;
+  /** Of its busiest thread. */
+  readonly busiest: number;
+  readonly generator: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
+type Five = [Window[], Window[], Window[], Window[], Window[]];
+
+interface Load {
+  readonly connections: number;
+  readonly durationMs: number;
+}
+
+/** Five contenders take turns with the generator on the processors that there are. */
 export async function workers(lab: Lab, connections: number, goal: Goal): Promise<Figure[]> {
-  const generator = lab.generator();
-  const ours = await Promise.all([0, 1, 2].map((count) => bigpipe(lab, count)));
-  const bare = await Promise.all([1, 2].map((count) => bareHttp(lab, count)));
-  const contenders = [...ours, ...bare];
-  const turns: Window[][] = [];
-  const durationMs = lab.quick ? 1000 : 1500;
-  for (let turn = 0; turn < turnsToCompile + (lab.quick ? 4 : 12); turn += 1) {
-    const windows: Window[] = [];
-    // Each begins as many turns as any other, so that nobody is always behind the same neighbour.
-    for (let i = 0; i < contenders.length; i += 1) {
-      const at = (turn + i) % contenders.length;
-      windows[at] = await measure(lab, generator, contenders[at] as Contender, { connections, durationMs });
-    }
-    // The first turns pay for compilation.
-    if (turn >= turnsToCompile) turns.push(windows);
-  }
-  const column = (index: number) => turns.map((windows) => windows[index] as Window);
-  const [alone, one, two, bareOne, bareTwo] = contenders.map((_, index) => column(index)) as Window[][];
+  const { contenders, measure } = await startAll(lab, [0, 1, 2]);
+  const load = { connections, durationMs: lab.quick ? 1000 : 1500 };
+  await inTurns(contenders, turnsToCompile, (contender) => measure(contender, load));
+  const turns = await inTurns(contenders, lab.quick ? 4 : 12, (contender) => measure(contender, load));
+  const [alone, one, two, bareOne, bareTwo] = turns as Five;
   const at = `at ${connections} connections`;
-  const pairs = (a: Window[] = [], b: Window[] = [], of: keyof Window = 'perSecond') =>
-    a.map((window, i) => ({ ours: window[of], limit: (b[i] as Window)[of] }));
-  const accepted = (name: string, who: Window[] = []) =>
+  const bareGains = gains(bareTwo, bareOne);
+  const allowed = contenders.map(({ name }, i) =>
     comparedFigure(
-      { name: `accepted ${at}, ${name}`, unit: '/s', reference: 'bare node:http, 1 process', how: 'ratio' },
-      pairs(who, bareOne),
-    );
-  const gainOf = (many: Window[] = []) =>
-    turns.map((_, i) => ({
-      ours: rateOf(many, i) / rateOf(alone, i),
-      limit: rateOf(bareTwo, i) / rateOf(bareOne, i),
-    }));
-  const costOf = (name: string, many: Window[] = [], one: Window[] = []) =>
-    comparedFigure(
-      { name: `CPU ${at}, ${name}`, unit: 's/100k', reference: 'one of it', how: 'ratio' },
-      pairs(many, one, 'cpu'),
-    );
-  const reference = 'gain of bare node:http by a second process';
+      { name: `of what the processors allow, ${name}`, unit: '/s', reference: 'no processor ever idle', how: 'ratio' },
+      (turns[i] as Window[]).map((window) => ({ ours: window.perSecond, limit: mostOf(window) })),
+    ),
+  );
   return [
-    accepted('one process', alone),
-    accepted('1 worker: two processes take calls', one),
-    accepted('2 workers', two),
-    accepted('bare node:http, 2 processes', bareTwo),
-    comparedFigure({ name: 'gain by 1 worker', unit: 'x', reference, how: 'ratio', goal }, gainOf(one)),
-    comparedFigure({ name: 'gain by 2 workers', unit: 'x', reference, how: 'ratio' }, gainOf(two)),
-    costOf('1 worker', one, alone),
-    costOf('2 workers', two, alone),
-    costOf('bare node:http, 2 processes', bareTwo, bareOne),
-    ...contenders.flatMap(({ name }, index) => {
-      const middle = (of: keyof Window) => median(column(index).map((window) => window[of]));
-      return [
-        { name: `CPU for 100,000 accepted, ${name}`, unit: 's', value: middle('cpu') },
-        { name: `answer p50, ${name}`, unit: 'ms', value: middle('p50Ms') },
-        { name: `answer p99, ${name}`, unit: 'ms', value: middle('p99Ms') },
-      ];
-    }),
+    ...accepted(at, turns, contenders),
+    gain('gain by 1 worker', gains(one, alone), bareGains, goal),
+    gain('gain by 2 workers', gains(two, alone), bareGains),
+    gain('gain by 1 worker, no processor ever idle', gainsAllowed(one, alone), bareGains),
+    gain('gain by a worker that costs nothing, no processor ever idle', gainsAllowed(alone, alone), bareGains),
+    ...allowed,
+    cost(at, '1 worker', one, alone),
+    cost(at, '2 workers', two, alone),
+    cost(at, 'bare node:http, 2 processes', bareTwo, bareOne),
+    ...plain(turns, contenders),
   ];
 }
 
-const rateOf = (windows: readonly Window[] = [], i: number) => (windows[i] as Window).perSecond;
+/** So slow that this machine has enough for the largest of them and the generator. */
+const shareOfProcessor = 0.15;
+
+/**
+ * Callers elsewhere, and a processor more than there are workers, which is what `auto` makes of a machine: all are slow processors,
+ * the generator's are not. Bare node:http has one for each process.
+ */
+export async function moreProcessors(lab: Lab, goal: Goal): Promise<Figure[]> {
+  const { contenders, measure } = await startAll(lab, [0, 1, 2, 3]);
+  const load = { connections: 512, durationMs: lab.quick ? 1500 : 3000 };
+  await inTurns(contenders, turnsToCompile, (contender) => measure(contender, { ...load, durationMs: 1000 }));
+  const slow = lab.slowProcessors(shareOfProcessor);
+  for (const { pids } of contenders) slow.hold(pids, Math.max(2, pids.length));
+  const turns = await inTurns(contenders, lab.quick ? 3 : 5, (contender) => measure(contender, load));
+  const [alone, one, two, three, bareOne, bareTwo] = turns as [...Five, Window[]];
+  const at = 'on slow processors';
+  const bareGains = gains(bareTwo, bareOne);
+  return [
+    ...accepted(at, turns, contenders),
+    gain('gain by 1 worker, 2 slow processors', gains(one, alone), bareGains),
+    gain('gain by 2 workers, 3 slow processors', gains(two, alone), bareGains),
+    gain('gain by 3 workers, 4 slow processors', gains(three, alone), bareGains, goal),
+    cost(at, '1 worker', one, alone),
+    cost(at, '2 workers', two, alone),
+    cost(at, '3 workers', three, alone),
+    ...plain(turns, contenders),
+  ];
+}
+
+async function startAll(lab: Lab, counts: readonly number[]) {
+  const generator = lab.generator();
+  const ours = await Promise.all(counts.map((count) => bigpipe(lab, count)));
+  const bare = await Promise.all([1, 2].map((count) => bareHttp(lab, count)));
+  const measure = (contender: Contender, load: Load) => measured(lab, generator, contender, load);
+  return { contenders: [...ours, ...bare], measure };
+}
+
+/** The windows of each contender. Each begins as many turns as any other, so that nobody is always behind the same neighbour. */
+async function inTurns(
+  contenders: readonly Contender[],
+  turns: number,
+  measure: (contender: Contender) => Promise<Window>,
+): Promise<Window[][]> {
+  const windows: Window[][] = contenders.map(() => []);
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (let i = 0; i < contenders.length; i += 1) {
+      const at = (turn + i) % contenders.length;
+      windows[at]?.push(await measure(contenders[at] as Contender));
+    }
+  }
+  return windows;
+}
+
+/** Of everybody else, against bare node:http in one process, which is the last but one. */
+function accepted(at: string, turns: readonly (readonly Window[])[], contenders: readonly Contender[]): Figure[] {
+  const reference = contenders.length - 2;
+  const { name: against } = contenders[reference] as Contender;
+  return contenders.flatMap(({ name }, i) => {
+    if (i === reference) return [];
+    const of = pairs(turns[i] as Window[], turns[reference] as Window[], 'perSecond');
+    return [comparedFigure({ name: `accepted ${at}, ${name}`, unit: '/s', reference: against, how: 'ratio' }, of)];
+  });
+}
+
+/** What a call costs all processes, against one of the kind. */
+const cost = (at: string, name: string, many: readonly Window[], one: readonly Window[]) =>
+  comparedFigure(
+    { name: `CPU ${at}, ${name}`, unit: 's/100k', reference: 'one of it', how: 'ratio' },
+    pairs(many, one, 'cpu'),
+  );
+
+function plain(turns: readonly (readonly Window[])[], contenders: readonly Contender[]): Figure[] {
+  return contenders.flatMap(({ name }, i) => {
+    const middle = (of: keyof Window) => median((turns[i] as Window[]).map((window) => window[of]));
+    return [
+      { name: `CPU for 100,000 accepted, ${name}`, unit: 's', value: middle('cpu') },
+      { name: `CPU of the busiest thread, ${name}`, unit: 's', value: middle('busiest') },
+      { name: `CPU of the generator, ${name}`, unit: 's', value: middle('generator') },
+      { name: `answer p50, ${name}`, unit: 'ms', value: middle('p50Ms') },
+      { name: `answer p99, ${name}`, unit: 'ms', value: middle('p99Ms') },
+    ];
+  });
+}
+
+const pairs = (ours: readonly Window[], limit: readonly Window[], of: keyof Window) =>
+  ours.map((window, i) => ({ ours: window[of], limit: (limit[i] as Window)[of] }));
+
+const gains = (many: readonly Window[], one: readonly Window[]) =>
+  many.map(({ perSecond }, i) => perSecond / (one[i] as Window).perSecond);
+
+const gainsAllowed = (many: readonly Window[], one: readonly Window[]) =>
+  many.map((window, i) => sharedBy(window) / (one[i] as Window).perSecond);
+
+const gain = (name: string, ours: readonly number[], bare: readonly number[], goal?: Goal) =>
+  comparedFigure(
+    { name, unit: 'x', reference: gainReference, how: 'ratio', ...(goal === undefined ? {} : { goal }) },
+    ours.map((value, i) => ({ ours: value, limit: bare[i] as number })),
+  );
+
+/** Calls a second when no processor is ever idle: the generator and whoever answers share them. */
+const sharedBy = ({ cpu, generator }: Window) => (availableParallelism() * per) / (cpu + generator);
+
+/** And no thread does more than a processor can. */
+const mostOf = (window: Window) => Math.min(sharedBy(window), per / window.busiest);
 
 async function bigpipe(lab: Lab, count: number): Promise<Contender> {
   const settings = { 'http.server.workers': count };
   const app = await lab.app({ directory: await lab.directory(), concurrency: null, settings });
   await app.checkDurable(nobody);
-  const name = count === 0 ? 'one process' : `${count} ${count === 1 ? 'worker' : 'workers'}`;
+  const name = count === 0 ? 'one process' : count === 1 ? '1 worker: two processes take calls' : `${count} workers`;
   return { name, port: app.port, pids: familyOf(app.pid) };
 }
 
@@ -97,15 +183,18 @@ async function bareHttp(lab: Lab, count: number): Promise<Contender> {
   return { name: `bare node:http, ${count} ${count === 1 ? 'process' : 'processes'}`, port, pids };
 }
 
-async function measure(
-  lab: Lab,
-  generator: ReturnType<Lab['generator']>,
-  { port, pids }: Contender,
-  load: { connections: number; durationMs: number },
-): Promise<Window> {
-  const busy = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const before = busy();
+async function measured(lab: Lab, generator: LoadGenerator, { port, pids }: Contender, load: Load): Promise<Window> {
+  const busyThreads = () => new Map(pids.flatMap((pid) => [...threadSeconds(pid)]));
+  const before = { threads: busyThreads(), generator: cpuSeconds(generator.pid) };
   const { accepted, startedMs, endedMs, latency } = await lab.makeCalls(generator, { port, callUrl: nobody, ...load });
-  const perSecond = (accepted * 1000) / (endedMs - startedMs);
-  return { perSecond, cpu: ((busy() - before) * per) / accepted, p50Ms: latency.p50Ms, p99Ms: latency.p99Ms };
+  const threads = [...busyThreads()].map(([id, seconds]) => seconds - (before.threads.get(id) ?? 0));
+  const each = (seconds: number) => (seconds * per) / accepted;
+  return {
+    perSecond: (accepted * 1000) / (endedMs - startedMs),
+    cpu: each(threads.reduce((sum, seconds) => sum + seconds, 0)),
+    busiest: each(Math.max(...threads)),
+    generator: each(cpuSeconds(generator.pid) - before.generator),
+    p50Ms: latency.p50Ms,
+    p99Ms: latency.p99Ms,
+  };
 }

@@ -23,6 +23,7 @@ import type {
   SenderCommands,
   TargetCommands,
 } from './protocol.ts';
+import { SlowProcessors } from './slow-processors.ts';
 
 export type LoadGenerator = HelperProcess<LoadCommands>;
 export type ScriptedReceiver = HelperProcess<ScriptedReceiverCommands>;
@@ -85,6 +86,7 @@ export class Lab {
   private readonly apps: BigpipeApp[] = [];
   private readonly directories: string[] = [];
   private readonly kafkas: BenchKafka[] = [];
+  private readonly slows: SlowProcessors[] = [];
   private nextSequence = 1;
 
   constructor(options: LabOptions) {
@@ -158,6 +160,13 @@ export class Lab {
   /** A process that does nothing but note how late its event loop is: the machine's own pauses. */
   idler(loopNotes: string): void {
     this.helpers.push(new HelperProcess(processFiles['bare-http'], probing, { [loopNotesVariable]: loopNotes }));
+  }
+
+  /** Made of shares of this machine's; who is held to them is let go with the lab. */
+  slowProcessors(share: number): SlowProcessors {
+    const slow = new SlowProcessors(share);
+    this.slows.push(slow);
+    return slow;
   }
 
   sender(): HelperProcess<SenderCommands> {
@@ -240,6 +249,7 @@ export class Lab {
   }
 
   async close(): Promise<void> {
+    for (const slow of this.slows) slow.letGo();
     // A profile is only written by a process that ends by itself.
     if (this.options.profiles === null) for (const app of this.apps) app.kill();
     await Promise.all(this.apps.map((app) => app.stop()));
@@ -248,6 +258,7 @@ export class Lab {
     }
     await Promise.all(this.helpers.map((helper) => helper.stop()));
     await Promise.all(this.kafkas.map((kafka) => kafka.stop()));
+    for (const slow of this.slows) await slow.remove();
     for (const directory of this.directories) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 

@@ -13,13 +13,21 @@ export function cpuSeconds(pid: number): number {
   return ((user as number) + (system as number)) / ticksPerSecond;
 }
 
-/** The same of this process and of its children that have ended. */
-export function ownCpuSeconds(): number {
-  return statFields(process.pid, 14, 15, 16, 17).reduce((sum, ticks) => sum + ticks, 0) / ticksPerSecond;
+/** Of each of its threads, by its id. */
+export function threadSeconds(pid: number): ReadonlyMap<string, number> {
+  const ids = readdirSync(`/proc/${pid}/task`);
+  return new Map(ids.map((id) => [id, statFields(`${pid}/task/${id}`, 14, 15).reduce(add, 0) / ticksPerSecond]));
 }
 
-/** Fields of /proc/PID/stat by the numbers of proc(5). */
-function statFields(pid: number, ...numbers: number[]): number[] {
+/** The same of this process and of its children that have ended. */
+export function ownCpuSeconds(): number {
+  return statFields(process.pid, 14, 15, 16, 17).reduce(add, 0) / ticksPerSecond;
+}
+
+const add = (sum: number, part: number) => sum + part;
+
+/** Fields of /proc/PID/stat, or a thread's, by the numbers of proc(5). */
+function statFields(pid: number | string, ...numbers: number[]): number[] {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   // The second field may hold blanks; the third begins behind its parenthesis.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
