@@ -37,6 +37,9 @@ export class LinkedSet<T> {
     else link.before.after = link.after;
     if (link.after === null) this.tail = link.before;
     else link.after.before = link.before;
+    // One that has left would keep those behind it, once it counts as old.
+    link.before = null;
+    link.after = null;
   }
 
   has(item: T): boolean {
