@@ -72,7 +72,7 @@ test('a limit of open files below what the settings allow is told of once, at th
   if (limit === null || limit >= 1_000_000) skip('this system lets a process open more files than any settings allow');
   await bigpipe.dispose();
   bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'http.server.max.connections': 1_000_000 }) });
-  const told = () => bigpipe.log.filter(({ msg }) => `${msg}`.includes('ulimit -n'));
+  const told = () => bigpipe.log.filter(({ msg }) => typeof msg === 'string' && msg.includes('ulimit -n'));
   await until('it is told', () => told().length === 1);
   expect(told()).toMatchObject([{ level: 40, limit, connections: 1_000_000 }]);
 });
