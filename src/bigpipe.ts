@@ -24,6 +24,7 @@ import { newAdapter } from './main-adapter.js';
 import { closeServer, openManagement } from './management-listener.js';
 import { type Clock, SystemClock } from './message/clock.js';
 import { ThisNode } from './message/this-node.js';
+import { openFilesLimit, tooFewOpenFiles } from './open-files.js';
 import { openTracing } from './open-tracing.js';
 import { Producer } from './producer/producer.js';
 import { Transactions } from './transaction/transactions.js';
@@ -76,6 +77,8 @@ export async function startBigpipe(file: string | null, clock: Clock = new Syste
     for (const adjustable of adjustables(app, processLog)) configWatch.register(adjustable);
     configWatch.watch();
     log.log({ msg: 'bigpipe is running', ...running.ports, file: configWatch.file, driver: settings.broker.driver });
+    const tooFew = tooFewOpenFiles(settings, openFilesLimit());
+    if (tooFew !== null) log.warn(tooFew);
     let closing: Promise<void> | undefined;
     const close = () => {
       configWatch.close();

@@ -1,5 +1,6 @@
 // The log as JSON lines: one a fact, with all that is needed to find the message; of what goes well a sample.
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openFilesLimit } from '#src/open-files.js';
 import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-process.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
@@ -63,4 +64,15 @@ test('without a sample only what goes wrong is told', async () => {
   expect(await bigpipe.end('SIGTERM')).toBe(0);
   expect(linesOf(badId)).toMatchObject([{ msg: 'attempt rejected', topic: 'test', group: 'G1', attempt: 1 }]);
   expect(linesOf(good.headers.get('bigpipe-message-id'))).toEqual([]);
+});
+
+test('a limit of open files below what the settings allow is told of once, at the start', async ({ skip }) => {
+  const limit = openFilesLimit();
+  await start(0);
+  if (limit === null || limit >= 1_000_000) skip('this system lets a process open more files than any settings allow');
+  await bigpipe.dispose();
+  bigpipe = await BigpipeProcess.start({ config: baseConfig({ 'http.server.max.connections': 1_000_000 }) });
+  const told = () => bigpipe.log.filter(({ msg }) => typeof msg === 'string' && msg.includes('ulimit -n'));
+  await until('it is told', () => told().length === 1);
+  expect(told()).toMatchObject([{ level: 40, limit, connections: 1_000_000 }]);
 });

@@ -64,7 +64,8 @@ export class Deliverer {
   readonly scheduler: Scheduler;
   private readonly retries: DueQueue<Work>;
   /** Those of them that wait long. */
-  private readonly held = new Set<Work>();
+  private held = new WeakSet<Work>();
+  private heldCount = 0;
   private stopped = false;
 
   constructor(private readonly parts: DelivererParts) {
@@ -89,7 +90,7 @@ export class Deliverer {
 
   /** True while something waits so long for its next attempt that its lane may leave (held-lanes). */
   get holdsLong(): boolean {
-    return this.held.size > 0;
+    return this.heldCount > 0;
   }
 
   /** How many wait for their next attempt. */
@@ -126,7 +127,8 @@ export class Deliverer {
     this.stopped = true;
     this.scheduler.stop();
     this.retries.clear();
-    this.held.clear();
+    this.held = new WeakSet();
+    this.heldCount = 0;
   }
 
   /** Known for as long as something of it is pending. */
@@ -334,12 +336,15 @@ export class Deliverer {
     this.retries.add(work, work.stageMs);
     if (waitMs < longWaitMs || this.held.has(work)) return;
     this.held.add(work);
+    this.heldCount += 1;
     this.destinationOf(work).held += 1;
   }
 
   /** It waits no more. */
   private letGoOn(work: Work): void {
-    if (this.held.delete(work)) this.destinationOf(work).held -= 1;
+    if (!this.held.delete(work)) return;
+    this.heldCount -= 1;
+    this.destinationOf(work).held -= 1;
   }
 
   /** The message stays unsettled until its dead letter is durable. */

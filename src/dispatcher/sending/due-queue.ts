@@ -13,9 +13,10 @@ const isEarlier = (a: Waiting<unknown>, b: Waiting<unknown>) =>
   a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.turn < b.turn);
 
 /** Adding and removing cost the logarithm of how many wait. */
-export class DueQueue<T> {
+export class DueQueue<T extends object> {
   private readonly heap: Waiting<T>[] = [];
-  private readonly byItem = new Map<T, Waiting<T>>();
+  /** Not a Map: one that is left for a larger one would keep for long what stood in it (ReleasingMap). */
+  private byItem = new WeakMap<T, Waiting<T>>();
   private timer: Timer | null = null;
   private timerMs = 0;
   private turn = 0;
@@ -62,7 +63,7 @@ export class DueQueue<T> {
     this.timer?.cancel();
     this.timer = null;
     this.heap.length = 0;
-    this.byItem.clear();
+    this.byItem = new WeakMap();
   }
 
   private arm(): void {

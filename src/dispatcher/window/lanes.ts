@@ -57,6 +57,8 @@ export class Lanes<T extends InLane> {
       const kept = lane.filter((item) => !items.has(item));
       if (kept[0] !== undefined && kept[0] !== lane[0]) freed.push(kept[0]);
       this.waitingCount -= Math.max(0, lane.length - 1) - Math.max(0, kept.length - 1);
+      // A table that this one was in may stay for long (ReleasingMap): it is to keep nothing of what has left.
+      lane.length = 0;
       if (kept.length === 0) this.lanes.delete(name);
       else this.lanes.set(name, kept);
     }

@@ -1,4 +1,5 @@
 // Which messages of a partition are settled, and what a commit must say so that a restart repeats only the others.
+import { ReleasingMap } from '../../message/releasing-map.js';
 
 /*
  * Metadata: "2:", then how far messages had been handed out, then ":", then what is settled above the mark,
@@ -128,7 +129,7 @@ export function replayMetadata(
 /** Offsets are taken in ascending order and settled in any. Memory: one entry for each unsettled offset, and what is kept with it. */
 export class OffsetTracker<T> {
   /** In insertion order, which is ascending. */
-  private readonly unsettled = new Map<bigint, T | undefined>();
+  private readonly unsettled = new ReleasingMap<bigint, T | undefined>();
   /** What an earlier owner had settled above its mark, not yet passed. */
   private restored: (readonly [bigint, bigint])[];
   private readonly earlier: HandOut | null;
@@ -184,7 +185,7 @@ export class OffsetTracker<T> {
     return this.unsettled.get(offset);
   }
 
-  items(): IterableIterator<T | undefined> {
+  items(): Iterable<T | undefined> {
     return this.unsettled.values();
   }
 

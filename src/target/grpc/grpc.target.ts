@@ -48,7 +48,7 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
     const running = this.running.under(signal);
     return new Promise((resolve) => {
       const settle = (outcome: Outcome) => {
-        running.delete(exchange);
+        running.end(started);
         resolve(outcome);
       };
       const exchange = new GrpcExchange(delivery, {
@@ -57,7 +57,7 @@ export class GrpcTarget extends Target implements OnApplicationBootstrap {
         keptBytes,
         settle,
       });
-      running.add(exchange);
+      const started = running.begin(exchange);
     });
   }
 

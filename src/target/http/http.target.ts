@@ -92,10 +92,10 @@ export class HttpTarget extends Target implements OnApplicationBootstrap {
     const pool = this.poolOf(origin);
     return new Promise((resolve) => {
       const attempt = new HttpAttempt(this.clock, settings, pool, reader, (outcome) => {
-        running.delete(attempt);
+        running.end(started);
         resolve(outcome);
       });
-      running.add(attempt);
+      const started = running.begin(attempt);
       attempt.start(request);
     });
   }

@@ -3,6 +3,7 @@ import type { Clock } from '../../message/clock.js';
 import type { Delivery } from '../../message/delivery.js';
 import { type Link, LinkedSet } from '../../message/linked-set.js';
 import type { Outcome } from '../../message/outcome.js';
+import { ReleasingMap } from '../../message/releasing-map.js';
 import { RunningAttempts } from '../running-attempts.js';
 import { Lease, type LeaseEnd, type Nack } from './lease.js';
 
@@ -52,7 +53,7 @@ export interface MailboxCounters {
 export class Mailbox {
   private readonly takers = new LinkedSet<Taker>(({ link }) => link);
   private readonly wakes = new Set<() => void>();
-  private readonly leases = new Map<string, Lease>();
+  private readonly leases = new ReleasingMap<string, Lease>();
   private readonly running = new RunningAttempts();
   private ended = new Map<string, { readonly how: LeaseEnd; readonly caller: string }>();
   /** The older half goes at once. */
@@ -124,12 +125,12 @@ export class Mailbox {
         caller: taker.caller,
         leaseMs: taker.leaseMs ?? delivery.settings.timeoutMs,
         ended: (_lease, how, outcome) => {
-          running.delete(lease);
+          running.end(started);
           this.over(lease, how);
           resolve(outcome);
         },
       });
-      running.add(lease);
+      const started = running.begin(lease);
       this.leases.set(lease.id, lease);
       this.counters.pulled += 1;
       const before = taker.wants;

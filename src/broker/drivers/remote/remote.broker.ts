@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../message/clock.js';
 import { BigpipeError, textOf } from '../../../message/errors.js';
 import type { Acks, Message, Position } from '../../../message/message.js';
+import { ReleasingMap } from '../../../message/releasing-map.js';
 import {
   Broker,
   type BrokerHealth,
@@ -50,7 +51,7 @@ export class RemoteBroker extends Broker {
   /** Messages of acks 0 that the main process refused: nobody was told. */
   readonly counters = { unacknowledgedLost: 0 };
   private readonly frames = new FrameReader();
-  private readonly pending = new Map<number, Pending>();
+  private readonly pending = new ReleasingMap<number, Pending>();
   private pendingBytes = 0;
   private unsent: AppendToSend[] = [];
   private unsentBytes = 0;
@@ -213,7 +214,7 @@ export class RemoteBroker extends Broker {
   }
 
   private ended(why: string): void {
-    for (const [id, { caller }] of this.pending) {
+    for (const [id, { caller }] of this.pending.entries()) {
       this.take(id);
       caller?.reject(new BigpipeError('closed', why));
     }

@@ -4,8 +4,16 @@ import { expect, test } from 'vitest';
 import { DueQueue } from '#src/dispatcher/sending/due-queue.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 
+interface Named {
+  readonly name: string;
+}
+
+const named = (name: string): Named => ({ name });
+const numbered = (count: number) => Array.from({ length: count }, (_, i) => named(`${i}`));
+
 test('each item comes once, at its time and not before, the earliest first, by one timer at a time', () => {
-  const anItem = fc.nat({ max: 20 });
+  const items = numbered(21);
+  const anItem = fc.constantFrom(...items);
   const aStep = fc.oneof(
     {
       weight: 6,
@@ -21,9 +29,9 @@ test('each item comes once, at its time and not before, the earliest first, by o
   fc.assert(
     fc.property(fc.array(aStep, { maxLength: 120, size: 'max' }), (steps) => {
       const clock = new FakeClock(5000);
-      const model = new Map<number, number>();
+      const model = new Map<Named, number>();
       let batch = 0;
-      const queue = new DueQueue<number>(
+      const queue = new DueQueue<Named>(
         clock,
         (item) => {
           const dueMs = model.get(item) ?? Number.NaN;
@@ -51,7 +59,7 @@ test('each item comes once, at its time and not before, the earliest first, by o
           model.delete(step.item);
         }
         expect(queue.size).toBe(model.size);
-        for (let item = 0; item <= 20; item += 1) expect(queue.dueOf(item)).toBe(model.get(item) ?? null);
+        for (const item of items) expect(queue.dueOf(item)).toBe(model.get(item) ?? null);
         expect(clock.pending).toBeLessThanOrEqual(1);
         if (queue.size > 0) expect(clock.pending).toBe(1);
       }
@@ -65,15 +73,15 @@ test('each item comes once, at its time and not before, the earliest first, by o
 test('what is due together comes together, and the batch ends once behind it', () => {
   const clock = new FakeClock(5000);
   const seen: string[] = [];
-  const queue = new DueQueue<string>(
+  const queue = new DueQueue<Named>(
     clock,
-    (item) => seen.push(item),
+    ({ name }) => seen.push(name),
     () => seen.push('end'),
   );
-  queue.add('b', 5010);
-  queue.add('c', 5020);
-  queue.add('a', 5005);
-  queue.add('d', 5010);
+  queue.add(named('b'), 5010);
+  queue.add(named('c'), 5020);
+  queue.add(named('a'), 5005);
+  queue.add(named('d'), 5010);
   clock.advance(4);
   expect(seen).toEqual([]);
   clock.advance(6);
@@ -84,8 +92,9 @@ test('what is due together comes together, and the batch ends once behind it', (
 
 test('whoever is handed out may be added again at once', () => {
   const clock = new FakeClock(5000);
+  const a = named('a');
   let times = 0;
-  const queue: DueQueue<string> = new DueQueue(
+  const queue: DueQueue<Named> = new DueQueue(
     clock,
     (item) => {
       times += 1;
@@ -93,25 +102,26 @@ test('whoever is handed out may be added again at once', () => {
     },
     () => undefined,
   );
-  queue.add('a', 5000);
+  queue.add(a, 5000);
   clock.advance(100);
   expect(times).toBe(11);
   queue.clear();
-  expect([queue.size, clock.pending, queue.dueOf('a')]).toEqual([0, 0, null]);
+  expect([queue.size, clock.pending, queue.dueOf(a)]).toEqual([0, 0, null]);
 });
 
 test('what is due at the same moment comes in the order in which it was added', () => {
   const clock = new FakeClock();
-  const came: number[] = [];
-  const queue = new DueQueue<number>(
+  const items = numbered(20);
+  const came: Named[] = [];
+  const queue = new DueQueue<Named>(
     clock,
     (item) => came.push(item),
     () => undefined,
   );
   const dueMs = clock.elapsedMs() + 10;
-  for (let item = 0; item < 20; item += 1) queue.add(item, dueMs);
-  queue.remove(0);
-  queue.remove(7);
+  for (const item of items) queue.add(item, dueMs);
+  queue.remove(items[0] as Named);
+  queue.remove(items[7] as Named);
   clock.advance(10);
-  expect(came).toEqual(Array.from({ length: 20 }, (_, i) => i).filter((i) => i !== 0 && i !== 7));
+  expect(came).toEqual(items.filter((_, i) => i !== 0 && i !== 7));
 });
