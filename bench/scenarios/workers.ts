@@ -45,6 +45,7 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
   const [alone, one, two, bareOne, bareTwo] = turns as Five;
   const at = `at ${connections} connections`;
   const bareGains = gains(bareTwo, bareOne);
+  const bareGainsAllowed = gainsAllowed(bareTwo, bareOne);
   const allowed = contenders.map(({ name }, i) =>
     comparedFigure(
       { name: `of what the processors allow, ${name}`, unit: '/s', reference: 'no processor ever idle', how: 'ratio' },
@@ -55,8 +56,8 @@ export async function workers(lab: Lab, connections: number, goal: Goal): Promis
     ...accepted(at, turns, contenders),
     gain('gain by 1 worker', gains(one, alone), bareGains, goal),
     gain('gain by 2 workers', gains(two, alone), bareGains),
-    gain('gain by 1 worker, no processor ever idle', gainsAllowed(one, alone), bareGains),
-    gain('gain by a worker that costs nothing, no processor ever idle', gainsAllowed(alone, alone), bareGains),
+    gain('gain by 1 worker, no processor ever idle', gainsAllowed(one, alone), bareGainsAllowed),
+    gain('gain by a worker that costs nothing, likewise', gainsAllowed(alone, alone, sharedBy), bareGainsAllowed),
     ...allowed,
     cost(at, '1 worker', one, alone),
     cost(at, '2 workers', two, alone),
@@ -155,8 +156,8 @@ const pairs = (ours: readonly Window[], limit: readonly Window[], of: keyof Wind
 const gains = (many: readonly Window[], one: readonly Window[]) =>
   many.map(({ perSecond }, i) => perSecond / (one[i] as Window).perSecond);
 
-const gainsAllowed = (many: readonly Window[], one: readonly Window[]) =>
-  many.map((window, i) => sharedBy(window) / (one[i] as Window).perSecond);
+const gainsAllowed = (many: readonly Window[], one: readonly Window[], most = mostOf) =>
+  many.map((window, i) => most(window) / mostOf(one[i] as Window));
 
 const gain = (name: string, ours: readonly number[], bare: readonly number[], goal?: Goal) =>
   comparedFigure(
