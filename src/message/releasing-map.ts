@@ -38,6 +38,11 @@ export class ReleasingMap<K extends string | number | bigint, V> {
     return this.slots.delete(key);
   }
 
+  clear(): void {
+    for (const slot of this.slots.values()) slot.value = undefined;
+    this.slots.clear();
+  }
+
   /** In the order in which they came in. */
   keys(): MapIterator<K> {
     return this.slots.keys();

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { baseConfig } from '../support/bigpipe-process.js';
 import { MainProcess } from '../support/main-process.js';
 
+const noPretenuring = '--no-allocation-site-pretenuring';
+
 let home: string;
 let started: MainProcess[];
 
@@ -26,8 +28,8 @@ function start(...args: string[]): MainProcess {
 }
 
 test.each([
-  [[], ['--max-semi-space-size=32']],
-  [['--small'], ['--max-semi-space-size=8', '--heap-growing-percent=40']],
+  [[], ['--max-semi-space-size=32', noPretenuring]],
+  [['--small'], ['--max-semi-space-size=8', '--heap-growing-percent=40', noPretenuring]],
 ])('with %j it has %j, and drains on SIGTERM', async (args, bounds) => {
   const file = join(home, 'bigpipe.json');
   await writeFile(file, JSON.stringify(baseConfig({ 'broker.embedded.directory': join(home, 'data') })));

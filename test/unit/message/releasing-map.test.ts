@@ -56,6 +56,18 @@ describe('of what came and went no more is kept than a few', () => {
     expect(kept).toBeLessThan(most);
   });
 
+  test('by one that is cleared', () => {
+    const map = new ReleasingMap<number, object>();
+    const kept = keptOf(
+      (i, value) => map.set(i, value),
+      () => {
+        if (map.size > standing) map.clear();
+      },
+    );
+    expect(map.size).toBeLessThanOrEqual(standing);
+    expect(kept).toBeLessThan(most);
+  });
+
   test('by the tracker of what is unsettled', () => {
     const tracker = new OffsetTracker<object>(0n, '', 0n);
     const kept = keptOf(

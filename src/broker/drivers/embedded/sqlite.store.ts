@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { BigpipeError, type ErrorCode, errorCodes, textOf } from '../../../message/errors.js';
+import { ReleasingMap } from '../../../message/releasing-map.js';
 import type { Retention } from '../../broker.js';
 import {
   type DamagedRange,
@@ -51,7 +52,7 @@ const writerYoungMb = 8;
 
 export class SqliteStore extends LogStore {
   private worker: Worker | null = null;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new ReleasingMap<number, Waiting>();
   private lastId = 0;
   private wantedTopics: WantedTopic[] = [];
   /** A sync has failed: from then on nothing is written any more, whoever asks. */
