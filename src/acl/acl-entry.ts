@@ -22,7 +22,7 @@ export interface AclEntry {
   admit(calls?: number): Throttle | null;
 }
 
-/** Matching costs some microseconds, and a caller calls the same origins many times. */
+/** Matching costs some microseconds, and a caller calls the same origins many times. Twice as many at the most. */
 const maxKnownOrigins = 16_384;
 
 export class Rights implements AclEntry {

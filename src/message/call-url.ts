@@ -3,7 +3,7 @@ import { RecentMap } from './recent-map.js';
 
 /** Longer URLs are refused: servers commonly stop at 8 KiB, and those below stay in memory. */
 const maxUrlLength = 8192;
-/** Parsing costs some microseconds; services call the same URLs many times. */
+/** Parsing costs some microseconds; services call the same URLs many times. Twice as many, and as long together, at the most. */
 const maxParsed = 16_384;
 const maxParsedLength = 4_194_304;
 

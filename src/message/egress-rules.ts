@@ -19,7 +19,7 @@ export interface EgressAllowance {
 }
 
 const hostName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
-/** Judging one costs some microseconds; callers use the same origins, and these their addresses, many times. */
+/** Judging one costs some microseconds; callers use the same origins, and these their addresses, many times. Twice as many at the most. */
 const maxKnown = 16_384;
 
 /** `10.0.0.0/8`, `::1`, `hooks.internal`, `*.internal` as they are compared; null for anything else. */

@@ -8,7 +8,7 @@ import { type MessageHeaders, messageHeader } from '../message/message.js';
 import { RecentMap } from '../message/recent-map.js';
 import { methodOf } from './body-method.js';
 
-/** Types whose answer is remembered. */
+/** Types whose answer is remembered; twice as many at the most. */
 const maxRemembered = 1024;
 
 export interface FilterSettings {

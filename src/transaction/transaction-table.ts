@@ -1,9 +1,10 @@
 // What is known of all transactions: the log's records, folded. Bodies stay in the log.
 import type { StoredMessage } from '../message/message.js';
+import { RecentMap } from '../message/recent-map.js';
 import { type Entry, entryOf, type Facts } from './transaction-record.js';
 import { begun, type Happening, isOver, next, type State } from './transaction-state.js';
 
-/** Callers are few, and commonly have few check addresses: equal ones are kept once. */
+/** Callers are few, and commonly have few check addresses: equal ones are kept once. Twice as many at the most. */
 const maxShared = 1024;
 
 export interface Transaction extends Facts {
@@ -38,7 +39,7 @@ export class TransactionTable {
   private readonly known = new Map<string, Transaction>();
   /** Those that are over, the first to end first. */
   private readonly over = new Map<string, Transaction>();
-  private readonly shared = new Map<string, Pick<Facts, 'caller' | 'checkUrls'>>();
+  private readonly shared = new RecentMap<string, Pick<Facts, 'caller' | 'checkUrls'>>(maxShared);
   /** While the log is read up: what happened to transactions that began before the first record that was read. */
   private strangers: Map<string, Seen[]> | null = new Map();
   private spans: Span[] = [];
@@ -161,9 +162,11 @@ export class TransactionTable {
   private add(transaction: Transaction): void {
     const { id, caller } = transaction;
     const text = `${caller} ${transaction.checkUrls.join(' ')}`;
-    const shared = this.shared.get(text) ?? { caller, checkUrls: transaction.checkUrls };
-    if (this.shared.size >= maxShared) this.shared.clear();
-    this.shared.set(text, shared);
+    let shared = this.shared.get(text);
+    if (shared === undefined) {
+      shared = { caller, checkUrls: transaction.checkUrls };
+      this.shared.set(text, shared);
+    }
     const kept = { ...transaction, ...shared };
     this.known.set(id, kept);
     this.changed(kept, null);

@@ -10,7 +10,7 @@ export interface Hashed {
   slot: number;
 }
 
-/** Keys whose endpoint is known until one comes or goes. */
+/** Keys whose endpoint is known until one comes or goes; twice as many at the most. */
 const maxKnown = 8192;
 
 /**

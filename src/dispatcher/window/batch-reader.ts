@@ -79,10 +79,10 @@ export class BatchReader {
 
   private takeKnown(owned: OwnedWindow, batch: MessageBatch): Promise<void> | undefined {
     const { inlet, window } = owned;
+    if (inlet.kind === 'delay') return this.takeWhenDue(owned, batch);
     const isOrigin = inlet.kind === 'origin';
     const wanted = isOrigin ? this.wantedOf(batch) : batch;
     const isPassedOver = isOrigin && wanted.messages.length === 0;
-    if (inlet.kind === 'delay') return this.takeWhenDue(owned, batch);
     // Of what nobody sends nothing has to be said.
     const isSaid = isPassedOver || window.mayHandOutBelow(batch.nextOffset);
     // What an earlier owner had before them in their lanes is not settled and comes from there.

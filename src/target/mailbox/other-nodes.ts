@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ConfigWatch } from '../../config-watch/config-watch.js';
 import { Clock } from '../../message/clock.js';
 import { textOf } from '../../message/errors.js';
+import { RecentMap } from '../../message/recent-map.js';
 import { ThisNode } from '../../message/this-node.js';
 import type { LeaseFault } from './mailbox.js';
 import { Mailboxes, type OtherNode } from './mailboxes.js';
@@ -14,7 +15,7 @@ const knownMs = 1000;
 const askAgainMs = 50;
 /** An owner that says nothing within this time cannot be reached. */
 const answerMs = 5000;
-/** Groups, and nodes, that are remembered. */
+/** Groups, and nodes, that are remembered; twice as many at the most. */
 const maxKnown = 1024;
 /** Of one node that fails is told so often. */
 const tellEveryMs = 10_000;
@@ -30,10 +31,10 @@ export type Faults = ReadonlyMap<string, LeaseFault>;
 @Injectable()
 export class OtherNodes {
   private readonly log = new Logger('OtherNodes');
-  private readonly known = new Map<string, Known>();
+  private readonly known = new RecentMap<string, Known>(maxKnown);
   private readonly asking = new Map<string, Promise<Known | null>>();
   private readonly links = new Map<string, NodeLink>();
-  private readonly toldMs = new Map<string, number>();
+  private readonly toldMs = new RecentMap<string, number>(maxKnown);
 
   constructor(
     private readonly mailboxes: Mailboxes,
@@ -146,7 +147,6 @@ export class OtherNodes {
     const nowMs = this.clock.elapsedMs();
     this.links.delete(address);
     if (nowMs - (this.toldMs.get(address) ?? Number.NEGATIVE_INFINITY) < tellEveryMs) return;
-    if (this.toldMs.size >= maxKnown) this.toldMs.clear();
     this.toldMs.set(address, nowMs);
     this.log.warn({ msg: 'another node gives no answer', address, error: textOf(error) });
   }
@@ -167,7 +167,6 @@ export class OtherNodes {
     const atMs = this.clock.elapsedMs();
     try {
       const known = { nodes: await this.mailboxes.otherNodes(group), atMs };
-      if (this.known.size >= maxKnown) this.known.clear();
       this.known.set(group, known);
       return known;
     } catch {

@@ -99,6 +99,7 @@ export class PartitionReader {
   /** What stood at the next offset is gone: goes on there. */
   skipTo(offset: bigint): void {
     if (this.buffer.length > 0) return;
+    this.failedReads = 0;
     this.fetchedTo = offset;
     this.handedTo = offset;
   }
