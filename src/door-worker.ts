@@ -17,6 +17,7 @@ import { LiveListener } from './live-listener.js';
 import { ProcessLog } from './log.js';
 import { newAdapter } from './main-adapter.js';
 import { type Clock, SystemClock } from './message/clock.js';
+import { Steps } from './message/steps.js';
 import { openTracing } from './open-tracing.js';
 import { Producer } from './producer/producer.js';
 import { Replies } from './reply/replies.js';
@@ -81,8 +82,8 @@ class DoorWorker {
   }
 
   /** Of the settings there is one count, which is the main process's. */
-  get counters(): Sections {
-    const { configStats: _, ...own } = this.app.get(Stats).snapshot();
+  async counters(): Promise<Sections> {
+    const { configStats: _, ...own } = await this.app.get(Stats).snapshot(new Steps(this.clock));
     return { ...own, workerStats: { connections: this.connections.open, use: { [this.number]: useOfThis() } } };
   }
 
@@ -98,7 +99,7 @@ class DoorWorker {
     await closeListener(server, () => httpAdapter.close() as Promise<void>, this.clock, readTimeoutMs);
     await this.app.get(Producer).drain();
     await this.app.get(Tracing).close();
-    return this.counters;
+    return this.counters();
   }
 }
 
@@ -127,7 +128,7 @@ function main(): void {
       return null;
     },
     settings: async (settings) => started().adjust(settings),
-    counters: async () => started().counters,
+    counters: async () => started().counters(),
     letGo: async () => {
       started().letGo();
       return null;
@@ -138,8 +139,8 @@ function main(): void {
 
 function tellCounters(channel: ControlChannel, clock: Clock, worker: DoorWorker): void {
   clock.setTimer(countedEveryMs, () => {
-    const told = channel.ask('counted', worker.counters, countedAnswerMs).catch(() => null);
-    void told.then(() => tellCounters(channel, clock, worker));
+    const told = worker.counters().then((counters) => channel.ask('counted', counters, countedAnswerMs));
+    void told.catch(() => null).then(() => tellCounters(channel, clock, worker));
   });
 }
 

@@ -2,6 +2,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Clock, type Timer } from '../message/clock.js';
 import { textOf } from '../message/errors.js';
+import { Steps } from '../message/steps.js';
 import { History } from './history.js';
 import { type Sample, Sampler } from './sampler.js';
 
@@ -53,14 +54,14 @@ export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
     return !this.closed && this.watchers.size < maxWatchers;
   }
 
-  /** The curves so far and the newest sample come at once. Only where there is room. */
+  /** The curves so far and the newest sample come at once, its list soon. Only where there is room. */
   watch(watcher: Watcher): void {
     this.watchers.add(watcher);
     // Whoever watches does not wait as long as nobody does.
     if (this.dueMs - this.clock.elapsedMs() > intervalMs) this.later(intervalMs);
     watcher.write(eventOf('curves', JSON.stringify(this.history.curves)));
     if (this.newest !== null) watcher.write(eventOf('sample', JSON.stringify(this.newest)));
-    if (watcher.match !== null) watcher.write(this.destinationsEvent(watcher.match));
+    if (watcher.match !== null) void this.list(watcher, watcher.match);
   }
 
   unwatch(watcher: Watcher): void {
@@ -71,42 +72,59 @@ export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
     this.timer?.cancel();
     if (this.closed) return;
     this.dueMs = this.clock.elapsedMs() + restMs;
-    this.timer = this.clock.setTimer(restMs, () => this.look());
+    this.timer = this.clock.setTimer(restMs, () => void this.look());
   }
 
-  private look(): void {
-    const startedMs = this.clock.elapsedMs();
+  private async look(): Promise<void> {
+    // Meanwhile there is no timer, and this is all in time for whoever comes.
+    this.dueMs = 0;
+    const steps = new Steps(this.clock);
     try {
-      this.tell();
+      await this.tell(steps);
       this.lastFault = '';
     } catch (error) {
-      // Nothing is lost but a point of the curves; the same fault is told once.
-      const fault = textOf(error);
-      if (fault !== this.lastFault) this.log.warn({ msg: 'the console could not look', error: fault });
-      this.lastFault = fault;
+      // Nothing is lost but a point of the curves.
+      this.failed(error);
     }
     const rest = this.watchers.size > 0 ? restPerLook : restUnwatched;
-    this.later(Math.max(intervalMs, (this.clock.elapsedMs() - startedMs) * rest));
+    this.later(Math.max(intervalMs, steps.spentMs * rest));
   }
 
-  private tell(): void {
-    const sample = this.sampler.sample();
+  /** The same fault is told once. */
+  private failed(error: unknown): void {
+    const fault = textOf(error);
+    if (fault !== this.lastFault) this.log.warn({ msg: 'the console could not look', error: fault });
+    this.lastFault = fault;
+  }
+
+  private async tell(steps: Steps): Promise<void> {
+    const sample = await this.sampler.sample(steps);
     this.history.add(sample);
     this.newest = sample;
     if (this.watchers.size === 0) return;
     const event = eventOf('sample', JSON.stringify(sample));
+    for (const { write } of this.watchers) write(event);
     const lists = new Map<string, string>();
-    for (const { match, write } of this.watchers) {
-      write(event);
+    for (const watcher of [...this.watchers]) {
+      const { match } = watcher;
       if (match === null) continue;
-      const list = lists.get(match) ?? this.destinationsEvent(match);
+      const list = lists.get(match) ?? (await this.destinationsEvent(match, steps));
       lists.set(match, list);
-      write(list);
+      if (this.watchers.has(watcher)) watcher.write(list);
     }
   }
 
-  private destinationsEvent(match: string): string {
-    return eventOf('destinations', JSON.stringify(this.sampler.destinations(match)));
+  private async list(watcher: Watcher, match: string): Promise<void> {
+    try {
+      const list = await this.destinationsEvent(match, new Steps(this.clock));
+      if (this.watchers.has(watcher)) watcher.write(list);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private async destinationsEvent(match: string, steps: Steps): Promise<string> {
+    return eventOf('destinations', JSON.stringify(await this.sampler.destinations(match, steps)));
   }
 }
 

@@ -11,6 +11,7 @@ import type { FailureRow } from '../dispatcher/view/attempt-watch.js';
 import { type BacklogCounts, emptyCounts } from '../dispatcher/view/backlog.js';
 import type { ListedDestination } from '../dispatcher/view/destination-list.js';
 import { Clock } from '../message/clock.js';
+import type { Steps } from '../message/steps.js';
 import { Rates } from './rates.js';
 
 /** On the page's first view. */
@@ -85,12 +86,14 @@ export class Sampler {
     this.rates = new Rates(clock.elapsedMs());
   }
 
-  /** Rates are over the time since the sample before. */
-  sample(): Sample {
+  /** Rates are over the time since the sample before; there is one at a time. */
+  async sample(steps: Steps): Promise<Sample> {
     this.rates.begin(this.clock.elapsedMs());
     const troubled: PlacedDestination[] = [];
     const arrived = new Map<string, number>();
-    const subscriptions = this.dispatcher.subscriptions.map((runner) => this.sampleOf(runner, troubled, arrived));
+    const subscriptions: SubscriptionSample[] = [];
+    for await (const runner of steps.through(this.dispatcher.subscriptions))
+      subscriptions.push(this.sampleOf(runner, troubled, arrived));
     const failures = this.dispatcher.attempts.failures(maxFailures);
     const total = totalsOf(
       subscriptions,
@@ -112,15 +115,17 @@ export class Sampler {
   }
 
   /** `match`: part of a destination's name. */
-  destinations(match: string): { total: number; rows: PlacedDestination[] } {
-    const lists = this.dispatcher.subscriptions.map((runner) => {
-      const { topic, groupId } = runner.subscription;
-      const { total, rows } = runner.view.destinations(match.toLowerCase(), maxDestinations);
-      return { total, rows: rows.map((row) => ({ topic, groupId, ...row })) };
-    });
-    const total = lists.reduce((sum, list) => sum + list.total, 0);
-    const rows = lists.flatMap((list) => list.rows);
-    if (lists.length > 1) rows.sort(troubleFirst);
+  async destinations(match: string, steps: Steps): Promise<{ total: number; rows: PlacedDestination[] }> {
+    let total = 0;
+    const rows: PlacedDestination[] = [];
+    const { subscriptions } = this.dispatcher;
+    for await (const { subscription, view } of steps.through(subscriptions)) {
+      const { topic, groupId } = subscription;
+      const list = view.destinations(match.toLowerCase(), maxDestinations);
+      total += list.total;
+      for (const row of list.rows) rows.push({ topic, groupId, ...row });
+    }
+    if (subscriptions.length > 1) rows.sort(troubleFirst);
     return { total, rows: rows.slice(0, maxDestinations) };
   }
 

@@ -15,6 +15,7 @@ import { subscriptionChange, topicChange } from '../config-watch/settings-change
 import { Clock, within } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
+import type { Steps } from '../message/steps.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
@@ -117,9 +118,9 @@ export class Dispatcher implements Adjustable {
       otherNodes: (groupId) => broker.otherNodes(groupId),
     });
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
-    stats.register('clientStats', () => this.clientStats());
+    stats.register('clientStats', (steps) => this.clientStats(steps));
     stats.register('consumerStats', () => [...this.consumers.values()]);
-    stats.register('subscriptionStats', () => this.subscriptions.map((runner) => this.rowOf(runner)));
+    stats.register('subscriptionStats', (steps) => this.subscriptionStats(steps));
   }
 
   /** Joins every subscription's group; deliveries begin. */
@@ -295,15 +296,14 @@ export class Dispatcher implements Adjustable {
   }
 
   /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
-  private clientStats(): object {
-    for (const [topic, counters] of this.clients) {
-      counters.circuitIsBreak = 0;
-      counters.unmatched = this.wants.get(topic)?.unmatched ?? 0;
+  private async clientStats(steps: Steps): Promise<object> {
+    const open = new Set<string>();
+    for await (const { subscription, view } of steps.through(this.subscriptions)) {
+      if (view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'))) open.add(subscription.topic);
     }
-    for (const runner of this.subscriptions) {
-      const counters = this.clients.get(runner.subscription.topic);
-      const isOpen = runner.view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'));
-      if (counters !== undefined && isOpen) counters.circuitIsBreak = 1;
+    for (const [topic, counters] of this.clients) {
+      counters.circuitIsBreak = open.has(topic) ? 1 : 0;
+      counters.unmatched = this.wants.get(topic)?.unmatched ?? 0;
     }
     return Object.fromEntries(this.clients);
   }
@@ -317,9 +317,13 @@ export class Dispatcher implements Adjustable {
     this.consumers.delete(name);
   }
 
-  private rowOf(runner: GroupRunner): object {
-    const { topic, groupId } = runner.subscription;
-    return { topic, groupId, backlog: runner.view.backlog(), destinations: runner.view.troubled() };
+  private async subscriptionStats(steps: Steps): Promise<object> {
+    const rows: object[] = [];
+    for await (const { subscription, view } of steps.through(this.subscriptions)) {
+      const { topic, groupId } = subscription;
+      rows.push({ topic, groupId, backlog: view.backlog(), destinations: view.troubled() });
+    }
+    return rows;
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {

@@ -12,7 +12,7 @@ import { Stats } from './stats.js';
 @Module({ providers: [Stats, Metrics], exports: [Stats, Metrics] })
 export class CountersModule {
   constructor(stats: Stats, metrics: Metrics) {
-    stats.register(metricsSection, () => metrics.snapshot());
+    stats.register(metricsSection, (steps) => metrics.snapshot(steps));
   }
 }
 

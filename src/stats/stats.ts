@@ -1,11 +1,12 @@
 // What the process counts, gathered section by section; stats knows no module, modules know stats.
+import type { Steps } from '../message/steps.js';
 
-/** Returns the section's figures as JSON values; called once for each reading. */
-export type ReadSection = () => object;
+/** Returns the section's figures as JSON values; called once for each reading, which goes in steps where there may be many. */
+export type ReadSection = (steps: Steps) => object | Promise<object>;
 
 export class Stats {
   private readonly sections = new Map<string, ReadSection>();
-  private gather: (() => Promise<Record<string, object>>) | null = null;
+  private gather: ((steps: Steps) => Promise<Record<string, object>>) | null = null;
 
   /** A name may be taken once; a second module that wants it is a programming error. */
   register(name: string, read: ReadSection): void {
@@ -14,18 +15,22 @@ export class Stats {
   }
 
   /** From here on `whole` is what `gather` resolves to: the figures of other processes beside this one's. */
-  gatherBy(gather: () => Promise<Record<string, object>>): void {
+  gatherBy(gather: (steps: Steps) => Promise<Record<string, object>>): void {
     this.gather = gather;
   }
 
   /** All sections of the whole program. */
-  async whole(): Promise<Record<string, object>> {
-    return this.gather === null ? this.snapshot() : this.gather();
+  async whole(steps: Steps): Promise<Record<string, object>> {
+    return this.gather === null ? this.snapshot(steps) : this.gather(steps);
   }
 
   /** All sections of this process, in the order of their names. */
-  snapshot(): Record<string, object> {
+  async snapshot(steps: Steps): Promise<Record<string, object>> {
     const names = [...this.sections.keys()].sort();
-    return Object.fromEntries(names.map((name) => [name, (this.sections.get(name) as ReadSection)()]));
+    const figures: Record<string, object> = {};
+    for await (const name of steps.through(names)) {
+      figures[name] = await (this.sections.get(name) as ReadSection)(steps);
+    }
+    return figures;
   }
 }

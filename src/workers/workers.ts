@@ -5,6 +5,7 @@ import { factsOf, serveAppends } from '../broker/remote.module.js';
 import type { ConfigWatch } from '../config-watch/config-watch.js';
 import type { Settings } from '../config-watch/settings.js';
 import type { Clock, Timer } from '../message/clock.js';
+import type { Steps } from '../message/steps.js';
 import type { Producer } from '../producer/producer.js';
 import type { Metrics } from '../stats/metrics/metrics.js';
 import type { Stats } from '../stats/stats.js';
@@ -69,7 +70,7 @@ export class Workers extends Doors {
     this.seats = Array.from({ length: count }, (_, i) => new Seat(i + 1, seatParts));
     stats.register('workerStats', () => this.counters);
     registerWorkers(metrics, count);
-    stats.gatherBy(() => this.gather());
+    stats.gatherBy((steps) => this.gather(steps));
   }
 
   /** Also where the main process takes no calls itself it answers what workers hand to it. */
@@ -138,9 +139,10 @@ export class Workers extends Doors {
   }
 
   /** Everybody's figures: this process's, those of all workers at this moment, and of those that are gone. */
-  private async gather(): Promise<Record<string, object>> {
+  private async gather(steps: Steps): Promise<Record<string, object>> {
     await Promise.all(this.seats.map((seat) => seat.count()));
+    const own = await this.parts.stats.snapshot(steps);
     // One that ended while we asked is in the past already.
-    return sumSections([this.parts.stats.snapshot(), this.past, ...this.seats.map(({ counted }) => counted)]);
+    return sumSections([own, this.past, ...this.seats.map(({ counted }) => counted)]);
   }
 }

@@ -1,6 +1,7 @@
 // The gauges of all subscriptions for /metrics, read when somebody asks.
 import type { Broker } from '../../broker/broker.js';
 import type { Clock } from '../../message/clock.js';
+import type { Steps } from '../../message/steps.js';
 import type { AddSample, Metrics, Shape } from '../../stats/metrics/metrics.js';
 import type { GroupRunner } from '../group-runner.js';
 
@@ -60,9 +61,9 @@ export interface GaugeParts {
 export function registerGauges(metrics: Metrics, parts: GaugeParts): void {
   metrics.register({
     shapes,
-    read: (add) => {
-      for (const runner of parts.runners()) readRunner(add, runner, parts.clock);
-      readLags(add, parts);
+    read: async (add, _sections, steps) => {
+      for await (const runner of steps.through(parts.runners())) readRunner(add, runner, parts.clock);
+      await readLags(add, parts, steps);
     },
   });
 }
@@ -88,9 +89,9 @@ function readRunner(add: AddSample, { subscription, view, letters }: GroupRunner
 }
 
 /** Under the name that exporters for Kafka use, so that what looks at those finds it here too. */
-function readLags(add: AddSample, { broker, runners }: GaugeParts): void {
+async function readLags(add: AddSample, { broker, runners }: GaugeParts, steps: Steps): Promise<void> {
   let rows = 0;
-  for (const { subscription } of runners()) {
+  for await (const { subscription } of steps.through(runners())) {
     const { topic, groupId } = subscription;
     const lags = broker.lag(groupId, topic);
     rows += lags.length;

@@ -1,4 +1,5 @@
 // What the process measures: families that are bumped as things happen, and families that are read when somebody asks.
+import type { Steps } from '../../message/steps.js';
 import { Counted, Counter, type CounterFamily, type Figures, type HistogramFamily, valuesOf } from './counted.js';
 import { Histogram } from './histogram.js';
 
@@ -24,7 +25,7 @@ export interface Shape {
 /** Families that are read together when somebody asks; of what several processes count, `sections` holds the sum. */
 export interface ReadFamilies {
   readonly shapes: readonly Shape[];
-  readonly read: (add: AddSample, sections: Sections) => void | Promise<void>;
+  readonly read: (add: AddSample, sections: Sections, steps: Steps) => void | Promise<void>;
 }
 
 export interface Family extends Shape {
@@ -58,16 +59,19 @@ export class Metrics {
   }
 
   /** What this process has counted, in a form that can be added up over processes. */
-  snapshot(): CountedFigures {
-    return Object.fromEntries([...this.counted].map(([name, { figures }]) => [name, figures]));
+  async snapshot(steps: Steps): Promise<CountedFigures> {
+    const all: CountedFigures = {};
+    for await (const [name, { figures }] of steps.through(this.counted)) all[name] = figures;
+    return all;
   }
 
   /** All families in the order of their names. `sections` holds what all processes have counted. */
-  async families(sections: Sections): Promise<Family[]> {
+  async families(sections: Sections, steps: Steps): Promise<Family[]> {
     const figures = (sections[metricsSection] ?? {}) as CountedFigures;
-    const counted = [...this.counted.values()].map((family) => withSamples(family, figures));
-    const read = await Promise.all(this.read.map((families) => readNow(families, sections)));
-    return [...counted, ...read.flat()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const all: Family[] = [];
+    for await (const family of steps.through(this.counted.values())) all.push(await withSamples(family, figures, steps));
+    for await (const families of steps.through(this.read)) all.push(...(await readNow(families, sections, steps)));
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   private add<Cell extends Counter | Histogram>(family: Counted<Cell>): Counted<Cell> {
@@ -82,21 +86,24 @@ export class Metrics {
   }
 }
 
-function withSamples({ name, help, type, labels }: Counted<Counter | Histogram>, figures: CountedFigures): Family {
-  const samples = Object.entries(figures[name] ?? {}).map(([key, value]) => ({
-    labels: labelled(labels, valuesOf(key)),
-    value,
-  }));
+async function withSamples(
+  { name, help, type, labels }: Counted<Counter | Histogram>,
+  figures: CountedFigures,
+  steps: Steps,
+): Promise<Family> {
+  const samples: Sample[] = [];
+  for await (const [key, value] of steps.through(Object.entries(figures[name] ?? {})))
+    samples.push({ labels: labelled(labels, valuesOf(key)), value });
   return { name, help, type, labels, samples };
 }
 
-async function readNow({ shapes, read }: ReadFamilies, sections: Sections): Promise<Family[]> {
+async function readNow({ shapes, read }: ReadFamilies, sections: Sections, steps: Steps): Promise<Family[]> {
   const families = new Map(shapes.map((shape) => [shape.name, { ...shape, samples: [] as Sample[] }]));
   await read((name, value, ...values) => {
     const family = families.get(name);
     if (family === undefined) throw new Error(`the metric ${name} is not registered here`);
     family.samples.push({ labels: labelled(family.labels, values), value });
-  }, sections);
+  }, sections, steps);
   return [...families.values()];
 }
 
