@@ -10,8 +10,9 @@ if [ "$1" = --small ]; then
   set -- --heap-growing-percent=40 "$here/dist/main.js" "$@"
   export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}" MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-65536}"
 else
-  # Bodies, outside of the heap, count by how much lives; V8 would mark the whole heap for every 64 MB of them, 12 calls of 1 MB.
-  set -- --external-memory-accounted-in-global-limit "$here/dist/main.js" "$@"
+  # All is collected at twice what is in use, bodies counted in; V8 would mark the whole heap for each 64 MB of bodies, which are outside
+  # of it: 12 calls of 1 MB.
+  set -- --external-memory-accounted-in-global-limit --heap-growing-percent=100 "$here/dist/main.js" "$@"
   # Each thread's own arena would keep what it once took.
   export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
 fi

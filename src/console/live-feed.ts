@@ -7,7 +7,7 @@ import { History } from './history.js';
 import { type Sample, Sampler } from './sampler.js';
 
 const intervalMs = 1000;
-/** A look at a hundred subscriptions takes some ten milliseconds: of the time it has at most a twentieth, a hundredth while nobody watches. */
+/** A look at a hundred subscriptions takes some ten milliseconds, in steps: of the time it has at most a twentieth, a hundredth while nobody watches. */
 const restPerLook = 20;
 const restUnwatched = 100;
 /** Pages that may be open at once. */
@@ -105,7 +105,7 @@ export class LiveFeed implements OnApplicationBootstrap, OnModuleDestroy {
     const event = eventOf('sample', JSON.stringify(sample));
     for (const { write } of this.watchers) write(event);
     const lists = new Map<string, string>();
-    for (const watcher of [...this.watchers]) {
+    for (const watcher of this.watchers) {
       const { match } = watcher;
       if (match === null) continue;
       const list = lists.get(match) ?? (await this.destinationsEvent(match, steps));

@@ -299,7 +299,8 @@ export class Dispatcher implements Adjustable {
   private async clientStats(steps: Steps): Promise<object> {
     const open = new Set<string>();
     for await (const { subscription, view } of steps.through(this.subscriptions)) {
-      if (view.troubled().some(({ states }) => states.some(({ state }) => state === 'open'))) open.add(subscription.topic);
+      if (view.troubled().some(({ states }) => states.some(({ state }) => state === 'open')))
+        open.add(subscription.topic);
     }
     for (const [topic, counters] of this.clients) {
       counters.circuitIsBreak = open.has(topic) ? 1 : 0;

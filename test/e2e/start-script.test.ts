@@ -28,7 +28,15 @@ function start(...args: string[]): MainProcess {
 }
 
 test.each([
-  [[], ['--max-semi-space-size=32', '--external-memory-accounted-in-global-limit', noPretenuring]],
+  [
+    [],
+    [
+      '--max-semi-space-size=32',
+      '--external-memory-accounted-in-global-limit',
+      '--heap-growing-percent=100',
+      noPretenuring,
+    ],
+  ],
   [['--small'], ['--max-semi-space-size=8', '--heap-growing-percent=40', noPretenuring]],
 ])('with %j it has %j, and drains on SIGTERM', async (args, bounds) => {
   const file = join(home, 'bigpipe.json');

@@ -33,8 +33,12 @@ export class Exposition {
 
   private async *parts(families: readonly Family[], ofProcess: string, steps: Steps): AsyncGenerator<string, void> {
     for (const family of families) {
-      yield await headOf(family);
-      for await (const samples of steps.through(slicesOf(family.samples))) yield await textOf(family, samples);
+      const head = await written(family, []);
+      yield head;
+      for await (const samples of steps.through(slicesOf(family.samples))) {
+        const lines = samples.flatMap((sample) => linesOf(family.name, sample));
+        yield (await written(family, lines)).slice(head.length);
+      }
       yield '\n';
     }
     yield ofProcess;
@@ -48,15 +52,7 @@ function* slicesOf(samples: readonly Sample[]): Generator<readonly Sample[], voi
   for (let at = 0; at < samples.length; at += sliceLength) yield samples.slice(at, at + sliceLength);
 }
 
-/** What stands above a family's lines. */
-const headOf = (family: Family) => written(family, []);
-
-async function textOf(family: Family, samples: readonly Sample[]): Promise<string> {
-  const lines = samples.flatMap((sample) => linesOf(family.name, sample));
-  return (await written(family, lines)).slice((await headOf(family)).length);
-}
-
-/** A registry for what is read once: it asks no more of a metric than this. */
+/** Head and lines. A registry asks no more of a metric than this. */
 async function written({ name, help, type }: Family, values: readonly Line[]): Promise<string> {
   const registry = new Registry();
   const shown = { name, help, type, get: async () => ({ name, help, type, values, aggregator: 'sum' }) };

@@ -69,7 +69,8 @@ export class Metrics {
   async families(sections: Sections, steps: Steps): Promise<Family[]> {
     const figures = (sections[metricsSection] ?? {}) as CountedFigures;
     const all: Family[] = [];
-    for await (const family of steps.through(this.counted.values())) all.push(await withSamples(family, figures, steps));
+    for await (const family of steps.through(this.counted.values()))
+      all.push(await withSamples(family, figures, steps));
     for await (const families of steps.through(this.read)) all.push(...(await readNow(families, sections, steps)));
     return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -99,11 +100,15 @@ async function withSamples(
 
 async function readNow({ shapes, read }: ReadFamilies, sections: Sections, steps: Steps): Promise<Family[]> {
   const families = new Map(shapes.map((shape) => [shape.name, { ...shape, samples: [] as Sample[] }]));
-  await read((name, value, ...values) => {
-    const family = families.get(name);
-    if (family === undefined) throw new Error(`the metric ${name} is not registered here`);
-    family.samples.push({ labels: labelled(family.labels, values), value });
-  }, sections, steps);
+  await read(
+    (name, value, ...values) => {
+      const family = families.get(name);
+      if (family === undefined) throw new Error(`the metric ${name} is not registered here`);
+      family.samples.push({ labels: labelled(family.labels, values), value });
+    },
+    sections,
+    steps,
+  );
   return [...families.values()];
 }
 
