@@ -19,6 +19,8 @@ import {
 const rebalanceTimeoutMs = 30_000;
 const firstRetryMs = 100;
 const longestRetryMs = 1000;
+/** A coordinator that comes up, or moves, says for a moment that it is none: some three seconds of that are nothing to tell. */
+const quietFailures = 5;
 /** How often it is looked whether topics have grown. */
 const topicsIntervalMs = 30_000;
 const leaveBoundMs = 5000;
@@ -70,6 +72,7 @@ export class GroupSession {
   private nap: AbortController | null = null;
   private running: Promise<void> | null = null;
   lastError = '';
+  private toldError = '';
 
   constructor(
     private readonly link: KafkaLink,
@@ -182,6 +185,7 @@ export class GroupSession {
     this.generation = generationId;
     this.joined = true;
     this.lastError = '';
+    this.toldError = '';
     this.counts = this.countAll();
     const own = decodeShare(memberAssignment);
     this.isSettled = own.isSettled;
@@ -257,10 +261,13 @@ export class GroupSession {
 
   private async again(error: unknown): Promise<void> {
     const text = `${typeOf(error)}: ${textOf(error)}`;
-    // Said once, not at every attempt.
-    if (text !== this.lastError)
-      this.events.report(`${this.settings.group}: the coordinator cannot be reached, tries again`, error);
     this.lastError = text;
+    const isTold = remedyFor(error) !== 'coordinator' || this.failures >= quietFailures;
+    // Once, not at every attempt.
+    if (isTold && text !== this.toldError) {
+      this.toldError = text;
+      this.events.report(`${this.settings.group}: the coordinator cannot be reached, tries again`, error);
+    }
     this.link.failed(error);
     this.link.forgetCoordinator(this.settings.group);
     if (remedyFor(error) === 'retry') await this.link.refresh();
