@@ -12,7 +12,10 @@ if [ "$1" = --small ]; then
 else
   # All is collected at twice what is in use, bodies counted in; V8 would mark the whole heap for each 64 MB of bodies, which are outside
   # of it: 12 calls of 1 MB.
-  set -- --external-memory-accounted-in-global-limit --heap-growing-percent=100 "$here/dist/main.js" "$@"
+  set -- --heap-growing-percent=100 "$here/dist/main.js" "$@"
+  counted=--external-memory-accounted-in-global-limit
+  # Node 22 knows of no such thing, and would not start.
+  if node $counted --version >/dev/null 2>&1; then set -- $counted "$@"; fi
   # Each thread's own arena would keep what it once took.
   export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
 fi

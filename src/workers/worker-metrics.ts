@@ -1,5 +1,5 @@
 // What /metrics says of the workers: how many serve, and what each of them uses.
-import { eventLoopUtilization } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import type { Metrics, Shape } from '../stats/metrics/metrics.js';
 
 /** What a worker tells of itself beside its counters. */
@@ -16,7 +16,7 @@ export function useOfThis(): WorkerUse {
   return {
     residentBytes: process.memoryUsage.rss(),
     cpuSeconds: (user + system) / 1e6,
-    busySeconds: eventLoopUtilization().active / 1000,
+    busySeconds: performance.eventLoopUtilization().active / 1000,
   };
 }
 

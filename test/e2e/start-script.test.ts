@@ -1,12 +1,13 @@
 // start.sh becomes the program itself, with bounds for its memory: signals reach it, and what follows is the program's own command line.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { baseConfig } from '../support/bigpipe-process.js';
 import { MainProcess } from '../support/main-process.js';
 
 const noPretenuring = '--no-allocation-site-pretenuring';
+const countedOutside = '--external-memory-accounted-in-global-limit';
 
 let home: string;
 let started: MainProcess[];
@@ -28,15 +29,7 @@ function start(...args: string[]): MainProcess {
 }
 
 test.each([
-  [
-    [],
-    [
-      '--max-semi-space-size=32',
-      '--external-memory-accounted-in-global-limit',
-      '--heap-growing-percent=100',
-      noPretenuring,
-    ],
-  ],
+  [[], ['--max-semi-space-size=32', countedOutside, '--heap-growing-percent=100', noPretenuring]],
   [['--small'], ['--max-semi-space-size=8', '--heap-growing-percent=40', noPretenuring]],
 ])('with %j it has %j, and drains on SIGTERM', async (args, bounds) => {
   const file = join(home, 'bigpipe.json');
@@ -56,4 +49,22 @@ test('what it does not know it hands on, and the program refuses it', async () =
   const { code, stderr } = await start('--smal').ended;
   expect(code).toBe(64);
   expect(stderr.join('\n')).toContain('--smal');
+});
+
+test('on a Node that knows nothing of one of its bounds it goes without', async () => {
+  // As Node 22 does.
+  const older = `#!/bin/sh
+for word; do if [ "$word" = ${countedOutside} ]; then echo "node: bad option: $word" >&2; exit 9; fi; done
+exec ${process.execPath} "$@"
+`;
+  const path = join(home, 'older');
+  await mkdir(path);
+  await writeFile(join(path, 'node'), older, { mode: 0o755 });
+  const file = join(home, 'bigpipe.json');
+  await writeFile(file, JSON.stringify(baseConfig({ 'broker.embedded.directory': join(home, 'data') })));
+  const PATH = `${path}${delimiter}${process.env['PATH'] ?? ''}`;
+  const main = new MainProcess({ cwd: home, args: ['--config', file], env: { PATH }, byScript: true });
+  started.push(main);
+  expect((await main.running).file).toBe(file);
+  expect((await main.end('SIGTERM')).code).toBe(0);
 });
