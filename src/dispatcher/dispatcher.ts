@@ -15,7 +15,6 @@ import { subscriptionChange, topicChange } from '../config-watch/settings-change
 import { Clock, within } from '../message/clock.js';
 import type { Delivery } from '../message/delivery.js';
 import { messageHeader } from '../message/message.js';
-import type { Steps } from '../message/steps.js';
 import { Replies } from '../reply/replies.js';
 import { Metrics } from '../stats/metrics/metrics.js';
 import { Stats } from '../stats/stats.js';
@@ -48,6 +47,7 @@ import { DeliveryMeters } from './subscription-meter.js';
 import { SuccessLog } from './success-log.js';
 import { AttemptWatch } from './view/attempt-watch.js';
 import { registerGauges } from './view/delivery-gauges.js';
+import { registerStats } from './view/delivery-stats.js';
 import type { Explanation } from './view/explain.js';
 import { CommitMoments } from './window/commit-moments.js';
 import type { PartitionWindow } from './window/partition-window.js';
@@ -118,9 +118,12 @@ export class Dispatcher implements Adjustable {
       otherNodes: (groupId) => broker.otherNodes(groupId),
     });
     registerGauges(metrics, { broker, clock, runners: () => this.subscriptions });
-    stats.register('clientStats', (steps) => this.clientStats(steps));
-    stats.register('consumerStats', () => [...this.consumers.values()]);
-    stats.register('subscriptionStats', (steps) => this.subscriptionStats(steps));
+    registerStats(stats, {
+      runners: () => this.subscriptions,
+      clients: this.clients,
+      consumers: this.consumers,
+      unmatchedOf: (topic) => this.wants.get(topic)?.unmatched ?? 0,
+    });
   }
 
   /** Joins every subscription's group; deliveries begin. */
@@ -295,20 +298,6 @@ export class Dispatcher implements Adjustable {
     return this.subscriptions.filter(({ subscription }) => subscription.topic === topic);
   }
 
-  /** One topic's groups together, as in the original; broken when the circuit of any destination is open. */
-  private async clientStats(steps: Steps): Promise<object> {
-    const open = new Set<string>();
-    for await (const { subscription, view } of steps.through(this.subscriptions)) {
-      if (view.troubled().some(({ states }) => states.some(({ state }) => state === 'open')))
-        open.add(subscription.topic);
-    }
-    for (const [topic, counters] of this.clients) {
-      counters.circuitIsBreak = open.has(topic) ? 1 : 0;
-      counters.unmatched = this.wants.get(topic)?.unmatched ?? 0;
-    }
-    return Object.fromEntries(this.clients);
-  }
-
   private gone(name: string): void {
     const row = this.consumers.get(name);
     if (row !== undefined) {
@@ -316,15 +305,6 @@ export class Dispatcher implements Adjustable {
       this.attempts.forget(row.topic, row.groupId);
     }
     this.consumers.delete(name);
-  }
-
-  private async subscriptionStats(steps: Steps): Promise<object> {
-    const rows: object[] = [];
-    for await (const { subscription, view } of steps.through(this.subscriptions)) {
-      const { topic, groupId } = subscription;
-      rows.push({ topic, groupId, backlog: view.backlog(), destinations: view.troubled() });
-    }
-    return rows;
   }
 
   private runnerOf(group: string, partition: TopicPartition | undefined): GroupRunner | undefined {

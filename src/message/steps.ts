@@ -29,8 +29,6 @@ export class Steps {
 
   private async turn(): Promise<void> {
     this.pastMs = this.spentMs;
-    // Nothing that others do meanwhile counts.
-    this.begunMs = this.clock.elapsedMs();
     await setImmediate();
     this.begunMs = this.clock.elapsedMs();
   }

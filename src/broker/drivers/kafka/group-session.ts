@@ -262,7 +262,8 @@ export class GroupSession {
   private async again(error: unknown): Promise<void> {
     const text = `${typeOf(error)}: ${textOf(error)}`;
     this.lastError = text;
-    const isTold = remedyFor(error) !== 'coordinator' || this.failures >= quietFailures;
+    const remedy = remedyFor(error);
+    const isTold = remedy !== 'coordinator' || this.failures >= quietFailures;
     // Once, not at every attempt.
     if (isTold && text !== this.toldError) {
       this.toldError = text;
@@ -270,7 +271,7 @@ export class GroupSession {
     }
     this.link.failed(error);
     this.link.forgetCoordinator(this.settings.group);
-    if (remedyFor(error) === 'retry') await this.link.refresh();
+    if (remedy === 'retry') await this.link.refresh();
     const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** this.failures);
     this.failures += 1;
     await this.sleep(waitMs);
