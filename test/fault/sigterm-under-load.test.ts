@@ -11,6 +11,7 @@ import { BigpipeProcess, baseConfig, baseConsumer } from '../support/bigpipe-pro
 import { Ledger } from '../support/ledger.js';
 import { TargetServer } from '../support/target-server.js';
 import { until } from '../support/until.js';
+import { isAlive } from '../support/workers.js';
 
 const callers = 16;
 
@@ -216,12 +217,6 @@ async function descendants(pid: number): Promise<number[]> {
   const children = parents.filter(({ parent }) => parent === pid).map(({ task }) => task);
   return [...children, ...(await Promise.all(children.map(descendants))).flat()];
 }
-
-const isAlive = (pid: number) =>
-  readFile(`/proc/${pid}/stat`, 'utf8').then(
-    (stat) => !stat.includes(') Z '),
-    () => false,
-  );
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} to nest start, as npm start runs it, drains and leaves no orphan`, async () => {

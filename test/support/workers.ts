@@ -1,5 +1,5 @@
 // A bigpipe whose doors are in workers, and what the operator sees of them.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import type { BigpipeProcess } from './bigpipe-process.ts';
 import { until } from './until.ts';
 
@@ -33,9 +33,15 @@ export function untilServing(bigpipe: BigpipeProcess, replaced: number): Promise
   return until(`all workers serve, after ${replaced} replacements`, allServe, replacedWithinMs);
 }
 
-/** False for a process that is gone, or that only waits for its parent to notice. */
-export const isAlive = (pid: number): Promise<boolean> =>
-  readFile(`/proc/${pid}/stat`, 'utf8').then(
-    (stat) => !stat.includes(') Z '),
-    () => false,
-  );
+/**
+ * False for a process that is gone, or that only waits for its parent to notice. Its first thread may have ended while others still
+ * do, and with them what it listened on: connections come to it until the last one has.
+ */
+export async function isAlive(pid: number): Promise<boolean> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return !stat.includes(') Z ') || (await readdir(`/proc/${pid}/task`)).length > 1;
+  } catch {
+    return false;
+  }
+}
